@@ -1,0 +1,278 @@
+"""The command line: which verb takes what, and how failures are told.
+
+Light on purpose: the verbs live in `orgseg_app.commands` and are imported when they are used.
+Exit codes: 0 done, 1 failed with one clear sentence on stderr, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from orgseg_app import __version__
+from orgseg_app.commands.console import sentence_of
+
+DONE, FAILED, WRONG_USAGE = 0, 1, 2
+
+_ABOUT = """Paint a few masks on microscopy images, train networks in the background, compare them,
+export masks. Without a verb, the window opens."""
+
+_SPLITS = ("train", "validation", "test")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, and where the help is."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with exit code 2."""
+        sys.stderr.write(f"{self.prog}: {message}. See {self.prog} --help.\n")
+        raise SystemExit(WRONG_USAGE)
+
+
+def _add_json(parser: argparse.ArgumentParser, text: str = "print one JSON object a line") -> None:
+    parser.add_argument("--json", action="store_true", help=text)
+
+
+def _verb(
+    verbs: Any, name: str, where: str, text: str, *, project: bool = False
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
+    parser.set_defaults(where=where)
+    if project:
+        parser.add_argument("project", type=Path, metavar="PROJECT", help="an .orgseg file")
+    return parser
+
+
+def _add_project_verbs(verbs: Any) -> None:
+    new = _verb(verbs, "new", "project:new", "make an empty project", project=True)
+    new.add_argument(
+        "--classes",
+        default="",
+        metavar="NAME[:COLOUR],...",
+        help="beside background, for example ER:#E69F00,nucleus",
+    )
+    imp = _verb(verbs, "import", "importing:run", "add images and their masks", project=True)
+    imp.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="images or folders")
+    imp.add_argument(
+        "--annotations", action="append", type=Path, metavar="PATH", help="where the masks are"
+    )
+    imp.add_argument("--format", default="auto", metavar="NAME", help="see: orgseg formats")
+    imp.add_argument("--split", default="auto", choices=("auto", *_SPLITS))
+    imp.add_argument(
+        "--class",
+        dest="class_names",
+        default="",
+        metavar="NAME[,NAME...]",
+        help="what the masks show; made when the project lacks it",
+    )
+    imp.add_argument(
+        "--meaning",
+        default="auto",
+        choices=("auto", "binary", "instances", "classes", "none"),
+        help="what the numbers in the masks stand for; none: images only",
+    )
+    imp.add_argument("--yes", action="store_true", help="do not ask")
+    _add_json(imp)
+    info = _verb(verbs, "info", "project:info", "say what is in a project", project=True)
+    _add_json(info)
+    export = _verb(verbs, "export", "exporting:run", "write masks or a model", project=True)
+    export.add_argument("--what", required=True, choices=("masks", "objects", "model"))
+    export.add_argument("--out", required=True, type=Path, metavar="DIR")
+    export.add_argument("--run", default="", metavar="RUN", help="which model (newest without)")
+    export.add_argument("--formats", default="tiff", metavar="NAME,...", help="tiff, png")
+    export.add_argument("--overwrite", action="store_true", help="replace files that exist")
+    _add_json(export)
+    verify = _verb(verbs, "verify", "project:verify", "read everything, say what is damaged")
+    verify.add_argument("project", type=Path, metavar="PROJECT", help="an .orgseg file")
+    _add_json(verify)
+
+
+def _add_list_verbs(verbs: Any) -> None:
+    for name, text in (
+        ("recipes", "ready-made recipes"),
+        ("networks", "networks a recipe may use"),
+        ("losses", "losses a recipe may use"),
+        ("preprocessing", "preprocessing a recipe may use"),
+        ("formats", "how annotations may lie on disk"),
+    ):
+        _add_json(_verb(verbs, name, f"listing:{name}", f"list the {text}"))
+
+
+def _add_run_verbs(verbs: Any) -> None:
+    train = _verb(verbs, "train", "training:train", "train on a project", project=True)
+    train.add_argument("--recipe", default="fast", metavar="NAME|FILE", help="see: orgseg recipes")
+    train.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a field of the recipe, for example network.width=32 or loss=bce+dice",
+    )
+    train.add_argument("--name", default="", help="what to call the run")
+    train.add_argument("--detach", action="store_true", help="start it and come back at once")
+    _add_json(train, "print the run's events as they come, one JSON object a line")
+    runs = _verb(verbs, "runs", "training:runs", "list the runs of a project", project=True)
+    _add_json(runs)
+    for name, text in (
+        ("stop", "end a run soon and keep what it has learnt"),
+        ("pause", "let a run wait"),
+        ("resume", "let a paused run go on, or start a stopped one again"),
+    ):
+        ask = _verb(verbs, name, f"training:{name}", text, project=True)
+        ask.add_argument("run", metavar="RUN", help="its id, name or folder")
+        if name == "stop":
+            ask.add_argument("--now", action="store_true", help="end it at once, without asking")
+    compare = _verb(verbs, "compare", "comparing:run", "compare runs", project=True)
+    compare.add_argument("--runs", default="", metavar="A,B,...", help="all with scores without")
+    compare.add_argument("--split", default="test", choices=_SPLITS)
+    compare.add_argument("--out", action="append", default=[], type=Path, metavar="FILE.(json|csv)")
+    compare.add_argument("--score", action="store_true", help="score runs on today's test images")
+    _add_json(compare, "print the comparison as one JSON object")
+    predict = _verb(verbs, "predict", "predicting:run", "write masks for new images")
+    predict.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="images, folders")
+    predict.add_argument(
+        "--model",
+        dest="models",
+        action="append",
+        required=True,
+        metavar="RUN|FILE",
+        help="a run's folder or a model file; PROJECT:RUN names a run of a project; several: mean",
+    )
+    predict.add_argument("--out", required=True, type=Path, metavar="DIR")
+    predict.add_argument("--formats", default="tiff", metavar="NAME,...", help="tiff, png")
+    predict.add_argument("--resume", action="store_true", help="leave masks that are there")
+    predict.add_argument("--overwrite", action="store_true", help="replace masks that are there")
+    _add_json(predict)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = _Parser(
+        prog="orgseg", description=_ABOUT, epilog="orgseg VERB --help says more about a verb."
+    )
+    parser.add_argument("--version", action="version", version=f"OrgSeg {__version__}")
+    verbs = parser.add_subparsers(title="verbs", dest="verb", metavar="VERB", parser_class=_Parser)
+    demo = _verb(verbs, "demo", "demo:run", "make a sample project, train on it, compare, export")
+    demo.add_argument("--headless", action="store_true", help="do not open the window")
+    demo.add_argument("--out", default=Path("orgseg-demo"), type=Path, metavar="DIR")
+    _add_json(demo)
+    _add_project_verbs(verbs)
+    _add_list_verbs(verbs)
+    _add_run_verbs(verbs)
+    doctor = _verb(verbs, "doctor", "doctor:run", "devices, versions, why it is slow if it is")
+    _add_json(doctor)
+    return parser
+
+
+def _verbs(parser: argparse.ArgumentParser) -> list[str]:
+    actions = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
+    return list(actions[0].choices)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Words after the program's name; None takes them from the process.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    _prepare_output()
+    try:
+        command = _chosen(words)
+        return command()
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else FAILED
+    except KeyboardInterrupt:
+        sys.stderr.write("\norgseg: Stopped. Nothing that was saved is lost.\n")
+        return FAILED
+    except BrokenPipeError:
+        # Whoever read the output has gone away; keep the interpreter from complaining at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except Exception as error:
+        return _tell_failure(error)
+
+
+def _chosen(words: Sequence[str]) -> Callable[[], int]:
+    """The function that does what is asked."""
+    parser = build_parser()
+    verbs = _verbs(parser)
+    first = words[0] if words else ""
+    if not first or (first not in verbs and not first.startswith("-")):
+        if not all(_may_be_opened(word) for word in words):
+            near = difflib.get_close_matches(first, verbs, n=1)
+            hint = f" Did you mean {near[0]}?" if near else " See orgseg --help."
+            sys.stderr.write(f'orgseg: there is no verb "{first}", and no such file.{hint}\n')
+            raise SystemExit(WRONG_USAGE)
+        from orgseg_app.commands.window import open_window
+
+        return lambda: open_window([Path(word) for word in words])
+    asked = parser.parse_args(words)
+    if not hasattr(asked, "where"):
+        parser.print_help()
+        raise SystemExit(DONE)
+    module, _, name = asked.where.partition(":")
+    function = getattr(importlib.import_module(f"orgseg_app.commands.{module}"), name)
+    return lambda: int(function(asked) or DONE)
+
+
+def _may_be_opened(word: str) -> bool:
+    return word.endswith(".orgseg") or Path(word).exists()
+
+
+def _prepare_output() -> None:
+    """UTF-8 wherever nobody says otherwise, and no chatter of libraries on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            is_terminal = stream.isatty()
+            stream.reconfigure(
+                encoding=stream.encoding if is_terminal else "utf-8", errors="backslashreplace"
+            )
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    root, ours = logging.getLogger(), logging.getLogger("orgseg_app")
+    if not root.handlers:
+        root.addHandler(logging.NullHandler())
+    if not ours.handlers:
+        ours.addHandler(_Notes(logging.WARNING))
+
+
+class _Notes(logging.Handler):
+    """Shows what our own modules have to say, one line each."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record."""
+        sys.stderr.write(f"Note: {record.getMessage()}\n")
+
+
+def _tell_failure(error: Exception) -> int:
+    """One sentence on stderr; the traceback of what nobody expected goes to a log file."""
+    sentence = sentence_of(error)
+    if sentence is None:
+        from orgseg_app import logs
+
+        path = logs.start("command")
+        logging.getLogger("orgseg").error("unexpected", exc_info=error)
+        details = f"The details are in {path}." if path else "No log could be written."
+        sentence = (
+            f"Something went wrong that nobody expected ({type(error).__name__}: {error}). "
+            f"What was saved is safe. {details}"
+        )
+    sys.stderr.write(f"orgseg: {' '.join(sentence.split())}\n")
+    return FAILED

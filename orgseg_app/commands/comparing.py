@@ -1,0 +1,136 @@
+"""``compare``: runs side by side on the same held-out images, and a threshold beside them."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orgseg_app.commands.console import CommandError, note, out, out_json, score, table, warn
+from orgseg_app.commands.following import follow
+from orgseg_app.commands.project import existing_project
+from orgseg_app.runs import launcher
+from orgseg_app.runs.folder import RunFolder, find_run, list_runs
+
+if TYPE_CHECKING:
+    from orgseg_app.files.project_file import ProjectFile
+    from orgseg_app.runs.comparison import Comparison
+
+
+def run(asked: Namespace) -> int:
+    """Compare runs, print the table and write the files asked for."""
+    from orgseg_app.files.project_file import ProjectFile
+    from orgseg_app.runs.comparison import compare, write_comparison
+
+    path = existing_project(asked.project)
+    for file in asked.out:
+        if file.suffix.lower() not in (".json", ".csv"):
+            raise CommandError(f'A comparison is written as .json or .csv, not "{file.name}".')
+    chosen = _chosen_runs(path, asked.runs)
+    with ProjectFile.open(path, read_only=True) as project_file:
+        if asked.score:
+            _score_missing(project_file, chosen, quiet=asked.json)
+        comparison = compare(project_file, chosen, asked.split)
+        if not comparison.images:
+            raise CommandError(comparison.notes[0])
+        baseline = baseline_for(project_file, comparison)
+    for file in asked.out:
+        write_comparison(file, comparison, {"baseline": baseline})
+    if asked.json:
+        out_json(comparison.to_dict() | {"baseline": baseline})
+    else:
+        show(comparison, baseline)
+        for file in asked.out:
+            note(f"Written: {file}")
+    return 0
+
+
+def _chosen_runs(path: Path, text: str) -> list[RunFolder]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if names:
+        return [find_run(path, name) for name in names]
+    trained = [item for item in list_runs(path) if item.kind == "train"]
+    if not trained:
+        raise CommandError(
+            f'"{path.name}" has no runs yet, so there is nothing to compare. Start one with: '
+            f"orgseg train {path}"
+        )
+    with_scores = [item for item in trained if item.metrics() is not None]
+    return with_scores or trained
+
+
+def _score_missing(project_file: ProjectFile, chosen: Sequence[RunFolder], *, quiet: bool) -> None:
+    """Score runs that lack one of today's test images, or were scored on other paint."""
+    from orgseg_app.core.split import TEST
+    from orgseg_app.runs.comparison import compare
+    from orgseg_app.runs.training import prepare_scoring
+
+    wanted = {
+        image.image_id
+        for image in project_file.project.in_split(TEST)
+        if project_file.counts(image.image_id)
+    }
+    for item in chosen:
+        entry = compare(project_file, [item]).runs[0]
+        scored = {one.image_id for one in entry.per_image if not one.is_outdated}
+        if wanted <= scored or not item.best_path.is_file():
+            continue
+        scoring = prepare_scoring(item, project_file)
+        launcher.start(scoring)
+        last = follow(scoring, title=scoring.name, json=quiet)
+        if last["event"] != "finished":
+            raise CommandError(f'"{item.name}" could not be scored. {last.get("message", "")}')
+
+
+def _truths(project_file: ProjectFile, names: Sequence[str]) -> Iterator[tuple[str, Any, Any]]:
+    for image in project_file.project.images.values():
+        if image.name in names:
+            truth = project_file.load_mask(image.image_id).to_array()
+            yield image.name, project_file.read_image(image.image_id), truth
+
+
+def baseline_for(project_file: ProjectFile, comparison: Comparison) -> dict[str, Any]:
+    """What a plain threshold scores on the images that all runs were scored on."""
+    from orgseg_app.runs.baseline import threshold_baseline
+
+    images = _truths(project_file, comparison.common_images)
+    return threshold_baseline(images, project_file.project.classes)
+
+
+def show(comparison: Comparison, baseline: dict[str, Any]) -> None:
+    """Print the table: pooled figures, then each image."""
+    classes = comparison.classes
+    heads = [f"IoU {name}" for name in classes]
+    rows = [["", *heads, "mean IoU", "mean F1", "precision", "recall"]]
+    for item in comparison.runs:
+        if item.pooled is None:
+            rows.append([item.name, *["–"] * (len(classes) + 4)])
+            continue
+        by_class = item.pooled.by_class
+        means = [_mean(by_class[name].values()) for name in ("precision", "recall")]
+        figures = [by_class["iou"].get(name) for name in classes]
+        figures += [item.pooled.mean_iou, item.pooled.mean_dice, *means]
+        rows.append([item.name, *map(score, figures)])
+    figures = [baseline["iou"].get(name) for name in classes] + [baseline["mean_iou"]]
+    figures += [_mean(baseline[name].values()) for name in ("dice", "precision", "recall")]
+    rows.append(["best threshold", *map(score, figures)])
+    count = len(comparison.common_images)
+    out(f"Pooled over {count} {comparison.split} image{'' if count == 1 else 's'}:")
+    out(table(rows, right=range(1, len(rows[0]))))
+    out()
+    rows = [["mean IoU, each image", *(item.name for item in comparison.runs)]]
+    for image in comparison.images:
+        found = [
+            next((one.scores.mean_iou for one in item.per_image if one.image == image), None)
+            for item in comparison.runs
+        ]
+        rows.append([image, *map(score, found)])
+    out(table(rows, right=range(1, len(rows[0]))))
+    for text in comparison.notes:
+        warn(text)
+
+
+def _mean(values: Any) -> float | None:
+    found = [value for value in values if value is not None]
+    return sum(found) / len(found) if found else None

@@ -1,0 +1,126 @@
+"""``export``: masks and objects of the annotated images, or the model of a run."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orgseg_app.commands.console import CommandError, Progress, out, out_json, plural
+from orgseg_app.commands.project import existing_project
+from orgseg_app.runs.folder import RunFolder, find_run, list_runs
+from orgseg_app.runs.training import MODEL_SUFFIX, check_output_folder
+
+if TYPE_CHECKING:
+    from orgseg_app.files.project_file import ProjectFile
+
+
+def formats_from(text: str) -> list[str]:
+    """Format names from ``"tiff,png"``.
+
+    Raises
+    ------
+    CommandError
+        For a name that is none.
+    """
+    from orgseg_app.files.export import MASK_FORMATS
+
+    names = [name.strip().lower() for name in text.split(",") if name.strip()]
+    names = [{"tif": "tiff"}.get(name, name) for name in names]
+    for name in names:
+        if name not in MASK_FORMATS:
+            known = ", ".join(MASK_FORMATS)
+            raise CommandError(f'There is no mask format "{name}"; the formats are {known}.')
+    if not names:
+        raise CommandError("Name at least one format, for example --formats tiff.")
+    return list(dict.fromkeys(names))
+
+
+def run(asked: Namespace) -> int:
+    """Write what was asked for."""
+    from orgseg_app.files.project_file import ProjectFile
+
+    path = existing_project(asked.project)
+    formats = formats_from(asked.formats)
+    if asked.what == "model":
+        written = [_export_model(_chosen_run(path, asked.run), asked.out, asked.overwrite)]
+    else:
+        with ProjectFile.open(path, read_only=True) as project_file:
+            written = _export_images(project_file, asked, formats)
+    if asked.json:
+        for file in written:
+            out_json({"written": str(file)})
+    else:
+        out(f'{plural(len(written), "file")} written to "{asked.out}".')
+    return 0
+
+
+def _chosen_run(path: Path, text: str) -> RunFolder:
+    if text:
+        return find_run(path, text)
+    with_model = [r for r in list_runs(path) if r.kind == "train" and r.best_path.is_file()]
+    if not with_model:
+        raise CommandError(
+            f'"{path.name}" has no trained model yet. Train one first: orgseg train {path}'
+        )
+    return with_model[-1]
+
+
+def _export_model(run_folder: RunFolder, folder: Path, overwrite: bool) -> Path:
+    from orgseg_app.files.atomic import replacing
+    from orgseg_app.files.export import export_path
+
+    if not run_folder.best_path.is_file():
+        raise CommandError(
+            f'The run "{run_folder.name}" has no model yet (it is {run_folder.state}).'
+        )
+    check_output_folder(folder)
+    target = export_path(folder, run_folder.name, MODEL_SUFFIX)
+    try:
+        with replacing(target, overwrite=overwrite) as draft:
+            draft.write_bytes(run_folder.best_path.read_bytes())
+    except FileExistsError as error:
+        raise CommandError(
+            f'"{target}" exists already and was left as it is. Add --overwrite to replace it.'
+        ) from error
+    return target
+
+
+def _export_images(project_file: ProjectFile, asked: Namespace, formats: list[str]) -> list[Path]:
+    from orgseg_app.files.export import export_path, unique_names, write_mask, write_objects
+
+    project = project_file.project
+    images = list(project.images.values())
+    if asked.what == "masks":
+        images = [image for image in images if project_file.counts(image.image_id)]
+    else:
+        images = [image for image in images if project_file.objects(image.image_id) is not None]
+    if not images:
+        what = "painted" if asked.what == "masks" else "divided into objects"
+        raise CommandError(f"No image of the project is {what} yet, so there is nothing to export.")
+    check_output_folder(asked.out)
+    written: list[Path] = []
+    progress = Progress("Exporting", quiet=asked.json)
+    for number, (image, stem) in enumerate(
+        zip(images, unique_names(image.name for image in images), strict=True)
+    ):
+        progress.show(number, len(images), image.name)
+        for form in formats:
+            target = export_path(asked.out, stem, "")
+            size = image.pixel_size_um
+            if asked.what == "masks":
+                written += write_mask(
+                    target,
+                    project_file.load_mask(image.image_id).to_array(),
+                    form,
+                    project.classes,
+                    size,
+                    overwrite=asked.overwrite,
+                )
+            else:
+                objects = project_file.objects(image.image_id)
+                assert objects is not None  # filtered above
+                written += write_objects(target, objects, form, size, overwrite=asked.overwrite)
+    progress.show(len(images), len(images))
+    progress.clear()
+    return written

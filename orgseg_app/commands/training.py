@@ -1,0 +1,133 @@
+"""``train``, ``runs``, ``stop``, ``pause``, ``resume``: the same jobs as the window's."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import Any
+
+from orgseg_app.commands.console import (
+    CommandError,
+    by_class,
+    note,
+    out,
+    out_json,
+    score,
+    table,
+    warn,
+)
+from orgseg_app.commands.following import follow
+from orgseg_app.commands.project import existing_project
+from orgseg_app.runs import launcher
+from orgseg_app.runs.folder import RunFolder, find_run, list_runs
+
+
+def train(asked: Namespace) -> int:
+    """Train on a project and follow the run, or leave it to itself."""
+    from orgseg_app.files.project_file import ProjectFile
+    from orgseg_app.runs.recipe import describe, load_recipe, with_settings
+    from orgseg_app.runs.training import prepare_training
+
+    path = existing_project(asked.project)
+    recipe = with_settings(load_recipe(asked.recipe), asked.settings)
+    with ProjectFile.open(path, read_only=True) as project_file:
+        run = prepare_training(project_file, recipe, asked.name or None)
+        names = {str(c.class_id): c.name for c in project_file.project.classes if c.class_id > 1}
+    if not asked.json:
+        note(f"Run {run.name} ({run.run_id}): {describe(recipe)}")
+    for sentence in run.warnings:
+        warn(sentence)
+    launcher.start(run)
+    if asked.detach:
+        facts = {"event": "state", "state": "queued", "run": run.run_id}
+        if asked.json:
+            out_json(facts | {"name": run.name, "path": str(run.path)})
+        else:
+            out(f"{run.run_id}  started; see: orgseg runs {path}")
+        return 0
+    last = follow(run, title=run.name, json=asked.json)
+    return _tell_end(run, last, names, quiet=asked.json)
+
+
+def _tell_end(run: RunFolder, last: dict[str, Any], names: dict[str, str], *, quiet: bool) -> int:
+    message = str(last.get("message") or "")
+    if last["event"] != "finished":
+        raise CommandError(
+            message or f'The run "{run.name}" ended ({last["event"]}); its log is {run.log_path}.'
+        )
+    if quiet:
+        return 0
+    out(f"{run.run_id}  {run.name}: {message}")
+    for split in ("validation", "test"):
+        iou = (last.get(split) or {}).get("iou") or {}
+        shown = {names[key]: value for key, value in iou.items() if key in names}
+        if shown:
+            out(f"  {split} IoU: {by_class(shown)}")
+    return 0
+
+
+def named_scores(run: RunFolder, split: str) -> dict[str, Any]:
+    """Pooled scores of a run on a split, by class name; empty where there are none."""
+    from orgseg_app.runs.comparison import compare
+
+    pooled = compare(None, [run], split).runs[0].pooled
+    return pooled.to_dict() if pooled is not None else {}
+
+
+def runs(asked: Namespace) -> int:
+    """List the runs of a project."""
+    path = existing_project(asked.project)
+    found = [run for run in list_runs(path) if run.kind == "train"]
+    if asked.json:
+        for run in found:
+            out_json(
+                {
+                    "id": run.run_id,
+                    "name": run.name,
+                    "path": str(run.path),
+                    "state": run.state,
+                    "recipe": run.request.get("recipe"),
+                    "validation": named_scores(run, "validation"),
+                    "test": named_scores(run, "test"),
+                    "created": run.created,
+                }
+            )
+        return 0
+    if not found:
+        out(f"{path.name} has no runs yet. Start one with: orgseg train {path}")
+        return 0
+    rows = [["id", "name", "state", "validation IoU", "test IoU"]]
+    for run in found:
+        figures = [
+            score(named_scores(run, split).get("mean_iou")) for split in ("validation", "test")
+        ]
+        rows.append([run.run_id, run.name, run.state, *figures])
+    out(table(rows, right=[3, 4]))
+    return 0
+
+
+def stop(asked: Namespace) -> int:
+    """Ask a run to end soon, or end it at once."""
+    run = find_run(existing_project(asked.project), asked.run)
+    if asked.now:
+        launcher.kill(run)
+        out(f"{run.run_id}  {run.name}: ended")
+    else:
+        launcher.request_stop(run)
+        out(f"{run.run_id}  {run.name}: asked to stop; what it has learnt is kept")
+    return 0
+
+
+def pause(asked: Namespace) -> int:
+    """Let a run wait."""
+    run = find_run(existing_project(asked.project), asked.run)
+    launcher.request_pause(run)
+    out(f"{run.run_id}  {run.name}: asked to pause")
+    return 0
+
+
+def resume(asked: Namespace) -> int:
+    """Let a paused run go on, or start a stopped, failed or lost one again where it was."""
+    run = find_run(existing_project(asked.project), asked.run)
+    launcher.request_resume(run)
+    out(f"{run.run_id}  {run.name}: goes on")
+    return 0

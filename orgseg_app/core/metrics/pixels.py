@@ -1,0 +1,109 @@
+"""Scores from counting voxels: IoU, Dice, precision, recall, accuracy.
+
+Per-image scores come from the confusion matrix of one image; pooled scores from the sum of the
+matrices of all images. The two differ, and are never mixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orgseg_app.core.classes import BACKGROUND, UNLABELLED
+
+PER_CLASS = ("iou", "dice", "precision", "recall", "specificity")
+
+
+def confusion_matrix(
+    truth: NDArray[np.uint8], prediction: NDArray[np.uint8], class_ids: Sequence[int]
+) -> NDArray[np.int64]:
+    """Count voxels by true and predicted class.
+
+    Voxels that the truth leaves unlabelled (0), or whose class is not among ``class_ids``, are
+    ignored. A prediction outside ``class_ids`` counts as the first class (background).
+
+    Parameters
+    ----------
+    truth, prediction
+        Class ids, same shape.
+    class_ids
+        K ids, background first.
+
+    Returns
+    -------
+    ``(K, K)`` int64, rows truth, columns prediction.
+
+    >>> truth = np.array([1, 1, 2, 2, 0], np.uint8)
+    >>> confusion_matrix(truth, np.array([1, 2, 2, 2, 2], np.uint8), [1, 2]).tolist()
+    [[1, 1], [0, 2]]
+    """
+    if truth.shape != prediction.shape:
+        raise ValueError(f"Truth is {truth.shape} but the prediction is {prediction.shape}.")
+    count = len(class_ids)
+    rows = np.full(256, count, np.intp)
+    rows[list(class_ids)] = np.arange(count)
+    rows[UNLABELLED] = count
+    columns = np.zeros(256, np.intp)
+    columns[list(class_ids)] = np.arange(count)
+    joint = np.bincount(
+        (truth.ravel().astype(np.intp) << 8) | prediction.ravel(), minlength=1 << 16
+    ).reshape(256, 256)
+    out = np.zeros((count + 1, count), np.int64)
+    np.add.at(out, (rows[:, None], columns[None, :]), joint)
+    return out[:count]
+
+
+def scores(confusion: NDArray[np.int64], class_ids: Sequence[int]) -> dict[str, Any]:
+    """Scores of each class and over all of them.
+
+    - IoU (Jaccard 1912) TP / (TP + FP + FN); Dice = F1 (Dice 1945) 2 TP / (2 TP + FP + FN);
+      precision TP / (TP + FP); recall TP / (TP + FN); specificity TN / (TN + FP).
+    - A score whose denominator is 0 does not exist: None, never 0 or 1.
+    - ``mean_iou`` and ``mean_dice`` average over the classes other than background that occur in
+      truth or prediction.
+
+    Returns
+    -------
+    ``{"iou": {class_id: x}, …, "accuracy": x, "mean_iou": x, "mean_dice": x, "voxels": n}``
+
+    >>> result = scores(np.array([[1, 1], [0, 2]]), [1, 2])
+    >>> round(result["iou"][2], 3), round(result["dice"][2], 3), result["accuracy"]
+    (0.667, 0.8, 0.75)
+    """
+    matrix = np.asarray(confusion, np.int64)
+    true_positive = np.diag(matrix)
+    false_positive = matrix.sum(axis=0) - true_positive
+    false_negative = matrix.sum(axis=1) - true_positive
+    total = int(matrix.sum())
+    true_negative = total - true_positive - false_positive - false_negative
+    parts = {
+        "iou": (true_positive, true_positive + false_positive + false_negative),
+        "dice": (2 * true_positive, 2 * true_positive + false_positive + false_negative),
+        "precision": (true_positive, true_positive + false_positive),
+        "recall": (true_positive, true_positive + false_negative),
+        "specificity": (true_negative, true_negative + false_positive),
+    }
+    out: dict[str, Any] = {
+        name: {
+            int(class_id): _ratio(int(top[i]), int(bottom[i]))
+            for i, class_id in enumerate(class_ids)
+        }
+        for name, (top, bottom) in parts.items()
+    }
+    out["accuracy"] = _ratio(int(true_positive.sum()), total)
+    out["mean_iou"] = _mean(out["iou"])
+    out["mean_dice"] = _mean(out["dice"])
+    out["voxels"] = total
+    return out
+
+
+def _ratio(top: int, bottom: int) -> float | None:
+    return top / bottom if bottom else None
+
+
+def _mean(by_class: dict[int, float | None]) -> float | None:
+    found = [x for class_id, x in by_class.items() if class_id != BACKGROUND and x is not None]
+    return sum(found) / len(found) if found else None

@@ -1,0 +1,1 @@
+"""Simulated microscopy with exact ground truth; the public functions live in ``catalogue``."""

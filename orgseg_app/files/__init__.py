@@ -1,0 +1,1 @@
+"""All disk formats: projects, pictures, annotations, tables."""

@@ -1,0 +1,1 @@
+"""Annotation formats: one module a format; what they find is shown before it is used."""

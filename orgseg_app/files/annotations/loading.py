@@ -1,0 +1,216 @@
+"""Reading what a plan found: annotations in OrgSeg's terms, and images together with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orgseg_app.core.classes import BACKGROUND, MAX_CLASS_ID, UNLABELLED
+from orgseg_app.core.image import OpenedImage
+from orgseg_app.files.annotations import class_folders, mask_folder, values
+from orgseg_app.files.annotations.label_image import MAX_COLOURS, Labels, read_labels
+from orgseg_app.files.annotations.mask_folder import size_words
+from orgseg_app.files.annotations.source import (
+    MEANINGS,
+    AnnotationSource,
+    LoadedAnnotation,
+    default_class_ids,
+)
+from orgseg_app.files.errors import ReadError
+from orgseg_app.files.readers.names import clean_name, shown, stem_of
+from orgseg_app.files.readers.registry import read_images
+
+if TYPE_CHECKING:
+    from orgseg_app.files.annotations.plan import ImportItem
+
+FIRST_CLASS = BACKGROUND + 1
+
+
+@dataclass
+class LoadedItem:
+    """One image of an import with its annotation, if it has one."""
+
+    image: OpenedImage
+    annotation: LoadedAnnotation | None
+
+
+def read_annotation(
+    source: AnnotationSource,
+    meaning: str = "auto",
+    class_ids: Mapping[int, int] | None = None,
+    class_id: int | None = None,
+) -> LoadedAnnotation:
+    """An annotation as class ids, and as objects where it has them.
+
+    Parameters
+    ----------
+    source
+        Where it lies.
+    meaning
+        ``"binary"``, ``"classes"``, ``"instances"`` or ``"auto"``: the meaning guessed over the set
+        the source belongs to.
+    class_ids
+        For classes: value in the file → class id, where class id 0 means unlabelled; by default
+        value v → v + 1, or 2, 3, … in order where values are larger than 32 (grey or colour codes).
+        May say what 0 becomes; background (1) otherwise.
+    class_id
+        For binary masks and instances: the class of what is not 0; 2 by default.
+
+    Returns
+    -------
+    LoadedAnnotation
+        Value 0 of the file is background; negative values are unlabelled.
+
+    Raises
+    ------
+    ReadError
+        One sentence: the file cannot be read, or holds a value that no class was given for.
+    """
+    if meaning not in (*MEANINGS, "auto"):
+        raise ValueError(f"A meaning is one of {', '.join(MEANINGS)} or auto, not {meaning!r}.")
+    foreground = FIRST_CLASS if class_id is None else class_id
+    background = (class_ids or {}).get(0, BACKGROUND)
+    if source.format == mask_folder.NAME:
+        return _from_objects(source, foreground, background, keep=meaning != "binary")
+    if source.format == class_folders.NAME:
+        labels: Labels = class_folders.read_classes(source.paths, source.path_values)
+        known = tuple(range(1, len(source.class_names) + 1))
+        return LoadedAnnotation(_by_class(labels, source, class_ids, known))
+    labels = read_labels(source.paths[0])
+    if meaning == "auto":
+        meaning = _own_meaning(labels, source)
+    if meaning == "classes":
+        known = source.values or tuple(int(v) for v in np.unique(labels))
+        return LoadedAnnotation(_by_class(labels, source, class_ids, known))
+    mask = _by_foreground(labels > 0, foreground, background)
+    mask[labels < 0] = UNLABELLED
+    objects = _object_numbers(labels) if meaning == "instances" else None
+    return LoadedAnnotation(mask, objects)
+
+
+def load_item(
+    item: ImportItem,
+    meaning: str = "auto",
+    class_ids: Mapping[int, int] | None = None,
+    class_id: int | None = None,
+) -> list[LoadedItem]:
+    """Open the image or images of one item of a plan, named as the plan names them.
+
+    A label image with as many planes as its image has time points is shared out among them.
+
+    Parameters
+    ----------
+    item
+        One item of an `ImportPlan`.
+    meaning, class_ids, class_id
+        As for `read_annotation`.
+
+    Raises
+    ------
+    ReadError
+        One sentence: a file cannot be read, or mask and image differ in size.
+    """
+    images = read_images(item.image_path)
+    stem = clean_name(stem_of(item.image_path))
+    for image in images:
+        image.name = item.name + image.name.removeprefix(stem)
+    if item.annotation is None:
+        return [LoadedItem(image, None) for image in images]
+    annotation = read_annotation(item.annotation, meaning, class_ids, class_id)
+    depths = [image.shape[1] for image in images]
+    needed = (sum(depths), *images[0].shape[2:])
+    if annotation.mask.shape != needed or len({image.shape[2:] for image in images}) > 1:
+        raise ReadError(
+            f"The mask {shown(item.annotation.paths[0])} is {size_words(annotation.mask.shape)}, "
+            f"but the image {shown(item.image_path)} is {size_words(needed)}."
+        )
+    ends = np.cumsum(depths)
+    return [
+        LoadedItem(image, _part(annotation, int(end) - depth, int(end)))
+        for image, depth, end in zip(images, depths, ends, strict=True)
+    ]
+
+
+def _own_meaning(labels: Labels, source: AnnotationSource) -> str:
+    """The meaning of the set, but for a mask in several places among images of objects."""
+    if source.meaning in ("binary", "classes"):
+        return source.meaning
+    if source.meaning == "instances" and len(np.unique(labels)) > 2:
+        return source.meaning
+    looked = values.statistics(labels)
+    if source.meaning is None:
+        return values.guess([looked])
+    return "binary" if values.is_plainly_binary(looked) else source.meaning
+
+
+def _part(annotation: LoadedAnnotation, start: int, end: int) -> LoadedAnnotation:
+    objects = None if annotation.objects is None else annotation.objects[start:end]
+    return LoadedAnnotation(annotation.mask[start:end], objects, annotation.notes)
+
+
+def _from_objects(
+    source: AnnotationSource, class_id: int, background: int, *, keep: bool
+) -> LoadedAnnotation:
+    objects, overlap = mask_folder.read_objects(source.paths)
+    notes: tuple[str, ...] = ()
+    if overlap:
+        notes = (f"Masks of objects overlap in {overlap} pixels; the first object kept them.",)
+    mask = _by_foreground(objects > 0, class_id, background)
+    return LoadedAnnotation(mask, objects if keep else None, notes)
+
+
+def _by_foreground(inside: NDArray[np.bool_], class_id: int, background: int) -> NDArray[np.uint8]:
+    return np.where(inside, np.uint8(class_id), np.uint8(background))
+
+
+def _by_class(
+    labels: Labels,
+    source: AnnotationSource,
+    class_ids: Mapping[int, int] | None,
+    known: tuple[int, ...],
+) -> NDArray[np.uint8]:
+    """Class ids for the values of a class image.
+
+    Raises
+    ------
+    ReadError
+        If a value has no class, or there are more classes than a mask can hold.
+    """
+    mapping = {0: BACKGROUND, **(default_class_ids(known) if class_ids is None else class_ids)}
+    present = [int(v) for v in np.unique(labels)]
+    missing = [v for v in present if v >= 0 and v not in mapping]
+    if missing:
+        if class_ids is None and max(missing) <= MAX_CLASS_ID - 1 and _is_plain(known):
+            mapping |= {v: v + 1 for v in missing}
+        else:
+            some = ", ".join(map(str, missing[:5])) + (" …" if len(missing) > 5 else "")
+            raise ReadError(
+                f"{shown(source.paths[0])} holds values without a class ({some}); "
+                "say which class each value is, or read it as objects."
+            )
+    if max((mapping[v] for v in present if v >= 0), default=0) > MAX_CLASS_ID:
+        raise ReadError(
+            f"{shown(source.paths[0])} holds more classes than a mask can ({MAX_CLASS_ID}); "
+            "read it as objects."
+        )
+    table = np.array([mapping.get(v, UNLABELLED) for v in present], np.uint8)
+    return table[np.searchsorted(np.array(present), labels)]
+
+
+def _is_plain(known: tuple[int, ...]) -> bool:
+    return all(class_id == v + 1 for v, class_id in default_class_ids(known).items())
+
+
+def _object_numbers(labels: Labels) -> NDArray[np.uint32]:
+    """Object numbers of instances: as in the file, or counted anew where they are colours."""
+    positive = np.where(labels > 0, labels, 0)
+    if positive.max(initial=0) <= np.iinfo(np.uint16).max:
+        return positive.astype(np.uint32)
+    present, numbers = np.unique(positive, return_inverse=True)
+    if present.size > MAX_COLOURS + 1 or present[0] != 0:
+        return positive.astype(np.uint32)
+    return numbers.reshape(positive.shape).astype(np.uint32)

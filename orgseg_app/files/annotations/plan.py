@@ -1,0 +1,341 @@
+"""What an import would do, shown before anything is stored.
+
+`plan_import` looks through files and folders, finds images and their annotations by name, checks
+sizes from file headers, and decodes no more than a few label images to guess what their values
+mean.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from orgseg_app.files.annotations import class_folders, mask_folder, values
+from orgseg_app.files.annotations.found import Candidate, Found
+from orgseg_app.files.annotations.listing import Entry, Listing, list_files
+from orgseg_app.files.annotations.mask_folder import size_words
+from orgseg_app.files.annotations.naming import names_for
+from orgseg_app.files.annotations.registry import FORMATS
+from orgseg_app.files.annotations.source import MAX_PLAIN_CLASS, AnnotationSource
+from orgseg_app.files.errors import ReadError
+from orgseg_app.files.readers.names import clean_name, shown
+from orgseg_app.files.readers.registry import read_header
+
+IMAGES_ONLY = "images"
+"""As a format: take the images and leave annotations alone."""
+
+KIND_IMAGES = "images"
+KIND_TREE = "train/valid/test tree"
+
+_COMPARED_BYTES = 1 << 16
+
+
+@dataclass
+class ImportItem:
+    """One image file of a plan; it may hold several images (time points, positions).
+
+    Attributes
+    ----------
+    image_path
+        The file.
+    name
+        What the image will be called; unique in the plan.
+    annotation
+        Its annotation, or None.
+    split
+        ``"train"``, ``"validation"``, ``"test"`` by its folder, or None.
+    problem
+        One sentence about what is wrong: then there is no annotation, or no image at all.
+    is_readable
+        False if the image itself cannot be read.
+    duplicate_of
+        Name of an earlier item with the same content, or None.
+    """
+
+    image_path: Path
+    name: str
+    annotation: AnnotationSource | None = None
+    split: str | None = None
+    problem: str | None = None
+    is_readable: bool = True
+    duplicate_of: str | None = None
+
+
+@dataclass
+class ImportPlan:
+    """What an import would take in.
+
+    Attributes
+    ----------
+    items
+        The images, in natural order of their paths.
+    kind
+        How the annotations lie: ``"images"`` (none), ``"label images beside"``, ``"folder pairs"``,
+        ``"train/valid/test tree"``, ``"one mask per object"`` or ``"one folder per class"``; the
+        most frequent one where there are several.
+    unmatched
+        Annotations without an image.
+    skipped
+        Files that are no images.
+    notes
+        Sentences about what was found and not used.
+    meaning
+        Guess over all annotations: ``"binary"``, ``"classes"`` or ``"instances"``.
+    class_values
+        Values other than 0 seen in the label images, ascending; colours are ``0xRRGGBB``.
+    class_names
+        Names of the values, where folders name the classes; else empty.
+    """
+
+    items: list[ImportItem] = field(default_factory=list)
+    kind: str = KIND_IMAGES
+    unmatched: list[Path] = field(default_factory=list)
+    skipped: list[Path] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    meaning: str = "binary"
+    class_values: tuple[int, ...] = ()
+    class_names: tuple[str, ...] = ()
+
+    def guess_meaning(self) -> str:
+        """What the label values stand for: ``"binary"``, ``"classes"`` or ``"instances"``."""
+        return self.meaning
+
+    @property
+    def problems(self) -> list[str]:
+        """The problem sentences of all items."""
+        return [item.problem for item in self.items if item.problem]
+
+    def summary(self) -> str:
+        """The plan in one line: “12 images; 12 label images found by name”."""
+        parts = [_count(len(self.items), "image")]
+        formats = Counter(i.annotation.format for i in self.items if i.annotation)
+        objects = formats.pop(mask_folder.NAME, 0)
+        classes = formats.pop(class_folders.NAME, 0)
+        if formats.total():
+            parts.append(f"{_count(formats.total(), 'label image')} found by name")
+        if objects:
+            parts.append(f"{_count(objects, 'image')} with one mask per object")
+        if classes:
+            parts.append(f"{_count(classes, 'image')} with one mask per class")
+        splits = Counter(item.split for item in self.items if item.split)
+        if splits:
+            order = ("train", "validation", "test")
+            parts.append(", ".join(f"{splits[s]} {s}" for s in order if splits[s]))
+        copies = sum(item.duplicate_of is not None for item in self.items)
+        if copies:
+            parts.append(f"{_count(copies, 'copy', 'copies')} of another image")
+        if self.unmatched:
+            parts.append(f"{_count(len(self.unmatched), 'annotation')} without an image")
+        if self.problems:
+            parts.append(_count(len(self.problems), "problem"))
+        if self.skipped:
+            parts.append(f"{_count(len(self.skipped), 'other file')} left out")
+        return "; ".join(parts)
+
+
+def plan_import(
+    paths: Sequence[Path],
+    annotations: Sequence[Path] = (),
+    format: str = "auto",
+) -> ImportPlan:
+    """Look at files and folders and say what an import would do; nothing is stored.
+
+    Parameters
+    ----------
+    paths
+        Images and folders, searched through all levels.
+    annotations
+        Files and folders with annotations; when given, nothing else is taken for one.
+    format
+        ``"auto"``, a key of `FORMATS`, or ``"images"`` for no annotations.
+
+    Raises
+    ------
+    ReadError
+        One sentence: a path does not exist or may not be read, or there is no image in it.
+    ValueError
+        For a format that does not exist.
+    """
+    if format not in ("auto", IMAGES_ONLY, *FORMATS):
+        known = ", ".join(("auto", IMAGES_ONLY, *FORMATS))
+        raise ValueError(f"There is no annotation format {format!r}; there are {known}.")
+    listing = list_files(paths, annotations)
+    found = _find(listing, format)
+    entries = [e for e in listing.images if e.path not in found.claimed]
+    if not entries:
+        raise ReadError(_nothing_found(paths, listing))
+    best, notes = _choose(entries, found)
+    splits = {e.split for e in entries if e.split}
+    items = []
+    for entry, name in zip(entries, names_for(entries), strict=True):
+        candidate = best.get(entry.path)
+        item = ImportItem(
+            image_path=entry.path,
+            name=name,
+            annotation=candidate.source if candidate else None,
+            split=entry.split if len(splits) > 1 else None,
+            problem=None if candidate else found.ambiguous.get(entry.path),
+        )
+        _check(item)
+        items.append(item)
+    _mark_duplicates(items)
+    plan = ImportPlan(
+        items=items,
+        kind=_kind(items),
+        unmatched=found.unmatched,
+        skipped=listing.skipped,
+        notes=[*notes, *_outline_notes(listing)],
+    )
+    _guess(plan)
+    return plan
+
+
+def _find(listing: Listing, format: str) -> Found:
+    """What all formats find; candidates only of the format asked for."""
+    found = Found()
+    for name, format_ in FORMATS.items():
+        one = format_.find(listing, found.claimed)
+        if format not in ("auto", name):
+            one = Found(claimed=one.claimed)
+        found.add(one)
+    found.unmatched = list(dict.fromkeys(found.unmatched))
+    return found
+
+
+def _choose(entries: list[Entry], found: Found) -> tuple[dict[Path, Candidate], list[str]]:
+    """The best annotation for each image, and notes about the others."""
+    wanted = {e.path for e in entries}
+    by_image: dict[Path, list[Candidate]] = defaultdict(list)
+    for candidate in found.candidates:
+        if candidate.image in wanted:
+            by_image[candidate.image].append(candidate)
+    best = {
+        image: min(several, key=lambda c: (c.rank, c.set_name))
+        for image, several in by_image.items()
+    }
+    others: Counter[str] = Counter()
+    for image, several in by_image.items():
+        for candidate in several:
+            if candidate is not best[image]:
+                others[clean_name(candidate.set_name)] += 1
+    notes = [
+        f"“{name}” also fits {_count(number, 'image')} and is not used; "
+        "name it as the annotations to use it instead."
+        for name, number in others.items()
+    ]
+    return best, notes
+
+
+def _outline_notes(listing: Listing) -> list[str]:
+    outlines: Counter[str] = Counter(
+        clean_name(e.set_name)
+        for e in listing.entries
+        if e.role == "outline" and not e.is_annotation
+    )
+    return [
+        f"{_count(number, 'picture')} of outlines in “{name}” left out: "
+        "outlines are not turned into masks yet."
+        for name, number in outlines.items()
+    ]
+
+
+def _check(item: ImportItem) -> None:
+    """Compare image and annotation by their headers; a problem takes the annotation away."""
+    try:
+        image = read_header(item.image_path)
+    except ReadError as error:
+        item.problem, item.is_readable, item.annotation = str(error), False, None
+        return
+    if item.annotation is None:
+        return
+    label_path = item.annotation.paths[0]
+    try:
+        label = read_header(label_path)
+    except ReadError as error:
+        item.problem, item.annotation = str(error), None
+        return
+    image_size = (image.planes, image.height, image.width)
+    label_size = (label.planes, label.height, label.width)
+    if image_size != label_size:
+        item.problem = (
+            f"The mask {shown(label_path)} is {size_words(label_size)}, "
+            f"but the image {shown(item.image_path)} is {size_words(image_size)}; "
+            "the image can be imported without it."
+        )
+        item.annotation = None
+
+
+def _mark_duplicates(items: list[ImportItem]) -> None:
+    """Mark files of the same size and content, which would put one image into two splits."""
+    by_size: dict[int, list[ImportItem]] = defaultdict(list)
+    for item in items:
+        if item.is_readable:
+            by_size[item.image_path.stat().st_size].append(item)
+    for size, same in by_size.items():
+        first: dict[bytes, ImportItem] = {}
+        for item in same if len(same) > 1 else ():
+            earlier = first.setdefault(_fingerprint(item.image_path, size), item)
+            if earlier is not item:
+                item.duplicate_of = earlier.name
+
+
+def _fingerprint(path: Path, size: int) -> bytes:
+    """Hash of the start, the middle and the end of a file."""
+    digest = hashlib.blake2b(digest_size=16)
+    try:
+        with path.open("rb") as stream:
+            for start in (0, size // 2, max(0, size - _COMPARED_BYTES)):
+                stream.seek(start)
+                digest.update(stream.read(_COMPARED_BYTES))
+    except OSError:
+        digest.update(str(path).encode())
+    return digest.digest()
+
+
+def _kind(items: list[ImportItem]) -> str:
+    formats = Counter(item.annotation.format for item in items if item.annotation)
+    if not formats:
+        return KIND_IMAGES
+    if len({item.split for item in items if item.split}) > 1:
+        return KIND_TREE
+    return FORMATS[formats.most_common(1)[0][0]].kind
+
+
+def _guess(plan: ImportPlan) -> None:
+    """Guess what the values mean, over all label images, and tell every source."""
+    sources = [item.annotation for item in plan.items if item.annotation]
+    labels = [s.paths[0] for s in sources if s.format not in (mask_folder.NAME, class_folders.NAME)]
+    folders = [s for s in sources if s.format == class_folders.NAME]
+    seen: set[int] = set()
+    if labels:
+        looked = [s for s in map(values.look_at, values.sample(labels)) if s is not None]
+        plan.meaning = values.guess(looked)
+        seen = {v for s in looked for v in s.values}
+        if plan.meaning == "classes" and max(seen) > MAX_PLAIN_CLASS:
+            everything = [s for s in map(values.look_at, labels) if s is not None]
+            seen = {v for s in everything for v in s.values}
+        plan.class_values = tuple(sorted(seen))
+    elif folders:
+        plan.meaning, plan.class_names = "classes", folders[0].class_names
+        plan.class_values = tuple(range(1, len(plan.class_names) + 1))
+    elif sources:
+        plan.meaning = "instances"
+    meanings = {mask_folder.NAME: "instances", class_folders.NAME: "classes"}
+    for item in plan.items:
+        if item.annotation:
+            known = plan.class_values if item.annotation.format not in meanings else ()
+            meaning = meanings.get(item.annotation.format, plan.meaning)
+            item.annotation = replace(item.annotation, meaning=meaning, values=known)
+
+
+def _nothing_found(paths: Sequence[Path], listing: Listing) -> str:
+    where = shown(Path(paths[0])) if len(paths) == 1 else "what was chosen"
+    others = f" ({_count(len(listing.skipped), 'other file')})" if listing.skipped else ""
+    return f"There is no TIFF, PNG, JPEG or BMP image in {where}{others}."
+
+
+def _count(number: int, singular: str, plural: str = "") -> str:
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"

@@ -1,0 +1,163 @@
+"""A whole new HDF5 file beside the old one, put in its place when complete.
+
+This is how projects, snapshots and predictions are written until a journal does it in place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from orgseg_app.files import atomic
+from orgseg_app.files.errors import FileError, ProjectError
+from orgseg_app.files.schema import LIBVER, USER_BLOCK, now
+
+_BINARY: int = getattr(os, "O_BINARY", 0)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A file being written.
+
+    Attributes
+    ----------
+    file
+        h5py.File, writable.
+    save_id
+        Mark of this version of the file, also in its attribute ``save_id``.
+    check
+        Raises the first error writing met; called between larger pieces of work.
+    """
+
+    file: Any
+    save_id: str
+    check: Callable[[], None]
+
+
+@contextlib.contextmanager
+def drafting(
+    target: Path,
+    *,
+    source: int | None = None,
+    new_bytes: int = 0,
+    commit: Callable[[Path, Path], None] | None = None,
+    safe: str = "Nothing was changed.",
+) -> Iterator[Draft]:
+    """Write a new version of ``target``; it appears when the body ends without an error.
+
+    Parameters
+    ----------
+    target
+        The file to make or replace.
+    source
+        Descriptor of the file to start from; None starts empty.
+    new_bytes
+        About how much will be added, for the check of free space.
+    commit
+        Puts the complete draft in place of the target; `atomic.put_in_place` unless given.
+    safe
+        A sentence for error messages that says what is not lost.
+
+    Raises
+    ------
+    ProjectError
+        When it cannot be written; the target is as before.
+    """
+    name = target.name
+    draft_path: Path | None = None
+    guard: atomic.GuardedFile | None = None
+    try:
+        size = 0 if source is None else os.fstat(source).st_size
+        atomic.check_space(target.parent, size + new_bytes, f"saving “{name}”")
+        draft_path = atomic.make_draft(target)
+        guard = atomic.GuardedFile(_open_filled(draft_path, source, size))
+        save_id = uuid.uuid4().hex
+        with _hdf5(guard, new=source is None) as file:
+            yield Draft(file, save_id, guard.check)
+            guard.check()
+            file.attrs["save_id"] = save_id
+            file.attrs["saved"] = now()
+            has_room = file.userblock_size >= len(_mark(save_id))
+        if has_room:  # a file that passed through another program may begin with HDF5 itself
+            guard.seek(0)
+            guard.write(_mark(save_id))
+        guard.sync()
+        guard.close()
+        _verify(draft_path, save_id)
+        (commit or atomic.put_in_place)(draft_path, target)
+    except FileError as error:
+        _throw_away(guard, draft_path)
+        if isinstance(error, atomic.SpaceError):
+            raise ProjectError(f"{error} {safe}") from error
+        raise
+    except BaseException as error:
+        met = guard.error if guard is not None else None
+        _throw_away(guard, draft_path)
+        if met is None and not isinstance(error, (OSError, RuntimeError, MemoryError)):
+            raise
+        cause = met or error
+        why = atomic.reason(cause) if isinstance(cause, OSError) else f"{cause}".rstrip(".")
+        raise ProjectError(f"“{name}” could not be saved: {why}. {safe}") from error
+
+
+def read_mark(descriptor: int) -> str:
+    """The ``save_id`` that an open file has in front of its HDF5 part, "" where there is none.
+
+    HDF5 itself cannot be asked: for a file it has open it answers from memory, even when another
+    program has written over it.
+    """
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    match = re.match(rb"OrgSeg file\nsave_id=([0-9a-f]{32})\n", os.read(descriptor, 64))
+    return match[1].decode() if match else ""
+
+
+def _mark(save_id: str) -> bytes:
+    return f"OrgSeg file\nsave_id={save_id}\n".encode()
+
+
+def _open_filled(draft: Path, source: int | None, size: int) -> int:
+    """Open a draft, holding a copy of the source."""
+    descriptor = os.open(draft, os.O_RDWR | _BINARY)
+    try:
+        if source is not None:
+            atomic.copy_bytes(source, descriptor, size)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+@contextlib.contextmanager
+def _hdf5(guard: atomic.GuardedFile, *, new: bool) -> Iterator[Any]:
+    """HDF5 over a guarded file; closed whatever happens."""
+    if new:
+        file = h5py.File(guard, "w", libver=LIBVER, userblock_size=USER_BLOCK)
+    else:
+        file = h5py.File(guard, "r+", libver=LIBVER)
+    try:
+        yield file
+    finally:
+        file.close()
+
+
+def _verify(draft: Path, save_id: str) -> None:
+    """Look whether HDF5 can read what it wrote, before anything is replaced."""
+    with h5py.File(draft, "r", locking=False) as file:
+        if file.attrs["save_id"] != save_id:
+            raise OSError("the new file does not read back")
+
+
+def _throw_away(guard: atomic.GuardedFile | None, draft: Path | None) -> None:
+    if guard is not None:
+        with contextlib.suppress(OSError):
+            guard.close()
+    if draft is not None:
+        atomic.discard(draft)

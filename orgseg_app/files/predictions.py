@@ -1,0 +1,198 @@
+"""Predictions of one run: one HDF5 file that holds a mask and, if kept, probabilities an image.
+
+Layout (attribute ``format`` = "orgseg-predictions")::
+
+    /predictions/<image_id>
+        mask              (Z, Y, X) uint8 class ids, chunks (1, 256, 256), gzip, fletcher32
+        probability       (K, Z, Y, X) uint8, 0…255 for 0…1, in the order of the classes; optional
+
+The file is replaced as a whole, as projects are: it is never found half written.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orgseg_app.core.mask import BLOCK, Mask
+from orgseg_app.files import layers, schema
+from orgseg_app.files.audit import (
+    DAMAGE,
+    check_declared,
+    check_objects,
+    damaged,
+    open_hdf5,
+)
+from orgseg_app.files.draft import drafting
+from orgseg_app.files.errors import FileError, ProjectError
+
+FORMAT = "orgseg-predictions"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one image.
+
+    Attributes
+    ----------
+    image_id
+        Of the image in its project.
+    mask
+        ``(Z, Y, X)`` uint8 class ids.
+    probability
+        ``(K, Z, Y, X)`` uint8, 0…255 for 0…1, in the order of the classes; None when not kept.
+    """
+
+    image_id: str
+    mask: NDArray[np.uint8]
+    probability: NDArray[np.uint8] | None = None
+
+
+def write_prediction(
+    path: str | Path,
+    image_id: str,
+    mask: NDArray[np.uint8],
+    probability: NDArray[np.uint8] | None = None,
+) -> None:
+    """Add one prediction to the file at ``path``, made when missing; a former one is replaced.
+
+    Several at a time are faster with `write_predictions`.
+
+    Raises
+    ------
+    ProjectError
+        When it cannot be written; the file is as before.
+    ValueError
+        When the shapes do not fit each other.
+    """
+    write_predictions(path, [Prediction(image_id, mask, probability)])
+
+
+def write_predictions(path: str | Path, predictions: Iterable[Prediction]) -> None:
+    """Add predictions to the file at ``path`` in one go; all are there afterwards, or none.
+
+    Raises
+    ------
+    ProjectError
+        When they cannot be written, or the file there is no predictions file.
+    ValueError
+        When the shapes of a mask and its probabilities do not fit.
+    """
+    target = Path(os.path.realpath(path))
+    source: int | None = None
+    if target.exists():
+        with _opened(target):
+            pass
+        source = os.open(target, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        with drafting(target, source=source) as draft:
+            if source is None:
+                draft.file.attrs["format"] = FORMAT
+                draft.file.create_group("predictions")
+            for prediction in predictions:
+                _store(draft.file["predictions"], prediction)
+                draft.check()
+    finally:
+        if source is not None:
+            os.close(source)
+
+
+def read_prediction(path: str | Path, image_id: str) -> Prediction:
+    """One prediction.
+
+    Raises
+    ------
+    ProjectError
+        When the file cannot be read, or holds no prediction of this image.
+    """
+    target = Path(path)
+    with _opened(target) as file:
+        try:
+            if image_id not in file["predictions"]:
+                raise ProjectError(f"“{target.name}” holds no prediction of this image.")
+            group = file["predictions"][image_id]
+            for layer in ("mask", "probability"):
+                if layer in group:
+                    check_declared(group[layer], target.name)
+                    if group[layer].dtype != np.uint8:
+                        raise damaged(target.name, f"{layer} is {group[layer].dtype}")
+            probability = group["probability"][...] if "probability" in group else None
+            return Prediction(image_id, group["mask"][...], probability)
+        except FileError:
+            raise
+        except DAMAGE as error:
+            raise damaged(target.name, "a prediction") from error
+
+
+def predicted_images(path: str | Path) -> list[str]:
+    """Ids of the images the file holds predictions of; none where there is no file.
+
+    Raises
+    ------
+    ProjectError
+        When the file cannot be read.
+    """
+    target = Path(path)
+    if not target.exists():
+        return []
+    with _opened(target) as file:
+        return [str(image_id) for image_id in file["predictions"]]
+
+
+def _opened(path: Path) -> Any:
+    """The checked h5py.File, to be used in a ``with`` statement."""
+    file = open_hdf5(path)
+    try:
+        if schema.read_text(file, "format") != FORMAT or "predictions" not in file:
+            raise ProjectError(f"“{path.name}” holds no predictions. It was left as it is.")
+        check_objects(file, path.name)
+    except FileError:
+        file.close()
+        raise
+    except DAMAGE as error:
+        file.close()
+        raise damaged(path.name, type(error).__name__) from error
+    return file
+
+
+def _store(group: Any, prediction: Prediction) -> None:
+    mask, probability = prediction.mask, prediction.probability
+    if mask.ndim != 3 or mask.dtype != np.uint8:
+        raise ValueError(f"A predicted mask is (Z, Y, X) uint8, not {mask.shape} {mask.dtype}.")
+    if probability is not None and (
+        probability.ndim != 4
+        or probability.shape[1:] != mask.shape
+        or probability.dtype != np.uint8
+    ):
+        raise ValueError(
+            f"Probabilities are (K, Z, Y, X) uint8 over {mask.shape}, "
+            f"not {probability.shape} {probability.dtype}."
+        )
+    if not schema.is_image_id(prediction.image_id):
+        raise ValueError(f"{prediction.image_id!r} is no image id.")
+    if prediction.image_id in group:
+        del group[prediction.image_id]
+    item = group.create_group(prediction.image_id)
+    shape = (mask.shape[0], mask.shape[1], mask.shape[2])
+    dataset = layers.create_mask(item, shape)
+    layers.store_mask(dataset, layers.MaskChange.whole(Mask.from_array(mask)))
+    if probability is not None:
+        _, _, height, width = probability.shape
+        dataset = item.create_dataset(
+            "probability",
+            shape=probability.shape,
+            dtype=np.uint8,
+            chunks=(1, 1, min(BLOCK, height), min(BLOCK, width)),
+            compression="gzip",
+            compression_opts=1,
+            fletcher32=True,
+        )
+        for k in range(probability.shape[0]):
+            for z in range(probability.shape[1]):
+                dataset[k, z] = probability[k, z]

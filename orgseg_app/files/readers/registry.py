@@ -1,0 +1,82 @@
+"""The one door for opening images: by content first, then by file name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from orgseg_app.core.image import OpenedImage
+from orgseg_app.files.errors import ReadError
+from orgseg_app.files.readers.header import ImageHeader
+from orgseg_app.files.readers.raster import read_raster, read_raster_header
+from orgseg_app.files.readers.sniff import SUFFIX_FAMILIES, sniff
+from orgseg_app.files.readers.tiff import read_tiff, tiff_header
+
+READERS: dict[str, Callable[[Path], list[OpenedImage]]] = {
+    "tiff": read_tiff,
+    "png": read_raster,
+    "jpeg": read_raster,
+    "bmp": read_raster,
+}
+"""Family of files → function that opens one; `sniff` finds the family."""
+
+HEADERS: dict[str, Callable[[Path], ImageHeader]] = {
+    "tiff": tiff_header,
+    "png": read_raster_header,
+    "jpeg": read_raster_header,
+    "bmp": read_raster_header,
+}
+"""Family of files → function that reads size and kind only."""
+
+IMAGE_SUFFIXES: frozenset[str] = frozenset(SUFFIX_FAMILIES)
+"""File name endings (lower case, with the dot) taken for images in a folder."""
+
+
+def read_images(path: Path) -> list[OpenedImage]:
+    """Open one image file.
+
+    Parameters
+    ----------
+    path
+        A file; what it holds counts, not what it is called.
+
+    Returns
+    -------
+    list of OpenedImage
+        At least one; time points and stage positions are images of their own, with names of their
+        own. No file stays open; planes are read when asked for.
+
+    Raises
+    ------
+    ReadError
+        One sentence: missing, a folder, empty, no permission, not an image, damaged, cut short,
+        too large for what it stores, or of a kind that is not supported.
+    """
+    path = Path(path)
+    return READERS[sniff(path)](path)
+
+
+def read_header(path: Path) -> ImageHeader:
+    """Size and kind of one image file without decoding it.
+
+    Raises
+    ------
+    ReadError
+        As for `read_images`.
+    """
+    path = Path(path)
+    return HEADERS[sniff(path)](path)
+
+
+def can_read(path: Path) -> bool:
+    """True if the first bytes of a file are those of an image that can be opened."""
+    try:
+        sniff(Path(path))
+    except ReadError:
+        return False
+    return True
+
+
+def has_image_name(path: Path) -> bool:
+    """True if a file is named like an image; it is not opened."""
+    return path.suffix.lower() in IMAGE_SUFFIXES

@@ -1,0 +1,156 @@
+"""What a file is, from its first bytes, and the sentences for what cannot be opened."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+from orgseg_app.files.errors import ReadError
+from orgseg_app.files.readers.names import shown
+
+_HEAD = 512
+
+_MAGIC: tuple[tuple[bytes, str], ...] = (
+    (b"II*\0", "tiff"),
+    (b"MM\0*", "tiff"),
+    (b"II+\0", "tiff"),
+    (b"MM\0+", "tiff"),
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"BM", "bmp"),
+)
+
+_KNOWN_OTHERS: tuple[tuple[bytes, str], ...] = (
+    (b"ZISRAWFILE", "a Zeiss CZI file"),
+    (b"\x70\0\0\0", "a Leica LIF file"),
+    (b"\xda\xce\xbe\x0a", "a Nikon ND2 file"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    (b"GIF8", "a GIF picture"),
+    (b"%PDF", "a PDF document"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"\x93NUMPY", "a NumPy array file"),
+    (b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
+    (b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
+)
+
+SUFFIX_FAMILIES: dict[str, str] = {
+    ".tif": "tiff",
+    ".tiff": "tiff",
+    ".btf": "tiff",
+    ".tf8": "tiff",
+    ".lsm": "tiff",
+    ".stk": "tiff",
+    ".png": "png",
+    ".jpg": "jpeg",
+    ".jpeg": "jpeg",
+    ".jpe": "jpeg",
+    ".bmp": "bmp",
+    ".dib": "bmp",
+}
+"""File name endings, lower case, and what they promise; the content decides."""
+
+FAMILY_TITLES = {"tiff": "TIFF", "png": "PNG", "jpeg": "JPEG", "bmp": "BMP"}
+
+SUPPORTED = "TIFF, PNG, JPEG and BMP"
+
+
+def family_of(head: bytes) -> str | None:
+    """``"tiff"``, ``"png"``, ``"jpeg"`` or ``"bmp"`` for a file that begins with ``head``."""
+    for magic, family in _MAGIC:
+        if head.startswith(magic):
+            if family == "bmp" and (len(head) < 26 or head[15:18] != b"\0\0\0"):
+                continue  # a text may well begin with the letters BM
+            return family
+    return None
+
+
+def sniff(path: Path) -> str:
+    """The family of an image file, from its content.
+
+    Raises
+    ------
+    ReadError
+        One sentence if the file is missing, empty, a folder, not readable or something else.
+    """
+    head = read_head(path)
+    family = family_of(head)
+    if family is None:
+        raise ReadError(_wrong_content(path, head))
+    return family
+
+
+def read_head(path: Path) -> bytes:
+    """The first bytes of a file that exists, is a file and may be read.
+
+    Raises
+    ------
+    ReadError
+        As for `sniff`.
+    """
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise ReadError(f"{shown(path)} is a folder where an image file was expected.")
+        if not stat.S_ISREG(mode):
+            raise ReadError(f"{shown(path)} is not a file that can be opened as an image.")
+        with path.open("rb") as stream:
+            head = stream.read(_HEAD)
+    except (OSError, ValueError) as error:
+        raise cannot_open(path, error) from error
+    if not head:
+        raise ReadError(f"{shown(path)} is empty (0 bytes); copy it again from where it came from.")
+    return head
+
+
+def cannot_open(path: Path, error: OSError | ValueError) -> ReadError:
+    """The sentence for a file that the operating system did not let us open."""
+    if isinstance(error, FileNotFoundError):
+        return ReadError(f"{shown(path)} does not exist; it may have been moved or renamed.")
+    if isinstance(error, PermissionError):
+        return ReadError(
+            f"{shown(path)} may not be read: you have no permission for it, "
+            "or another program holds it."
+        )
+    if isinstance(error, ValueError):  # a NUL in the name
+        return ReadError(f"{shown(path)} is not a file name that can be opened.")
+    if error.errno == errno.ENAMETOOLONG:
+        return ReadError(f"{shown(path)} has too long a name to be opened.")
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return ReadError(f"{shown(path)} could not be read: {reason.lower()}.")
+
+
+def _wrong_content(path: Path, head: bytes) -> str:
+    promised = SUFFIX_FAMILIES.get(path.suffix.lower())
+    content = _describe(head)
+    if promised is None:
+        return f"{shown(path)} is {content}; OrgSeg reads {SUPPORTED} images."
+    title = FAMILY_TITLES[promised]
+    return f"{shown(path)} is not a {title} image although it is named like one: it is {content}."
+
+
+def _describe(head: bytes) -> str:
+    for magic, content in _KNOWN_OTHERS:
+        if head.startswith(magic):
+            return content
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "a WebP picture"
+    if not head.strip(b"\0"):
+        return "filled with zeros, as after an interrupted copy"
+    if _is_text(head):
+        return "a text file"
+    return "in a format that is not known here"
+
+
+def _is_text(head: bytes) -> bool:
+    if b"\0" in head:
+        return False
+    try:
+        text = head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 4:  # else: a character cut in two at the end of the sample
+            return False
+        text = head[: error.start].decode("utf-8")
+    return sum(c.isprintable() or c.isspace() for c in text) >= 0.95 * len(text)

@@ -1,0 +1,291 @@
+"""Where everything lies in a project file: schema version 1.
+
+A project is one plain HDF5 file that any HDF5 program can read::
+
+    /                     attributes: format = "orgseg-project", schema_version, kind ("project" or
+                          "snapshot"), app_version, uuid, name, created, saved (ISO 8601), save_id,
+                          classes (JSON list of {"id", "name", "colour"})
+    /images/<image_id>    attributes: name, order, is_rgb, channel_names (JSON), sha256, split,
+                          note, source, pixel_size_um (three floats: z, y, x; absent where unknown)
+        pixels            (C, Z, Y, X) uint8, uint16 or float32, chunks (1, 1, 512, 512), fletcher32
+        mask              (Z, Y, X) uint8 class ids, 0 = unlabelled, 1 = background; chunks
+                          (1, 256, 256), gzip, fletcher32; attributes: counts (JSON, voxels
+                          a class), mask_sha256 (snapshots only)
+        objects           (Z, Y, X) uint32, one number an object, 0 = none; optional
+        thumbnail         (h, w) or (h, w, 3) uint8, at most 128 a side
+
+>>> with h5py.File("cells.orgseg") as file:                                       # doctest: +SKIP
+...     for image in file["images"].values():
+...         pixels, mask = image["pixels"][0, 0], image["mask"][0]
+
+The file starts with 4096 bytes that HDF5 skips (``OrgSeg file``, then ``save_id=…`` again), and its
+metadata are of HDF5's 1.8 format, which carries checksums and no mark of being open. A change to this layout is a new schema version.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import h5py
+import numpy as np
+
+from orgseg_app import __version__
+from orgseg_app.core.classes import ClassInfo, check_classes, default_classes, palette_colour
+from orgseg_app.core.image import SUPPORTED_DTYPES
+from orgseg_app.core.project import Project, ProjectImage
+from orgseg_app.core.split import SPLITS, TRAIN
+from orgseg_app.files.audit import DAMAGE, MAX_ATTRIBUTE_BYTES, check_declared, damaged
+from orgseg_app.files.errors import ProjectError
+from orgseg_app.files.names import clean_text
+
+FORMAT = "orgseg-project"
+SCHEMA_VERSION = 1
+LIBVER = ("v108", "v108")
+USER_BLOCK = 4096
+
+PROJECT, SNAPSHOT = "project", "snapshot"
+
+_IMAGE_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+
+
+def new_id() -> str:
+    """A fresh image id: 12 hexadecimal digits."""
+    return uuid.uuid4().hex[:12]
+
+
+def is_image_id(text: str) -> bool:
+    """True for what may be an image id, and the name of an HDF5 group."""
+    return _IMAGE_ID.fullmatch(text) is not None
+
+
+def now() -> str:
+    """The moment, ISO 8601 with time zone, to the second."""
+    return datetime.now().astimezone().isoformat(timespec="seconds")
+
+
+# -- writing -------------------------------------------------------------------------------------
+
+
+def write_root(file: Any, project: Project, kind: str) -> None:
+    """Turn an empty HDF5 file into a project without images."""
+    file.attrs["format"] = FORMAT
+    file.attrs["schema_version"] = SCHEMA_VERSION
+    file.attrs["kind"] = kind
+    file.attrs["uuid"] = project.uuid
+    file.attrs["created"] = now()
+    write_facts(file, project.name, project.classes)
+    file.create_group("images")
+
+
+def write_facts(file: Any, name: str, classes: Sequence[ClassInfo]) -> None:
+    """Write the project's name and classes, and which program did it."""
+    file.attrs["app_version"] = __version__
+    file.attrs["name"] = clean_text(name) or "project"
+    file.attrs["classes"] = json.dumps(
+        [{"id": c.class_id, "name": c.name, "colour": c.colour} for c in classes],
+        ensure_ascii=False,
+    )
+
+
+def write_image_facts(group: Any, image: ProjectImage, order: int) -> None:
+    """Write what is known of one image beside its voxels."""
+    group.attrs["name"] = image.name
+    group.attrs["order"] = order
+    group.attrs["is_rgb"] = bool(image.is_rgb)
+    group.attrs["channel_names"] = json.dumps(list(image.channel_names), ensure_ascii=False)
+    group.attrs["sha256"] = image.sha256
+    group.attrs["split"] = image.split
+    group.attrs["note"] = image.note
+    group.attrs["source"] = image.source
+    if image.pixel_size_um is not None:
+        group.attrs["pixel_size_um"] = np.array(image.pixel_size_um, np.float64)
+    elif "pixel_size_um" in group.attrs:
+        del group.attrs["pixel_size_um"]
+
+
+def plain(text: str) -> str:
+    """Text that HDF5 can hold: no zero characters, no half characters."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
+
+
+def write_counts(mask: Any, counts: Mapping[int, int]) -> None:
+    """Note beside a mask how many voxels of each class are painted."""
+    mask.attrs["counts"] = json.dumps({str(k): v for k, v in sorted(counts.items())})
+
+
+# -- reading -------------------------------------------------------------------------------------
+
+
+def read_version(file: Any, name: str) -> int:
+    """Schema version of an open HDF5 file.
+
+    Raises
+    ------
+    ProjectError
+        When it is not a project.
+    """
+    if _text(file, "format") != FORMAT:
+        raise ProjectError(
+            f"“{name}” is an HDF5 file, but not an OrgSeg project. It was left as it is. "
+            "To use images from it, save them as TIFF first."
+        )
+    version = _number(file, "schema_version")
+    if version is None or version < 1:
+        raise damaged(name, "no schema version")
+    return int(version)
+
+
+def read_project(file: Any, name: str) -> Project:
+    """All facts of a project; no voxel is read.
+
+    Raises
+    ------
+    ProjectError
+        When something essential is missing or impossible.
+    """
+    try:
+        return _read_project(file, name)
+    except ProjectError:
+        raise
+    except DAMAGE as error:
+        raise damaged(name, type(error).__name__) from error
+
+
+def read_counts(group: Any) -> dict[int, int] | None:
+    """Painted voxels of each class as noted beside a mask, or None when there is no such note."""
+    text = _text(group["mask"], "counts")
+    try:
+        return {int(k): int(v) for k, v in json.loads(text or "null").items()}
+    except (ValueError, AttributeError, TypeError):
+        return None
+
+
+def read_kind(file: Any) -> str:
+    """``"project"`` or ``"snapshot"``."""
+    return SNAPSHOT if _text(file, "kind") == SNAPSHOT else PROJECT
+
+
+def read_text(item: Any, key: str) -> str:
+    """A text attribute of a file, group or dataset; "" where there is none."""
+    return _text(item, key) or ""
+
+
+def _read_project(file: Any, name: str) -> Project:
+    if not isinstance(file.get("images"), h5py.Group):
+        raise damaged(name, "no images group")
+    found: list[tuple[float, ProjectImage]] = []
+    for image_id in file["images"]:
+        if not is_image_id(image_id):
+            raise damaged(name, "an impossible image id")
+        group = file["images"][image_id]
+        if not isinstance(group, h5py.Group):
+            raise damaged(name, f"image {image_id} is no group")
+        image = _read_image(group, image_id, name)
+        found.append((_number(group, "order") or 0.0, image))
+    found.sort(key=lambda pair: pair[0])
+    return Project(
+        uuid=clean_text(_text(file, "uuid") or "", 64),
+        name=clean_text(_text(file, "name") or "") or name,
+        classes=_read_classes(file, name),
+        images={image.image_id: image for _, image in found},
+    )
+
+
+def _read_classes(file: Any, name: str) -> tuple[ClassInfo, ...]:
+    text = _text(file, "classes")
+    if text is None:
+        return default_classes()
+    try:
+        classes = []
+        for entry in json.loads(text):
+            class_id = int(entry["id"])
+            title = clean_text(str(entry["name"])) or f"class {class_id}"
+            colour = str(entry["colour"])
+            if not re.fullmatch(r"#[0-9a-fA-F]{6}", colour):
+                colour = palette_colour(class_id)
+            classes.append(ClassInfo(class_id, title, colour))
+        return check_classes(classes)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise damaged(name, "its list of classes") from error
+
+
+def _read_image(group: Any, image_id: str, name: str) -> ProjectImage:
+    title = clean_text(_text(group, "name") or "") or image_id
+    pixels, mask, objects = (group.get(key) for key in ("pixels", "mask", "objects"))
+    if not isinstance(pixels, h5py.Dataset):
+        raise damaged(name, f"image “{title}” has no voxels")
+    if pixels.ndim != 4 or min(pixels.shape) < 1 or pixels.dtype.name not in SUPPORTED_DTYPES:
+        raise damaged(name, f"image “{title}” is {pixels.dtype} {pixels.shape}")
+    check_declared(pixels, name)
+    c, z, y, x = (int(n) for n in pixels.shape)
+    if not isinstance(mask, h5py.Dataset) or mask.shape != (z, y, x) or mask.dtype != np.uint8:
+        raise damaged(name, f"the mask of “{title}” does not fit its image")
+    if objects is not None and (
+        not isinstance(objects, h5py.Dataset)
+        or objects.shape != (z, y, x)
+        or objects.dtype != np.uint32
+    ):
+        raise damaged(name, f"the objects of “{title}” do not fit its image")
+    split = _text(group, "split")
+    return ProjectImage(
+        image_id=image_id,
+        name=title,
+        shape=(c, z, y, x),
+        dtype=pixels.dtype.name,
+        is_rgb=bool(_number(group, "is_rgb")) and c == 3,
+        channel_names=_channel_names(_text(group, "channel_names"), c),
+        pixel_size_um=_pixel_size(group),
+        sha256=clean_text(_text(group, "sha256") or "", 80),
+        split=split if split in SPLITS else TRAIN,
+        note=_text(group, "note") or "",
+        source=clean_text(_text(group, "source") or ""),
+    )
+
+
+def _channel_names(text: str | None, count: int) -> tuple[str, ...]:
+    try:
+        names = [clean_text(str(n)) for n in json.loads(text or "[]")]
+    except (ValueError, TypeError, RecursionError):
+        names = []
+    return tuple(
+        names[i] if i < len(names) and names[i] else f"channel {i + 1}" for i in range(count)
+    )
+
+
+def _pixel_size(group: Any) -> tuple[float, float, float] | None:
+    value = _attribute(group, "pixel_size_um")
+    if value is None:
+        return None
+    sizes = np.asarray(value)
+    if sizes.shape != (3,) or sizes.dtype.kind not in "fiu":
+        return None
+    z, y, x = (float(v) for v in sizes)
+    return (z, y, x) if all(np.isfinite(v) and v > 0 for v in (z, y, x)) else None
+
+
+def _attribute(item: Any, key: str) -> Any:
+    """An attribute's value, or None when it is absent or of absurd size."""
+    if key not in item.attrs:
+        return None
+    if item.attrs.get_id(key).get_storage_size() > MAX_ATTRIBUTE_BYTES:
+        return None
+    return item.attrs[key]
+
+
+def _text(item: Any, key: str) -> str | None:
+    value = _attribute(item, key)
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else None
+
+
+def _number(item: Any, key: str) -> float | None:
+    value = _attribute(item, key)
+    if isinstance(value, (bool, int, float, np.bool_, np.integer, np.floating)):
+        return float(value)
+    return None

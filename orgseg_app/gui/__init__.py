@@ -1,0 +1,1 @@
+"""The window: PySide6 widgets over one session. Never imports torch."""

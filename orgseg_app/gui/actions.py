@@ -1,0 +1,194 @@
+# ruff: noqa: E501  (a table: one action a line)
+"""The menu table: every action once, with its words, keys and picture.
+
+Menus, tool strip, command palette, tooltips and the printed shortcut sheet are all made from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from PySide6.QtGui import QAction, QActionGroup, QKeySequence
+from PySide6.QtWidgets import QMainWindow
+
+MENUS = ("File", "Edit", "View", "Image", "Annotate", "Train", "Compare", "Export", "Help")
+
+
+@dataclass(frozen=True)
+class ActionInfo:
+    """One action.
+
+    Attributes
+    ----------
+    action_id
+        Also the name of its handler.
+    menu
+        One of `MENUS`.
+    text
+        A verb, sentence case; "…" when it asks something first.
+    keys
+        Shortcuts in Qt's portable form.
+    tip
+        What it does, in a sentence.
+    needs
+        "" always possible, "project", "image", or "edit" (an image that may be changed).
+    group
+        Actions of a group exclude one another and are checkable.
+    """
+
+    action_id: str
+    menu: str
+    text: str
+    keys: tuple[str, ...] = ()
+    icon: str = ""
+    tip: str = ""
+    needs: str = ""
+    checkable: bool = False
+    group: str = ""
+
+
+ACTIONS: tuple[ActionInfo, ...] = (
+    # File
+    ActionInfo("new_project", "File", "New project…", ("Ctrl+N",), "plus", "Make an empty project"),
+    ActionInfo("open_project", "File", "Open project…", ("Ctrl+O",), "folder", "Open a project file"),
+    ActionInfo(
+        "add_images", "File", "Add images…", ("Ctrl+I",), "image",
+        "Bring images, and masks that lie beside them, into the project",
+    ),
+    ActionInfo(
+        "add_folder", "File", "Add folder…", ("Ctrl+Shift+I",), "folder",
+        "Bring in a folder of images with its masks",
+    ),
+    ActionInfo(
+        "save", "File", "Save now", ("Ctrl+S",), "save",
+        "Everything is saved by itself; this does it at once", "project",
+    ),
+    ActionInfo("close_project", "File", "Close project", ("Ctrl+W",), "close", "Back to the start page", "project"),
+    ActionInfo("quit", "File", "Quit", ("Ctrl+Q",), "", "Save and leave; a training goes on"),
+    # Edit
+    ActionInfo("undo", "Edit", "Undo", ("Ctrl+Z",), "undo", "Take back the last change", "edit"),
+    ActionInfo("redo", "Edit", "Redo", ("Ctrl+Shift+Z", "Ctrl+Y"), "redo", "Make it again", "edit"),
+    ActionInfo(
+        "clear_plane", "Edit", "Clear this plane", ("Ctrl+Shift+Backspace",), "trash",
+        "Make every voxel of the plane unlabelled", "edit",
+    ),
+    ActionInfo(
+        "fill_background", "Edit", "Rest is background", ("Ctrl+B",), "",
+        "Make every unlabelled voxel of the plane background", "edit",
+    ),
+    ActionInfo("command_palette", "Edit", "Find a command…", ("Ctrl+K",), "search", "Search everything OrgSeg can do"),
+    # View
+    ActionInfo("workspace_annotate", "View", "Annotate", ("Ctrl+1",), "brush", "Paint masks", "", True, "workspace"),
+    ActionInfo("workspace_train", "View", "Train", ("Ctrl+2",), "chart", "Teach a network what you painted", "", True, "workspace"),
+    ActionInfo("workspace_compare", "View", "Compare", ("Ctrl+3",), "compare", "See which model is better", "", True, "workspace"),
+    ActionInfo("workspace_export", "View", "Export", ("Ctrl+4",), "export", "Write masks for other programs", "", True, "workspace"),
+    ActionInfo("zoom_in", "View", "Zoom in", ("+", "="), "zoom-in", "Closer", "image"),
+    ActionInfo("zoom_out", "View", "Zoom out", ("-",), "zoom-out", "Further away", "image"),
+    ActionInfo("zoom_fit", "View", "Fit to window", ("Home",), "fit", "Show the whole image", "image"),
+    ActionInfo("zoom_full", "View", "One voxel a pixel", ("Ctrl+0",), "", "Zoom of 100 %", "image"),
+    ActionInfo("toggle_overlay", "View", "Show mask", ("V",), "eye", "Show or hide the mask; hold H to hide it for a moment", "image", True),
+    ActionInfo("toggle_outline", "View", "Outline", ("O",), "", "Draw the edges of painted regions", "image", True),
+    ActionInfo("toggle_fill", "View", "Filled", ("Shift+O",), "", "Tint painted regions", "image", True),
+    ActionInfo("toggle_unlabelled", "View", "Mark unlabelled", ("U",), "", "Hatch what nobody has painted yet", "image", True),
+    ActionInfo("auto_contrast", "View", "Automatic contrast", ("Ctrl+L",), "contrast", "Contrast from the image itself", "image"),
+    ActionInfo("full_canvas", "View", "Only the canvas", ("F11",), "", "Hide everything else", "", True),
+    ActionInfo("theme_system", "View", "Theme: as the system", (), "", "Light or dark, as the system is", "", True, "theme"),
+    ActionInfo("theme_light", "View", "Theme: light", (), "sun", "Light", "", True, "theme"),
+    ActionInfo("theme_dark", "View", "Theme: dark", (), "moon", "Dark", "", True, "theme"),
+    # Image
+    ActionInfo("previous_image", "Image", "Previous image", ("A", "Ctrl+PgUp"), "", "One up in the list", "image"),
+    ActionInfo("next_image", "Image", "Next image", ("D", "Ctrl+PgDown"), "", "One down in the list", "image"),
+    ActionInfo("previous_plane", "Image", "Previous plane", ("PgUp",), "", "One plane up in the stack", "image"),
+    ActionInfo("next_plane", "Image", "Next plane", ("PgDown",), "", "One plane down in the stack", "image"),
+    ActionInfo("split_train", "Image", "Use for training", ("Ctrl+Alt+1",), "", "Networks learn from it", "edit", True, "split"),
+    ActionInfo("split_validation", "Image", "Use for validation", ("Ctrl+Alt+2",), "", "Chooses the best moment of a training", "edit", True, "split"),
+    ActionInfo("split_test", "Image", "Use for test", ("Ctrl+Alt+3",), "", "Kept away from training, to compare models honestly", "edit", True, "split"),
+    ActionInfo("remove_image", "Image", "Remove image…", (), "trash", "Take it and its mask out of the project", "edit"),
+    # Annotate
+    ActionInfo("tool_pan", "Annotate", "Move", ("M",), "hand", "Drag the picture", "image", True, "tool"),
+    ActionInfo("tool_brush", "Annotate", "Brush", ("B", "P"), "brush", "Paint the chosen class", "edit", True, "tool"),
+    ActionInfo("tool_eraser", "Annotate", "Eraser", ("E",), "eraser", "Make voxels unlabelled", "edit", True, "tool"),
+    ActionInfo("tool_polygon", "Annotate", "Polygon", ("G",), "polygon", "Outline a region and fill it", "edit", True, "tool"),
+    ActionInfo("tool_fill", "Annotate", "Fill", ("F",), "fill", "Give a connected region the chosen class", "edit", True, "tool"),
+    ActionInfo("tool_picker", "Annotate", "Pick class", ("L",), "picker", "Choose the class under the pointer", "image", True, "tool"),
+    ActionInfo("brush_smaller", "Annotate", "Smaller brush", ("[",), "", "About a tenth smaller", "image"),
+    ActionInfo("brush_larger", "Annotate", "Larger brush", ("]",), "", "About a tenth larger", "image"),
+    ActionInfo("brush_square", "Annotate", "Square brush", ("Q",), "", "Square instead of round", "image", True),
+    ActionInfo("protect", "Annotate", "Protect other classes", ("R",), "", "Paint only over what is unlabelled", "image", True),
+    ActionInfo("swap_class", "Annotate", "Swap with background", ("X",), "", "Between the class and background", "image"),
+    ActionInfo("new_class", "Annotate", "New class", ("N",), "plus", "Add a kind of structure", "project"),
+    *(
+        ActionInfo(f"class_{i}", "Annotate", f"Class {i}", (str(i),), "", f"Paint with class {i}", "project")
+        for i in range(1, 10)
+    ),
+    # Train
+    ActionInfo("train", "Train", "Train", ("Ctrl+R",), "play", "Train a network with the chosen recipe", "project"),
+    ActionInfo("pause_run", "Train", "Pause or resume", ("Ctrl+Shift+P",), "pause", "The training that runs", "project"),
+    ActionInfo("stop_run", "Train", "Stop training", ("Ctrl+.",), "stop", "Keeps the best model so far", "project"),
+    ActionInfo(
+        "predict_image", "Train", "Predict this image", ("Ctrl+P",), "sparkle",
+        "Fill what is unlabelled with the best model's prediction; undo takes it back", "edit",
+    ),
+    # Compare
+    ActionInfo("score_runs", "Compare", "Score missing images", (), "", "Run the models on test images they have not seen", "project"),
+    ActionInfo("save_comparison", "Compare", "Save comparison…", ("Ctrl+Shift+C",), "save", "Table as CSV or JSON", "project"),
+    # Export
+    ActionInfo("export_masks", "Export", "Export painted masks…", ("Ctrl+E",), "export", "Masks of this project as files", "project"),
+    ActionInfo("predict_folder", "Export", "Predict a folder…", ("Ctrl+Shift+E",), "folder", "Masks for a folder of new images", "project"),
+    # Help
+    ActionInfo("shortcuts", "Help", "Keyboard shortcuts", ("?", "F1"), "info", "Every action and its keys"),
+    ActionInfo("about", "Help", "About OrgSeg", (), "info", "Version, licence, device"),
+)  # fmt: skip
+
+
+def action_info(action_id: str) -> ActionInfo:
+    """The entry with this id. Raises KeyError."""
+    return BY_ID[action_id]
+
+
+BY_ID: dict[str, ActionInfo] = {info.action_id: info for info in ACTIONS}
+
+
+def build_actions(
+    window: QMainWindow,
+    handlers: Mapping[str, Callable[[], object]],
+    icon_of: Callable[[str], object],
+    custom_keys: Mapping[str, list[str]] | None = None,
+) -> dict[str, QAction]:
+    """Make the actions and the window's menus.
+
+    Parameters
+    ----------
+    handlers
+        What each action does, by id; a missing one is a programming error and raises KeyError.
+    icon_of
+        Name → QIcon.
+    custom_keys
+        The user's own shortcuts, by action id.
+    """
+    actions: dict[str, QAction] = {}
+    groups: dict[str, QActionGroup] = {}
+    menus = {name: window.menuBar().addMenu(name) for name in MENUS}
+    last: dict[str, str] = {}
+    for info in ACTIONS:
+        action = QAction(info.text, window)
+        action.setObjectName(info.action_id)
+        keys = (custom_keys or {}).get(info.action_id, list(info.keys))
+        action.setShortcuts([QKeySequence(k) for k in keys])
+        if info.icon:
+            action.setIcon(icon_of(info.icon))  # type: ignore[arg-type]
+        action.setToolTip(f"{info.tip} ({keys[0]})" if keys else info.tip)
+        action.setStatusTip(info.tip)
+        action.setCheckable(info.checkable)
+        if info.group:
+            group = groups.setdefault(info.group, QActionGroup(window))
+            group.addAction(action)
+        if last.get(info.menu, info.group) != info.group:
+            menus[info.menu].addSeparator()
+        last[info.menu] = info.group
+        handler = handlers[info.action_id]
+        action.triggered.connect(lambda _checked=False, run=handler: run())
+        menus[info.menu].addAction(action)
+        actions[info.action_id] = action
+    return actions

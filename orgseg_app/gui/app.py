@@ -1,0 +1,96 @@
+"""Start the window."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from PySide6.QtCore import QEvent, QObject, QTimer
+from PySide6.QtWidgets import QApplication
+
+from orgseg_app import settings as settings_module
+from orgseg_app.gui import icons, theme
+from orgseg_app.gui.main_window import MainWindow
+
+LOG = logging.getLogger(__name__)
+
+READY_VARIABLE = "ORGSEG_READY"
+
+
+def run(paths: Sequence[Path] = ()) -> int:
+    """Open the window, with a project or images when given, and stay until it is closed.
+
+    Parameters
+    ----------
+    paths
+        One project file, or images and folders to import.
+
+    Returns
+    -------
+    Exit code of the event loop.
+    """
+    app = QApplication.instance() or QApplication(sys.argv[:1])
+    assert isinstance(app, QApplication)
+    app.setApplicationName("OrgSeg")
+    app.setApplicationDisplayName("OrgSeg")
+    app.setDesktopFileName("orgseg")
+    app.setWindowIcon(icons.app_icon())
+    settings = settings_module.load()
+    theme.apply(app, settings.theme)
+    window = MainWindow(settings)
+    install_excepthook(window)
+    if os.environ.get(READY_VARIABLE):
+        window.first_paint = _ReadyAtFirstPaint(window)  # type: ignore[attr-defined]
+    window.show()
+    if paths:
+        QTimer.singleShot(0, lambda: window.commands.importing.take(list(paths)))
+    return app.exec()
+
+
+def install_excepthook(window: MainWindow) -> None:
+    """An error nobody caught is shown and logged; the window lives on, and so does the work."""
+
+    def hook(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            QApplication.quit()
+            return
+        LOG.critical("uncaught", exc_info=(kind, error, trace))
+        if isinstance(error, Exception):
+            window.session.message.emit(
+                f"Something went wrong inside OrgSeg ({kind.__name__}: {error}). What was saved is "
+                "safe, and you can go on. Copy the report for the developers.",
+                "error",
+            )
+
+    sys.excepthook = hook
+
+
+class _ReadyAtFirstPaint(QObject):
+    """Prints READY and the memory used (MB) after the first paint, then ends: for timing."""
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        window.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Wait for the first paint."""
+        if event.type() == QEvent.Type.Paint:
+            watched.removeEventFilter(self)
+            QTimer.singleShot(0, self, self._report)
+        return False
+
+    def _report(self) -> None:
+        if os.environ[READY_VARIABLE] == "modules":
+            import json
+
+            print(json.dumps(sorted(sys.modules)))
+        import psutil
+
+        print("READY", round(psutil.Process().memory_info().rss / 2**20), flush=True)
+        os._exit(0)

@@ -1,0 +1,121 @@
+"""Work that takes longer than a tenth of a second, done off the window's thread."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal
+
+LOG = logging.getLogger(__name__)
+
+
+class Task(QObject):
+    """One piece of work under way.
+
+    The work receives the task and may call `report` and ask `is_cancelled`; its signals arrive in
+    the window's thread.
+
+    Signals
+    -------
+    progressed(done, total, text), succeeded(result), failed(error), ended()
+    """
+
+    progressed = Signal(int, int, str)
+    succeeded = Signal(object)
+    failed = Signal(object)
+    ended = Signal()
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self.title = title
+        self._cancelled = False
+
+    @property
+    def is_cancelled(self) -> bool:
+        """True once the user has asked to stop."""
+        return self._cancelled
+
+    def cancel(self) -> None:
+        """Ask the work to stop at the next opportunity."""
+        self._cancelled = True
+
+    def report(self, done: int, total: int, text: str = "") -> bool:
+        """Tell how far the work is; False when it should stop."""
+        self.progressed.emit(done, total, text)
+        return not self._cancelled
+
+
+class _Runner(QRunnable):
+    def __init__(self, task: Task, work: Callable[[Task], Any]) -> None:
+        super().__init__()
+        self.task = task
+        self.work = work
+
+    def run(self) -> None:
+        try:
+            result = self.work(self.task)
+        except Exception as error:
+            LOG.info("%s failed", self.task.title, exc_info=True)
+            self.task.failed.emit(error)
+        else:
+            self.task.succeeded.emit(result)
+        finally:
+            self.task.ended.emit()
+
+
+class Background(QObject):
+    """Runs tasks one after the other in a thread of its own, in the order they were given.
+
+    Signals
+    -------
+    busy_changed(task or None)
+        The task now under way.
+    """
+
+    busy_changed = Signal(object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._pool = QThreadPool(self)
+        self._pool.setMaxThreadCount(1)
+        self._tasks: list[Task] = []
+
+    def start(
+        self,
+        title: str,
+        work: Callable[[Task], Any],
+        on_success: Callable[[Any], None] | None = None,
+        on_failure: Callable[[Exception], None] | None = None,
+    ) -> Task:
+        """Queue a piece of work; the callbacks run in the window's thread."""
+        task = Task(title)
+        if on_success is not None:
+            task.succeeded.connect(on_success)
+        if on_failure is not None:
+            task.failed.connect(on_failure)
+        task.ended.connect(lambda: self._on_ended(task))
+        self._tasks.append(task)
+        if len(self._tasks) == 1:
+            self.busy_changed.emit(task)
+        self._pool.start(_Runner(task, work))
+        return task
+
+    @property
+    def current(self) -> Task | None:
+        """The task under way, if any."""
+        return self._tasks[0] if self._tasks else None
+
+    @property
+    def is_idle(self) -> bool:
+        """True when nothing waits or runs."""
+        return not self._tasks
+
+    def wait(self, milliseconds: int = 30_000) -> bool:
+        """Block until everything queued is done (used at the very end); False on time-out."""
+        return self._pool.waitForDone(milliseconds)
+
+    def _on_ended(self, task: Task) -> None:
+        self._tasks.remove(task)
+        self.busy_changed.emit(self.current)

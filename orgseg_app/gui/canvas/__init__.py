@@ -1,0 +1,1 @@
+"""The canvas: showing an image with its mask, and painting on it."""

@@ -1,0 +1,282 @@
+"""Voxels to screen pixels: contrast, zoom levels, mask colours. Plain arrays, no Qt.
+
+Everything is computed at the resolution of the screen and only for the rectangle that needs it, so
+that the cost of a frame follows the window, and that of a brush move follows the brush.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from orgseg_app.core.classes import BACKGROUND, ClassInfo
+
+# Colours of channels that are not red, green, blue: told apart by everybody, and white where all
+# of the first three meet.
+CHANNEL_COLOURS = (
+    (0, 255, 255),
+    (255, 0, 255),
+    (255, 255, 0),
+    (120, 170, 255),
+    (255, 160, 80),
+    (150, 255, 150),
+)
+_HATCH_PERIOD = 8
+
+
+class Overlay(Protocol):
+    """Something that has a small number at every voxel of a plane."""
+
+    def sample(
+        self, z: int, rows: NDArray[np.intp], columns: NDArray[np.intp]
+    ) -> NDArray[np.uint8]:
+        """Values at the crossings of sorted rows and columns."""
+
+
+class ArrayOverlay:
+    """An array ``(Y, X)`` uint8 as an overlay."""
+
+    def __init__(self, values: NDArray[np.uint8]) -> None:
+        self.values = values
+
+    def sample(
+        self, z: int, rows: NDArray[np.intp], columns: NDArray[np.intp]
+    ) -> NDArray[np.uint8]:
+        """Values at the crossings; ``z`` is ignored."""
+        return self.values[rows][:, columns]
+
+
+def auto_levels(
+    plane: NDArray[np.generic], *, is_rgb: bool = False, low: float = 0.1, high: float = 99.9
+) -> tuple[tuple[float, float], ...]:
+    """Contrast limits by percentile for each channel of ``(C, Y, X)``, from a subsample.
+
+    Colour pictures keep the range of their type, so that white stays white.
+    """
+    if is_rgb:
+        top = 255.0 if plane.dtype == np.uint8 else 65535.0
+        return ((0.0, top),) * plane.shape[0]
+    step = max(1, round(math.sqrt(plane.shape[1] * plane.shape[2] / 250_000)))
+    found = []
+    for channel in plane[:, ::step, ::step]:
+        values = channel[np.isfinite(channel)] if channel.dtype.kind == "f" else channel
+        if values.size == 0:
+            found.append((0.0, 1.0))
+            continue
+        a, b = (float(v) for v in np.percentile(values, [low, high]))
+        found.append((a, b if b > a else a + 1.0))
+    return tuple(found)
+
+
+def value_range(plane: NDArray[np.generic]) -> tuple[float, float]:
+    """What a contrast slider should offer: the range of the values, widened to the full 8 bits."""
+    if plane.dtype == np.uint8:
+        return 0.0, 255.0
+    values = plane[np.isfinite(plane)] if plane.dtype.kind == "f" else plane
+    if values.size == 0:
+        return 0.0, 1.0
+    low, high = float(values.min()), float(values.max())
+    return (min(low, 0.0) if plane.dtype.kind == "u" else low), (high if high > low else low + 1.0)
+
+
+def to_bytes(
+    values: NDArray[np.generic], low: float, high: float, gamma: float = 1.0
+) -> NDArray[np.uint8]:
+    """Values to 0…255 between two limits; not-a-number becomes 0."""
+    span = max(high - low, 1e-12)
+    if values.dtype == np.uint8 or (values.dtype == np.uint16 and values.size > 1 << 16):
+        count = 256 if values.dtype == np.uint8 else 65536
+        unit = np.clip((np.arange(count, dtype=np.float32) - low) / span, 0, 1)
+        if gamma != 1.0:
+            unit **= 1.0 / gamma
+        table = (unit * 255 + 0.5).astype(np.uint8)
+        if values.dtype == np.uint8:
+            return np.asarray(cv2.LUT(values, table))
+        return table[values]
+    unit = (values.astype(np.float32) - np.float32(low)) * np.float32(1 / span)
+    np.nan_to_num(unit, copy=False, nan=0.0, posinf=1.0, neginf=0.0)
+    np.clip(unit, 0, 1, out=unit)
+    if gamma != 1.0:
+        unit **= np.float32(1.0 / gamma)
+    return (unit * 255 + 0.5).astype(np.uint8)
+
+
+class PlanePyramid:
+    """One plane ``(C, Y, X)`` and its halvings, made when needed, in the image's own values."""
+
+    def __init__(self, plane: NDArray[np.generic]) -> None:
+        self.plane = plane
+        self._levels: list[list[NDArray[np.generic]]] = [[np.ascontiguousarray(c) for c in plane]]
+
+    @property
+    def size_yx(self) -> tuple[int, int]:
+        """Height and width in voxels."""
+        return self.plane.shape[1], self.plane.shape[2]
+
+    def _level(self, level: int) -> list[NDArray[np.generic]]:
+        while len(self._levels) <= level:
+            last = self._levels[-1]
+            size = (max(1, -(-last[0].shape[1] // 2)), max(1, -(-last[0].shape[0] // 2)))
+            self._levels.append([cv2.resize(c, size, interpolation=cv2.INTER_AREA) for c in last])
+        return self._levels[level]
+
+    def sample(
+        self, y0: float, x0: float, step: float, size_yx: tuple[int, int]
+    ) -> list[NDArray[np.generic]]:
+        """The plane on a grid of screen pixels, one ``(h, w)`` array a channel.
+
+        Parameters
+        ----------
+        y0, x0
+            Image coordinates of the centre of the first screen pixel.
+        step
+            Voxels a screen pixel; above 1 a halved level is interpolated, below 1 voxels are
+            shown as the squares they are.
+        """
+        height, width = self.size_yx
+        if step <= 1:
+            rows = np.clip(np.floor(y0 + step * np.arange(size_yx[0])), 0, height - 1)
+            columns = np.clip(np.floor(x0 + step * np.arange(size_yx[1])), 0, width - 1)
+            rows, columns = rows.astype(np.intp), columns.astype(np.intp)
+            r0, c0 = int(rows[0]), int(columns[0])
+            r1, c1 = int(rows[-1]) + 1, int(columns[-1]) + 1
+            return [c[r0:r1, c0:c1][rows - r0][:, columns - c0] for c in self._level(0)]
+        level = int(math.log2(step))
+        arrays = self._level(level)
+        scale_y = arrays[0].shape[0] / height
+        scale_x = arrays[0].shape[1] / width
+        matrix = np.array(
+            [[step * scale_x, 0, x0 * scale_x - 0.5], [0, step * scale_y, y0 * scale_y - 0.5]]
+        )
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        return [_warp(array, matrix, (size_yx[1], size_yx[0]), flags) for array in arrays]
+
+
+def _warp(
+    array: NDArray[np.generic], matrix: NDArray[np.float64], size: tuple[int, int], flags: int
+) -> NDArray[np.generic]:
+    """Resample only the part that is needed: OpenCV refuses sides of 32,768 and more."""
+    x0 = max(0, math.floor(matrix[0, 2]) - 1)
+    y0 = max(0, math.floor(matrix[1, 2]) - 1)
+    x1 = min(array.shape[1], math.ceil(matrix[0, 2] + matrix[0, 0] * size[0]) + 2)
+    y1 = min(array.shape[0], math.ceil(matrix[1, 2] + matrix[1, 1] * size[1]) + 2)
+    part = array[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)]
+    shifted = matrix.copy()
+    shifted[:, 2] -= (x0, y0)
+    return cv2.warpAffine(part, shifted, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+
+
+def compose(
+    channels: Sequence[NDArray[np.generic]],
+    levels: Sequence[tuple[float, float]],
+    *,
+    is_rgb: bool = False,
+    gamma: float = 1.0,
+    visible: Sequence[bool] = (),
+) -> NDArray[np.uint8]:
+    """Channels at screen resolution to grey ``(h, w)`` or blue-green-red-opaque ``(h, w, 4)``.
+
+    One channel is grey; colour pictures keep their colours; other channels are added, each in its
+    colour of `CHANNEL_COLOURS`.
+    """
+    shown = [i for i in range(len(channels)) if not visible or i >= len(visible) or visible[i]]
+    if len(channels) == 1:
+        grey = to_bytes(channels[0], *levels[0], gamma)
+        return grey if shown else np.zeros_like(grey)
+    height, width = channels[0].shape
+    out = np.empty((height, width, 4), np.uint8)
+    out[..., 3] = 255
+    if is_rgb:
+        for i in range(3):
+            out[..., 2 - i] = to_bytes(channels[i], *levels[i], gamma) if i in shown else 0
+        return out
+    total = np.zeros((height, width, 3), np.uint16)
+    for i in shown:
+        grey = to_bytes(channels[i], *levels[i], gamma).astype(np.uint16)
+        red, green, blue = CHANNEL_COLOURS[i % len(CHANNEL_COLOURS)]
+        for place, part in enumerate((blue, green, red)):
+            if part:
+                total[..., place] += grey * part // 255
+    out[..., :3] = np.minimum(total, 255)
+    return out
+
+
+def class_colours(
+    classes: Sequence[ClassInfo], *, fill: bool = True, opacity: float = 0.4
+) -> NDArray[np.uint8]:
+    """Colour of each class id, ``(256, 4)`` red, green, blue, opacity 0…255.
+
+    Background is fainter than the rest: it is everywhere and says little.
+    """
+    table = np.zeros((256, 4), np.uint8)
+    for item in classes:
+        share = opacity * (0.5 if item.class_id == BACKGROUND else 1.0)
+        table[item.class_id] = (*item.rgb, round(255 * share) if fill else 0)
+    return table
+
+
+def tint(
+    values: NDArray[np.uint8],
+    colours: NDArray[np.uint8],
+    *,
+    outline: int = 2,
+    outlined: NDArray[np.bool_] | None = None,
+    hatch_unlabelled: bool = False,
+    offset_yx: tuple[int, int] = (0, 0),
+) -> NDArray[np.uint32]:
+    """Overlay values at screen resolution to premultiplied ARGB, ``(h, w)`` uint32.
+
+    Parameters
+    ----------
+    values
+        ``(h + 2 m, w + 2 m)`` with a margin ``m = outline`` on every side, which is cut off: an
+        outline needs to see its neighbours.
+    colours
+        ``(256, 4)`` red, green, blue, opacity.
+    outline
+        Width in screen pixels; 0 for none.
+    outlined
+        ``(256,)`` which values get an outline; all but 0 and background when None.
+    hatch_unlabelled
+        Draw thin diagonal lines over value 0.
+    offset_yx
+        Screen position of the first pixel, so that hatching does not swim.
+    """
+    margin = outline
+    height, width = values.shape[0] - 2 * margin, values.shape[1] - 2 * margin
+    inner = values[margin : margin + height, margin : margin + width]
+    out = np.take(_premultiplied(colours), inner)
+    if outline:
+        kernel = cv2.getStructuringElement(cv2.MORPH_CROSS, (2 * outline - 1, 2 * outline - 1))
+        if outline == 1:
+            kernel = np.ones((3, 3), np.uint8)
+        edge = cv2.dilate(values, kernel) != cv2.erode(values, kernel)
+        edge = edge[margin : margin + height, margin : margin + width]
+        if outlined is None:
+            edge &= inner > BACKGROUND
+        else:
+            edge &= outlined[inner]
+        solid = colours.copy()
+        solid[:, 3] = 255
+        np.copyto(out, np.take(_premultiplied(solid), inner), where=edge)
+    if hatch_unlabelled:
+        rows = np.arange(height)[:, None] + offset_yx[0]
+        columns = np.arange(width)[None, :] + offset_yx[1]
+        lines = ((rows + columns) % _HATCH_PERIOD == 0) & (inner == 0)
+        np.copyto(out, np.uint32(0x60606060), where=lines)
+    return out
+
+
+def _premultiplied(colours: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    red, green, blue, alpha = (colours[:, i].astype(np.uint32) for i in range(4))
+    return (
+        (alpha << 24)
+        | ((red * alpha // 255) << 16)
+        | ((green * alpha // 255) << 8)
+        | (blue * alpha // 255)
+    )

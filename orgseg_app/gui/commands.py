@@ -1,0 +1,281 @@
+"""What each action of the menu table does."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QFileDialog, QMessageBox
+
+from orgseg_app.core.classes import BACKGROUND, default_classes
+from orgseg_app.core.edits import ClearMask, ReplaceMask
+from orgseg_app.gui.actions import ACTIONS
+from orgseg_app.gui.canvas.options import TOOLS
+from orgseg_app.gui.exporting import Exporting
+from orgseg_app.gui.importing import Importing
+from orgseg_app.gui.training import Training
+
+if TYPE_CHECKING:
+    from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
+    from orgseg_app.gui.main_window import MainWindow
+
+LOG = logging.getLogger(__name__)
+
+PROJECT_FILTER = "OrgSeg projects (*.orgseg)"
+
+
+class Commands(QObject):
+    """The handlers, by action id; longer stories have modules of their own.
+
+    Attributes
+    ----------
+    importing, training, exporting
+        Dropping files, running networks, writing masks.
+    """
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self.window = window
+        self.session = window.session
+        self.importing = Importing(window)
+        self.training = Training(window)
+        self.exporting = Exporting(window)
+
+    def handlers(self) -> dict[str, Callable[[], object]]:
+        """One for every action of the table."""
+        session, display, tools = self.session, self.window.display, self.window.tools
+        found: dict[str, Callable[[], object]] = {
+            "save": session.save,
+            "close_project": session.close_project,
+            "quit": self.window.close,
+            "undo": session.undo,
+            "redo": session.redo,
+            "zoom_in": lambda: self._canvas().zoom_by(1.5),
+            "zoom_out": lambda: self._canvas().zoom_by(1 / 1.5),
+            "zoom_fit": lambda: self._canvas().fit(),
+            "zoom_full": lambda: self._canvas().set_zoom(1.0),
+            "toggle_overlay": lambda: display.update(overlay_visible=not display.overlay_visible),
+            "toggle_outline": lambda: display.update(outline=not display.outline),
+            "toggle_fill": lambda: display.update(fill=not display.fill),
+            "toggle_unlabelled": lambda: display.update(
+                show_unlabelled=not display.show_unlabelled
+            ),
+            "auto_contrast": display.reset_levels,
+            "previous_image": lambda: session.select_neighbour(-1),
+            "next_image": lambda: session.select_neighbour(1),
+            "previous_plane": lambda: session.select_plane(session.z - 1),
+            "next_plane": lambda: session.select_plane(session.z + 1),
+            "brush_smaller": lambda: tools.grow_brush(-1),
+            "brush_larger": lambda: tools.grow_brush(1),
+            "brush_square": lambda: tools.set_square(not tools.square),
+            "protect": lambda: tools.set_protect(not tools.protect),
+            "train": self.training.train_now,
+            "pause_run": self.training.pause_or_resume,
+            "stop_run": self.training.stop,
+            "predict_image": self.training.predict_image,
+            "score_runs": self.training.score_all,
+            "save_comparison": self.exporting.save_comparison,
+            "export_masks": self.exporting.show,
+            "predict_folder": self.exporting.show,
+        }
+        for tool in TOOLS:
+            found[f"tool_{tool}"] = lambda t=tool: tools.set_tool(t)
+        for name in ("annotate", "train", "compare", "export"):
+            found[f"workspace_{name}"] = lambda n=name: self.window.show_workspace(n)
+        for name in ("system", "light", "dark"):
+            found[f"theme_{name}"] = lambda n=name: self.window.set_theme(n)
+        for split in ("train", "validation", "test"):
+            found[f"split_{split}"] = lambda s=split: session.set_split(session.image_id, s)
+        for number in range(1, 10):
+            found[f"class_{number}"] = lambda n=number: self._choose_class(n)
+        for info in ACTIONS:
+            if info.action_id not in found:
+                found[info.action_id] = getattr(self, info.action_id)
+        return found
+
+    def _canvas(self) -> AnnotationCanvas:
+        return self.window.ensure_parts().canvas
+
+    # -- File --------------------------------------------------------------------------------------
+
+    def new_project(self) -> None:
+        """Ask where, make it, open it."""
+        path = self._ask_save("New project", "project.orgseg", PROJECT_FILTER)
+        if path is not None:
+            path = path.with_suffix(".orgseg")
+            self._try(lambda: self.session.create_project(path, default_classes(["foreground"])))
+            self.remember(path)
+
+    def open_project(self) -> None:
+        """Ask which, open it."""
+        name, _ = QFileDialog.getOpenFileName(
+            self.window, "Open project", self.window.settings.last_folder, PROJECT_FILTER
+        )
+        if name:
+            self.open_path(Path(name))
+
+    def open_path(self, path: Path) -> None:
+        """Open a project; when somebody else has it, offer to look at it."""
+        from orgseg_app.files.lock import LockedError
+
+        path = Path(path)
+        try:
+            self.session.open_project(path)
+        except LockedError as error:
+            if self._confirm("Open read-only?", f"{error}", "Open read-only"):
+                self._try(lambda: self.session.open_project(path, read_only=True))
+        except Exception as error:
+            self.session.report_error(error)
+            return
+        if self.session.project is not None:
+            self.remember(path)
+
+    def open_sample(self, kind: str) -> None:
+        """Make a sample project and open it."""
+        self.importing.open_sample(kind)
+
+    def add_images(self) -> None:
+        """Ask which files, look at them, import."""
+        names, _ = QFileDialog.getOpenFileNames(
+            self.window,
+            "Add images",
+            self.window.settings.last_folder,
+            "Images (*.tif *.tiff *.png *.jpg *.jpeg *.bmp);;All files (*)",
+        )
+        if names:
+            self.window.settings.last_folder = str(Path(names[0]).parent)
+            self.importing.take([Path(n) for n in names])
+
+    def add_folder(self) -> None:
+        """Ask which folder, look at it, import."""
+        name = QFileDialog.getExistingDirectory(
+            self.window, "Add folder", self.window.settings.last_folder
+        )
+        if name:
+            self.window.settings.last_folder = name
+            self.importing.take([Path(name)])
+
+    # -- Edit, View --------------------------------------------------------------------------------
+
+    def clear_plane(self) -> None:
+        """Make the plane unlabelled."""
+        self.session.apply(ClearMask(self.session.z))
+
+    def fill_background(self) -> None:
+        """Unlabelled voxels of the plane become background."""
+        import numpy as np
+
+        mask = self.session.mask()
+        values = mask.to_array()
+        plane = values[self.session.z]
+        plane[plane == 0] = BACKGROUND
+        self.session.apply(ReplaceMask(np.ascontiguousarray(values), "rest is background"))
+
+    def command_palette(self) -> None:
+        """Open the palette over the middle of the window."""
+        from orgseg_app.gui.command_palette import CommandPalette
+
+        shown = [a for a in self.window.actions_by_id.values() if a.isVisible()]
+        palette = CommandPalette(shown, self.window)
+        corner = self.window.mapToGlobal(self.window.rect().center())
+        palette.move(corner.x() - palette.width() // 2, corner.y() - palette.height() // 2 - 60)
+        palette.show()
+        palette.field.setFocus()
+
+    def full_canvas(self) -> None:
+        """Only the canvas, or everything."""
+        parts = self.window.ensure_parts()
+        if self.session.project is not None:
+            parts.show_canvas_alone(not parts.is_canvas_alone)
+
+    # -- Image, Annotate ---------------------------------------------------------------------------
+
+    def remove_image(self) -> None:
+        """Ask, then take the image out."""
+        image = self.session.image
+        if image is not None and self._confirm(
+            f"Remove {image.name}?",
+            "The image and everything painted on it leave the project. The file it came from "
+            "stays where it is.",
+            "Remove",
+        ):
+            self._try(lambda: self.session.remove_image(image.image_id))
+
+    def swap_class(self) -> None:
+        """Between the class in the hand and background."""
+        session = self.session
+        if session.class_id != BACKGROUND:
+            self._swapped = session.class_id
+            session.select_class(BACKGROUND)
+        else:
+            others = [c.class_id for c in session.classes if c.class_id != BACKGROUND]
+            wanted = getattr(self, "_swapped", None)
+            if others:
+                session.select_class(wanted if wanted in others else others[0])
+
+    def new_class(self) -> None:
+        """Add a class with a free name; it is renamed in its row."""
+        names = {c.name.casefold() for c in self.session.classes}
+        number = len(self.session.classes)
+        while f"class {number}" in names:
+            number += 1
+        self._try(lambda: self.session.add_class(f"class {number}"))
+
+    def _choose_class(self, number: int) -> None:
+        if number <= len(self.session.classes):
+            self.session.select_class(self.session.classes[number - 1].class_id)
+            if self.window.tools.tool in ("eraser", "pan", "picker"):
+                self.window.tools.set_tool("brush")
+
+    # -- Help --------------------------------------------------------------------------------------
+
+    def shortcuts(self) -> None:
+        """The sheet of keys."""
+        from orgseg_app.gui.help_dialogs import ShortcutsDialog
+
+        ShortcutsDialog(self.window.actions_by_id, self.window).open()
+
+    def about(self) -> None:
+        """Version, licence, device."""
+        from orgseg_app.gui.help_dialogs import AboutDialog
+
+        AboutDialog(self.window).open()
+
+    # -- asking ------------------------------------------------------------------------------------
+
+    def _ask_save(self, title: str, name: str, filters: str) -> Path | None:
+        folder = self.window.settings.last_folder or str(Path.home())
+        chosen, _ = QFileDialog.getSaveFileName(
+            self.window, title, str(Path(folder) / name), filters
+        )
+        if not chosen:
+            return None
+        self.window.settings.last_folder = str(Path(chosen).parent)
+        return Path(chosen)
+
+    def _confirm(self, title: str, text: str, verb: str) -> bool:
+        box = QMessageBox(self.window)
+        box.setWindowTitle(title)
+        box.setTextFormat(box.textFormat().PlainText)
+        box.setText(title)
+        box.setInformativeText(text)
+        yes = box.addButton(verb, QMessageBox.ButtonRole.AcceptRole)
+        box.addButton(QMessageBox.StandardButton.Cancel)
+        box.exec()
+        return box.clickedButton() is yes
+
+    def _try(self, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except Exception as error:
+            self.session.report_error(error)
+
+    def remember(self, path: Path) -> None:
+        """Put a project among the recent ones."""
+        from orgseg_app import settings as settings_module
+
+        self.window.settings.add_recent_project(path)
+        settings_module.save(self.window.settings)

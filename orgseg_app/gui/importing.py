@@ -1,0 +1,177 @@
+"""Bringing images in: drop, look, one confirmation, import."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject
+
+from orgseg_app.gui.panels.import_bar import ImportBar
+
+if TYPE_CHECKING:
+    from orgseg_app.files.annotations.plan import ImportPlan
+    from orgseg_app.files.importing import ImportChoice
+    from orgseg_app.gui.background import Task
+    from orgseg_app.gui.main_window import MainWindow
+
+LOG = logging.getLogger(__name__)
+
+PROJECT_SUFFIX = ".orgseg"
+SAMPLE_IMAGES = 10
+PROBLEMS_SHOWN = 4
+
+
+class Importing(QObject):
+    """Takes what was dropped or chosen.
+
+    Images without masks come in at once. Where masks were found beside them, one bar asks whether
+    they are meant.
+    """
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self.window = window
+        self.session = window.session
+        self.bar: ImportBar | None = None
+        self._paths: list[Path] = []
+
+    def take(self, paths: Sequence[Path]) -> None:
+        """Open a project, or look at images and folders."""
+        paths = [Path(p) for p in paths]
+        projects = [p for p in paths if p.suffix.lower() == PROJECT_SUFFIX and p.is_file()]
+        if projects:
+            self.window.commands.open_path(projects[0])
+            return
+        if self.session.is_read_only:
+            self.session.message.emit(
+                "This project is open read-only, so nothing can be added to it. "
+                "Close it first to start a new project with these images.",
+                "warning",
+            )
+            return
+        self._paths = paths
+
+        def work(task: Task) -> ImportPlan:
+            from orgseg_app.files.annotations.plan import plan_import
+
+            return plan_import(paths)
+
+        self.session.background.start(
+            "Looking at the files", work, self._on_plan, self.session.report_error
+        )
+
+    def _on_plan(self, plan: ImportPlan) -> None:
+        from orgseg_app.files.importing import ImportChoice
+
+        if any(item.annotation for item in plan.items) or plan.unmatched:
+            self._ask(plan)
+        else:
+            self.accept(plan, ImportChoice(use_annotations=False))
+
+    def _ask(self, plan: ImportPlan) -> None:
+        if self.bar is None:
+            self.bar = ImportBar(self.session)
+            self.window.add_bar(self.bar)
+            self.bar.accepted.connect(self.accept)
+        self.bar.show_plan(plan)
+
+    def accept(self, plan: ImportPlan, choice: ImportChoice) -> None:
+        """Import, into a project beside the images when none is open."""
+        from orgseg_app.files.importing import class_target, prepare_import
+
+        session = self.session
+        try:
+            if session.file is None:
+                path = project_path_beside(self._paths or [plan.items[0].image_path])
+                session.create_project(path, class_target(plan, choice).classes)
+                self.window.commands.remember(path)
+            assert session.project is not None
+            images = list(session.project.images.values())
+            intake = prepare_import(plan, choice, session.classes, images)
+        except Exception as error:
+            session.report_error(error)
+            return
+        session.add_images(intake.images(), intake.target.classes, intake.problems, intake.total)
+
+    def open_sample(self, kind: str) -> None:
+        """Make a project of simulated images in the user's folder, and open it."""
+        session = self.session
+        path = sample_path(kind)
+        if path.exists():
+            self.window.commands.open_path(path)
+            return
+
+        def work(task: Task) -> list[Any]:
+            from orgseg_app.core.image import open_array
+            from orgseg_app.core.samples.catalogue import SAMPLES, simulate
+            from orgseg_app.core.split import assign_splits
+            from orgseg_app.files.intake import NewImage
+
+            items = []
+            for index in range(SAMPLE_IMAGES):
+                if not task.report(index, SAMPLE_IMAGES, "Simulating images"):
+                    return []
+                items.append(simulate(kind, index, size=SAMPLES[kind].size))
+            splits = assign_splits([item.name for item in items])
+            return [
+                NewImage(
+                    open_array(item.name, item.pixels, pixel_size_um=item.pixel_size_um),
+                    splits[item.name],
+                    item.mask,
+                )
+                for item in items
+            ]
+
+        def on_success(items: list[Any]) -> None:
+            from orgseg_app.core.classes import ClassInfo, background
+            from orgseg_app.core.samples.catalogue import SAMPLES
+
+            if not items:
+                return
+            sample = SAMPLES[kind]
+            classes = (background(), ClassInfo(2, sample.class_name, sample.colour))
+            try:
+                session.create_project(path, classes)
+            except Exception as error:
+                session.report_error(error)
+                return
+            self.window.commands.remember(path)
+            session.add_images(items, classes)
+
+        session.background.start("Simulating images", work, on_success, session.report_error)
+
+
+def project_path_beside(paths: Sequence[Path]) -> Path:
+    """A free name for a project beside what was dropped; in the user's folder when that is closed.
+
+    One folder gives its own name; files give the name of their folder.
+    """
+    import os
+
+    first = paths[0].absolute()
+    folder = first.parent
+    stem = first.name if first.is_dir() else folder.name or "images"
+    if not os.access(folder, os.W_OK):
+        folder = Path.home()
+    return free_path(folder, stem)
+
+
+def sample_path(kind: str) -> Path:
+    """Where the sample project of a kind lies."""
+    from orgseg_app import paths
+
+    folder = paths.data_dir() / "samples"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"sample {kind}{PROJECT_SUFFIX}"
+
+
+def free_path(folder: Path, stem: str) -> Path:
+    """A project path that is not taken: "name", "name 2", …"""
+    path, number = folder / f"{stem}{PROJECT_SUFFIX}", 2
+    while path.exists():
+        path = folder / f"{stem} {number}{PROJECT_SUFFIX}"
+        number += 1
+    return path

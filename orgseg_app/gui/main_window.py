@@ -1,0 +1,256 @@
+"""The main window: one canvas, four workspaces around it.
+
+It arranges panels and connects them; what they do is theirs, and what changes is the session's.
+Everything but the start page is built when the first project opens, so that the window is there at
+once.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QByteArray, QEvent, QObject, Qt, QTimer
+from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent
+from PySide6.QtWidgets import (
+    QApplication,
+    QLineEdit,
+    QMainWindow,
+    QPlainTextEdit,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from orgseg_app import settings as settings_module
+from orgseg_app.gui import icons, theme
+from orgseg_app.gui.actions import ACTIONS, build_actions
+from orgseg_app.gui.canvas.options import TOOLS, DisplayOptions, ToolOptions
+from orgseg_app.gui.commands import Commands
+from orgseg_app.gui.panels.message_bar import MessageBar
+from orgseg_app.gui.panels.start_page import StartPage
+from orgseg_app.gui.session import Session
+
+if TYPE_CHECKING:
+    from orgseg_app.gui.workspaces import Workspaces
+
+LOG = logging.getLogger(__name__)
+
+WORKSPACES = ("annotate", "train", "compare", "export")
+
+
+class MainWindow(QMainWindow):
+    """OrgSeg's window.
+
+    Parameters
+    ----------
+    settings
+        Remembered between starts; saved on close.
+    """
+
+    def __init__(self, settings: settings_module.Settings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.session = Session(self)
+        self.tools = ToolOptions(self)
+        self.display = DisplayOptions(self)
+        self.workspace = "annotate"
+        self.parts: Workspaces | None = None
+        self.setWindowTitle("OrgSeg")
+        self.setWindowIcon(icons.app_icon())
+        self.setAcceptDrops(True)
+        self.resize(1280, 800)
+        self.commands = Commands(self)
+        self.actions_by_id: dict[str, QAction] = build_actions(
+            self,
+            self.commands.handlers(),
+            icons.icon,
+            {key: [value] for key, value in settings.shortcuts.items()},
+        )
+        self.stack = QStackedWidget()
+        self.start_page = StartPage(settings)
+        self.stack.addWidget(self.start_page)
+        self.messages = MessageBar()
+        centre = QWidget()
+        self._column = QVBoxLayout(centre)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(0)
+        self._column.addWidget(self.messages)
+        self._column.addWidget(self.stack, 1)
+        self.setCentralWidget(centre)
+        self._connect()
+        self._restore_geometry()
+        self.refresh_actions()
+
+    def _connect(self) -> None:
+        session = self.session
+        session.project_changed.connect(self._on_project_changed)
+        session.message.connect(self.messages.show_message)
+        session.save_state_changed.connect(self._on_save_state_changed)
+        for signal in (
+            session.images_changed,
+            session.classes_changed,
+            session.history_changed,
+            self.tools.changed,
+            self.display.changed,
+        ):
+            signal.connect(self.refresh_actions)
+        session.image_selected.connect(lambda _: self.refresh_actions())
+        page = self.start_page
+        page.paths_dropped.connect(self.commands.importing.take)
+        page.open_project_requested.connect(self.commands.open_project)
+        page.project_chosen.connect(self.commands.open_path)
+        page.sample_chosen.connect(self.commands.open_sample)
+        page.open_images_requested.connect(self.commands.add_images)
+        QApplication.instance().installEventFilter(self)  # type: ignore[union-attr]
+
+    # -- project and workspaces ------------------------------------------------------------------
+
+    def ensure_parts(self) -> Workspaces:
+        """The panels, built when first needed."""
+        if self.parts is None:
+            from orgseg_app.gui.workspaces import Workspaces
+
+            self.parts = Workspaces(self)
+            self.stack.addWidget(self.parts)
+        return self.parts
+
+    def add_bar(self, bar: QWidget) -> None:
+        """Put a bar that asks something over everything."""
+        self._column.insertWidget(0, bar)
+
+    def _on_project_changed(self) -> None:
+        session = self.session
+        if session.project is None:
+            self.stack.setCurrentWidget(self.start_page)
+            self.start_page.refresh()
+            self.setWindowTitle("OrgSeg")
+        else:
+            parts = self.ensure_parts()
+            self.stack.setCurrentWidget(parts)
+            parts.header.show_project(session.project.name, may_rename=not session.is_read_only)
+            self.setWindowTitle(f"{session.project.name} – OrgSeg")
+            self.show_workspace(self.workspace)
+            parts.canvas.setFocus()
+        self.refresh_actions()
+
+    def _on_save_state_changed(self, state: str, sentence: str) -> None:
+        if self.parts is not None:
+            self.parts.header.show_state(state, sentence)
+        if state == "failed":
+            self.session.message.emit(
+                f"Not saved: {sentence} Your work is kept in this window; it is tried again with "
+                "your next change, or choose Save now.",
+                "error",
+            )
+
+    def show_workspace(self, name: str) -> None:
+        """Go to annotate, train, compare or export; image, zoom and plane stay."""
+        self.workspace = name
+        if self.parts is not None and self.session.project is not None:
+            self.parts.show_workspace(name)
+        self.refresh_actions()
+
+    # -- actions ---------------------------------------------------------------------------------
+
+    def refresh_actions(self) -> None:
+        """What is possible now, and what is switched on."""
+        session = self.session
+        has_project, has_image = session.project is not None, session.image is not None
+        possible = {
+            "": True,
+            "project": has_project,
+            "image": has_image,
+            "edit": has_image and session.can_edit,
+        }
+        actions = self.actions_by_id
+        for info in ACTIONS:
+            actions[info.action_id].setEnabled(possible[info.needs])
+        undo, redo = session.history.next_undo(), session.history.next_redo()
+        actions["undo"].setEnabled(undo is not None)
+        actions["redo"].setEnabled(redo is not None)
+        actions["undo"].setText(f"Undo {undo.title}" if undo else "Undo")
+        actions["redo"].setText(f"Redo {redo.title}" if redo else "Redo")
+        names = {c.class_id: c.name for c in session.classes}
+        for number, info in enumerate(session.classes[:9], 1):
+            actions[f"class_{number}"].setText(f"Paint {info.name}")
+        for number in range(1, 10):
+            actions[f"class_{number}"].setVisible(number <= len(names))
+        for workspace in WORKSPACES:
+            action = actions[f"workspace_{workspace}"]
+            action.setEnabled(has_project)
+            action.setChecked(workspace == self.workspace)
+        for tool in TOOLS:
+            actions[f"tool_{tool}"].setChecked(tool == self.tools.tool)
+        for split in ("train", "validation", "test"):
+            actions[f"split_{split}"].setChecked(bool(session.image and session.image.split == split))
+        for name in ("system", "light", "dark"):
+            actions[f"theme_{name}"].setChecked(self.settings.theme == name)
+        switches = {
+            "toggle_overlay": self.display.overlay_visible,
+            "toggle_outline": self.display.outline,
+            "toggle_fill": self.display.fill,
+            "toggle_unlabelled": self.display.show_unlabelled,
+            "brush_square": self.tools.square,
+            "protect": self.tools.protect,
+            "full_canvas": self.parts is not None and self.parts.is_canvas_alone,
+        }
+        for action_id, on in switches.items():
+            actions[action_id].setChecked(on)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Typing in a field is typing, not a shortcut of one letter."""
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
+            focus = QApplication.focusWidget()
+            if isinstance(focus, QLineEdit | QPlainTextEdit) and not (
+                event.modifiers() & Qt.KeyboardModifier.ControlModifier
+            ):
+                event.accept()
+        return super().eventFilter(watched, event)
+
+    # -- drops, closing --------------------------------------------------------------------------
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Files and folders may be dropped anywhere."""
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Images, folders, or a project."""
+        found = [Path(u.toLocalFile()) for u in event.mimeData().urls() if u.isLocalFile()]
+        if found:
+            event.acceptProposedAction()
+            # the other program waits for the drop to end: do the work afterwards
+            QTimer.singleShot(0, lambda: self.commands.importing.take(found))
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Save, remember the window, leave; a training goes on by itself."""
+        if not self.session.close_project():
+            event.ignore()
+            return
+        if self.parts is not None:
+            self.parts.shut_down()
+        self._store_geometry()
+        QApplication.instance().removeEventFilter(self)  # type: ignore[union-attr]
+        settings_module.save(self.settings)
+        event.accept()
+
+    def _restore_geometry(self) -> None:
+        text = self.settings.window_state.get("main", "")
+        if text:
+            self.restoreGeometry(QByteArray.fromBase64(text.encode("ascii", "ignore")))
+
+    def _store_geometry(self) -> None:
+        self.settings.window_state["main"] = bytes(self.saveGeometry().toBase64()).decode()
+        if self.parts is not None:
+            self.settings.window_state["splitter"] = bytes(
+                self.parts.splitter.saveState().toBase64()
+            ).decode()
+
+    def set_theme(self, name: str) -> None:
+        """System, light or dark."""
+        self.settings.theme = name
+        theme.apply(QApplication.instance(), name)  # type: ignore[arg-type]
+        settings_module.save(self.settings)
+        self.refresh_actions()

@@ -1,0 +1,282 @@
+"""The figure itself: two stacked plots with one axis of steps. Importing this imports pyqtgraph."""
+
+from __future__ import annotations
+
+import bisect
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QEvent, QPointF, Qt
+from PySide6.QtGui import QColor, QPen
+from PySide6.QtWidgets import QFrame, QWidget
+
+from orgseg_app.gui import theme
+from orgseg_app.gui.panels.curves_legend import Readout
+from orgseg_app.gui.run_colours import run_colour, run_pen
+from orgseg_app.gui.run_entry import RunEntry, smoothed
+
+RAW_ALPHA = 80
+BEHIND_ALPHA = 60
+MAX_RAW = 3
+"""Up to so many runs show their unsmoothed loss too."""
+
+AXIS_WIDTH = 46
+
+
+@dataclass
+class _Curves:
+    """What is drawn of one run."""
+
+    raw: Any
+    smooth: Any
+    iou: Any
+    best: Any
+
+
+class CurvesFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
+    """Loss above, validation IoU below; the pointer reads off both."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
+        self._entries: list[RunEntry] = []
+        self._curves: dict[str, _Curves] = {}
+        self._looks: dict[str, tuple[bool, bool]] = {}
+        self.ci.layout.setContentsMargins(8, 4, 12, 4)
+        self.ci.layout.setSpacing(0)
+        self._titles = [self._add_title(0), self._add_title(2)]
+        self.loss = self._add_plot(1)
+        self.iou = self._add_plot(3)
+        self.iou.setXLink(self.loss)
+        self.loss.getAxis("bottom").setStyle(showValues=False)
+        for row, factor in ((1, 5), (3, 5)):
+            self.ci.layout.setRowStretchFactor(row, factor)
+        self._lines = [pg.InfiniteLine(angle=90, movable=False) for _ in range(2)]
+        for plot, line in zip((self.loss, self.iou), self._lines, strict=True):
+            line.setVisible(False)
+            line.setZValue(-10)
+            plot.addItem(line, ignoreBounds=True)
+        self.readout = Readout(self)
+        self.scene().sigMouseMoved.connect(self._on_mouse_moved)
+        self.restyle()
+
+    def _add_title(self, row: int) -> Any:
+        title = pg.LabelItem("", justify="left")
+        self.addItem(title, row=row, col=0)
+        return title
+
+    def _add_plot(self, row: int) -> Any:
+        plot = self.addPlot(row=row, col=0)
+        plot.setMenuEnabled(False)
+        plot.hideButtons()
+        plot.setMouseEnabled(x=False, y=False)
+        plot.setDefaultPadding(0.02)
+        plot.getAxis("left").setWidth(AXIS_WIDTH)
+        plot.showGrid(x=False, y=True, alpha=0.15)
+        return plot
+
+    def restyle(self) -> None:
+        """Colours and type of the theme in use."""
+        now = theme.current()
+        self.setBackground(now.panel)
+        for plot in (self.loss, self.iou):
+            for name in ("left", "bottom"):
+                axis = plot.getAxis(name)
+                axis.setTickFont(theme.font(theme.CAPTION_PX))
+                axis.setTextPen(now.secondary)
+                axis.setPen(pg.mkPen(now.line if name == "bottom" else None))
+                axis.setTickPen(pg.mkPen(QColor(now.control)))
+                axis.setStyle(tickLength=0 if name == "left" else -4, tickTextOffset=6)
+        for line in self._lines:
+            line.setPen(pg.mkPen(now.control, width=1))
+        self._looks.clear()
+        self._write_titles()
+
+    def set_log_loss(self, on: bool) -> None:
+        """Loss on a logarithmic scale."""
+        self.loss.setLogMode(y=on)
+        self._fit()
+
+    # -- drawing -----------------------------------------------------------------------------------
+
+    def show_runs(
+        self, shown: Sequence[RunEntry], behind: Sequence[RunEntry], *, stale: Collection[str]
+    ) -> None:
+        """Draw these runs; only what is stale or looks different is drawn anew."""
+        self._entries = list(shown)
+        wanted = {entry.run_id for entry in (*shown, *behind)}
+        for run_id in [i for i in self._curves if i not in wanted]:
+            self._remove(run_id)
+        with_raw = len(shown) <= MAX_RAW
+        for entries, is_behind in ((behind, True), (shown, False)):
+            for entry in entries:
+                look = (is_behind, with_raw and not is_behind)
+                if entry.run_id not in self._curves:
+                    self._curves[entry.run_id] = self._add_curves()
+                if entry.run_id in stale or self._looks.get(entry.run_id) != look:
+                    self._draw(entry, *look)
+                    self._looks[entry.run_id] = look
+        self._write_titles()
+        self._fit()
+
+    def _add_curves(self) -> _Curves:
+        def curve(plot: Any) -> Any:
+            item = pg.PlotDataItem(antialias=True, connect="finite")
+            item.setDownsampling(auto=True, method="peak")
+            item.setClipToView(True)
+            plot.addItem(item)
+            return item
+
+        best = pg.ScatterPlotItem(size=8, pxMode=True, antialias=True)
+        curves = _Curves(curve(self.loss), curve(self.loss), curve(self.iou), best)
+        self.iou.addItem(best)
+        return curves
+
+    def _remove(self, run_id: str) -> None:
+        curves = self._curves.pop(run_id)
+        self._looks.pop(run_id, None)
+        for item in (curves.raw, curves.smooth):
+            self.loss.removeItem(item)
+        for item in (curves.iou, curves.best):
+            self.iou.removeItem(item)
+
+    def _draw(self, entry: RunEntry, is_behind: bool, with_raw: bool) -> None:
+        curves = self._curves[entry.run_id]
+        if is_behind:
+            faint = QColor(theme.current().secondary)
+            faint.setAlpha(BEHIND_ALPHA)
+            pen = QPen(faint, 1)
+            pen.setCosmetic(True)
+        else:
+            pen = run_pen(entry.colour_index)
+        steps = np.asarray(entry.steps, float)
+        curves.smooth.setData(steps, np.asarray(smoothed(entry.losses, _weight(entry.losses))))
+        curves.smooth.setPen(pen)
+        raw = run_colour(entry.colour_index)
+        raw.setAlpha(RAW_ALPHA)
+        raw_pen = QPen(raw, 1)
+        raw_pen.setCosmetic(True)
+        curves.raw.setPen(raw_pen)
+        if with_raw:
+            curves.raw.setData(steps, np.asarray(entry.losses, float))
+        else:
+            curves.raw.setData([], [])
+        values = np.asarray([math.nan if x is None else x for x in entry.validation_iou], float)
+        curves.iou.setData(np.asarray(entry.validation_steps, float), values)
+        curves.iou.setPen(pen)
+        if not is_behind and entry.best_step is not None and entry.best_iou is not None:
+            ground = pg.mkPen(theme.current().panel, width=1.5)
+            curves.best.setData(
+                [entry.best_step],
+                [entry.best_iou],
+                brush=run_colour(entry.colour_index),
+                pen=ground,
+            )
+        else:
+            curves.best.setData([], [])
+        for item in (curves.raw, curves.smooth, curves.iou, curves.best):
+            item.setZValue(-5 if is_behind else 0 if item is curves.raw else 1)
+
+    def _write_titles(self) -> None:
+        now = theme.current()
+        loss, iou = "Training loss", "Validation IoU, mean of classes"
+        if len(self._entries) == 1:
+            entry = self._entries[0]
+            if len(entry.validation_class_iou) < 2:
+                iou = "Validation IoU"
+            if entry.best_iou is not None:
+                iou += f" · best {entry.best_iou:.2f} at step {entry.best_step}"
+        elif all(len(entry.validation_class_iou) < 2 for entry in self._entries):
+            iou = "Validation IoU"
+        for title, text in zip(self._titles, (loss, iou), strict=True):
+            title.setText(text, color=now.secondary, size=f"{theme.CAPTION_PX}px")
+            title.setContentsMargins(4, 6, 0, 0)
+
+    def _fit(self) -> None:
+        """Ranges from what is drawn in colour and behind: steps from 0, IoU up to 1."""
+        last = [1.0]
+        low = 1.0
+        for run_id in self._curves:
+            curves = self._curves[run_id]
+            for item in (curves.smooth, curves.iou):
+                x, y = item.getOriginalDataset()
+                if x is not None and len(x):
+                    last.append(float(x[-1]))
+                    if item is curves.iou and np.isfinite(y).any():
+                        low = min(low, float(np.nanmin(y)))
+        self.loss.setXRange(0, max(last), padding=0.01)
+        self.iou.setYRange(
+            max(0.0, math.floor(low * 10) / 10) if low < 1 else 0.0, 1.0, padding=0.03
+        )
+        self.loss.enableAutoRange(axis="y")
+
+    # -- the pointer -------------------------------------------------------------------------------
+
+    def _on_mouse_moved(self, at: QPointF) -> None:
+        box = self.loss.vb.sceneBoundingRect().united(self.iou.vb.sceneBoundingRect())
+        if not self._entries or not box.contains(at):
+            self._hide_readout()
+            return
+        self.read_at(float(self.loss.vb.mapSceneToView(at).x()), QPointF(self.mapFromScene(at)))
+
+    def read_at(self, step: float, at: QPointF) -> None:
+        """Show the values at the reported step closest to `step`."""
+        rows: list[tuple[float, tuple[int, str, str, str]]] = []
+        closest: int | None = None
+        for entry in self._entries:
+            place = _nearest(entry.steps, step)
+            checked = _nearest(entry.validation_steps, step)
+            if place is None and checked is None:
+                continue
+            loss = iou = "–"
+            key = -1.0
+            if place is not None:
+                loss = f"{smoothed(entry.losses, _weight(entry.losses))[place]:.3f}"
+                found = entry.steps[place]
+                if closest is None or abs(found - step) < abs(closest - step):
+                    closest = found
+            if checked is not None and (value := entry.validation_iou[checked]) is not None:
+                iou, key = f"{value:.3f}", value
+            rows.append((key, (entry.colour_index, entry.name, loss, iou)))
+        if not rows:
+            self._hide_readout()
+            return
+        at_step = round(step) if closest is None else closest
+        for line in self._lines:
+            line.setValue(at_step)
+            line.setVisible(True)
+        ordered = [row for _, row in sorted(rows, key=lambda item: -item[0])]
+        self.readout.show_values(max(0, at_step), ordered, at)
+
+    def _hide_readout(self) -> None:
+        self.readout.hide()
+        for line in self._lines:
+            line.setVisible(False)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """The pointer is elsewhere."""
+        super().leaveEvent(event)
+        self._hide_readout()
+
+
+def _weight(values: Sequence[float]) -> float:
+    """How much to smooth: over about a thirtieth of the curve, at least a few points."""
+    return 1 - 1 / max(4.0, len(values) / 30)
+
+
+def _nearest(steps: Sequence[int], step: float) -> int | None:
+    """Place of the reported step closest to `step`, or None when there is none yet."""
+    if not steps:
+        return None
+    place = bisect.bisect_left(steps, step)
+    if place == len(steps):
+        return place - 1
+    if place and step - steps[place - 1] < steps[place] - step:
+        return place - 1
+    return place

@@ -1,0 +1,257 @@
+"""The runs of the project with their curves, and everything one may ask of a run."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QPoint, Qt, QTimer, QUrl, Signal
+from PySide6.QtGui import QDesktopServices, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QSplitter, QStackedLayout, QVBoxLayout, QWidget
+
+from orgseg_app.gui.panels.curves_view import CurvesView
+from orgseg_app.gui.panels.log_dialog import LogDialog
+from orgseg_app.gui.panels.runs_list import RunsList
+from orgseg_app.gui.run_entry import RunEntry
+from orgseg_app.gui.runs_model import RunsModel
+from orgseg_app.gui.widgets import (
+    GAP,
+    ElidedLabel,
+    EmptyState,
+    IconButton,
+    SecondaryButton,
+    SectionTitle,
+    Separator,
+    surface,
+)
+
+UNDO_MS = 12_000
+
+
+class RunsPanel(QWidget):
+    """Runs on the left, the curves of the selected ones on the right.
+
+    Without a selection the run that is learning, or else the newest, is drawn.
+
+    Signals
+    -------
+    recipe_requested(Recipe)
+        Train again with the recipe of a run; connect it to `TrainingPanel.use_recipe`.
+    train_requested()
+        From the empty state.
+    """
+
+    recipe_requested = Signal(object)
+    train_requested = Signal()
+
+    def __init__(self, runs: RunsModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.runs = runs
+        self._trashed: Path | None = None
+        surface(self)
+        self.setAccessibleName("Runs of the project")
+        self.list = RunsList(runs, self)
+        self.curves = CurvesView(runs, self)
+        self.empty = EmptyState(
+            "No models yet. Paint at least two classes, then Train.", icon_name="model"
+        )
+        self._build()
+        self.list.chosen_changed.connect(self._on_chosen_changed)
+        self.list.delete_pressed.connect(self._on_delete)
+        self.list.customContextMenuRequested.connect(self._open_menu)
+        self.list.doubleClicked.connect(lambda _: self.list.rename_current())
+        runs.runs_changed.connect(self._on_runs_changed)
+        runs.run_changed.connect(lambda _: self._show_buttons())
+        runs.run_prepared.connect(self._on_run_prepared)
+        runs.run_deleted.connect(self._on_run_deleted)
+        self._undo_timer = QTimer(self)
+        self._undo_timer.setSingleShot(True)
+        self._undo_timer.setInterval(UNDO_MS)
+        self._undo_timer.timeout.connect(self.undo_bar.hide)
+        self._on_runs_changed()
+
+    # -- building ----------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self.pause = IconButton("pause", "Pause")
+        self.pause.clicked.connect(self._on_pause)
+        self.stop = IconButton("stop", "Stop; the best model so far is kept")
+        self.stop.clicked.connect(self._on_stop)
+        self.more = IconButton("more", "More")
+        self.more.clicked.connect(self._on_more)
+        head = QHBoxLayout()
+        head.setContentsMargins(16, 6, GAP, 4)
+        head.setSpacing(2)
+        head.addWidget(SectionTitle("Runs"))
+        head.addStretch(1)
+        for button in (self.pause, self.stop, self.more):
+            head.addWidget(button)
+        self.undo_bar = QWidget(self)
+        self.undo_text = ElidedLabel()
+        undo = SecondaryButton("Undo", "undo", quiet=True)
+        undo.clicked.connect(self._on_undo)
+        bar = QHBoxLayout(self.undo_bar)
+        bar.setContentsMargins(16, 2, GAP, 2)
+        bar.addWidget(self.undo_text, 1)
+        bar.addWidget(undo)
+        self.undo_bar.hide()
+        left = QWidget(self)
+        left.setMinimumWidth(220)
+        column = QVBoxLayout(left)
+        column.setContentsMargins(0, 0, 0, 4)
+        column.setSpacing(0)
+        column.addLayout(head)
+        column.addWidget(self.list, 1)
+        column.addWidget(self.undo_bar)
+        splitter = QSplitter(Qt.Orientation.Horizontal)
+        splitter.setHandleWidth(1)
+        splitter.setChildrenCollapsible(False)
+        splitter.addWidget(left)
+        splitter.addWidget(self.curves)
+        splitter.setStretchFactor(1, 1)
+        splitter.setSizes([288, 480])
+        pages = QWidget(self)
+        self._stack = QStackedLayout(pages)
+        self._stack.addWidget(self.empty)
+        self._stack.addWidget(splitter)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(0)
+        outer.addWidget(Separator())
+        outer.addWidget(pages, 1)
+
+    # -- showing -----------------------------------------------------------------------------------
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """The runs may have changed meanwhile."""
+        super().showEvent(event)
+        self._on_chosen_changed()
+
+    def _on_runs_changed(self) -> None:
+        has_any = self.list.list_model.rowCount() > 0 or not self.undo_bar.isHidden()
+        self._stack.setCurrentIndex(1 if has_any else 0)
+        self._on_chosen_changed()
+
+    def _on_chosen_changed(self) -> None:
+        trainings = [entry.run_id for entry in self.runs.trainings()]
+        chosen = [run_id for run_id in self.list.chosen() if run_id in trainings]
+        if not chosen and trainings:
+            active = [e.run_id for e in self.runs.trainings() if e.is_active]
+            chosen = active[:1] or trainings[-1:]
+        self.curves.set_runs(chosen, behind=trainings if len(chosen) == 1 else [])
+        self._show_buttons()
+
+    def _on_run_prepared(self, run_id: str) -> None:
+        entry = self.runs.get(run_id)
+        if entry is not None and entry.kind == "train":
+            self.list.choose([run_id])
+
+    def selected(self) -> list[RunEntry]:
+        """The selected runs; without a selection the one that is working."""
+        found = [entry for i in self.list.chosen() if (entry := self.runs.get(i)) is not None]
+        current = self.runs.current()
+        return found or ([current] if current is not None else [])
+
+    def _show_buttons(self) -> None:
+        active = [entry for entry in self.selected() if entry.is_active]
+        paused = bool(active) and all(entry.state == "paused" for entry in active)
+        self.pause.setEnabled(bool(active))
+        if paused:
+            self.pause.describe("play", "Go on")
+        else:
+            self.pause.describe("pause", "Pause")
+        self.stop.setEnabled(bool(active))
+        self.more.setEnabled(bool(self.selected()))
+
+    # -- asking ------------------------------------------------------------------------------------
+
+    def _on_pause(self) -> None:
+        active = [entry for entry in self.selected() if entry.is_active]
+        paused = [entry for entry in active if entry.state == "paused"]
+        for entry in paused if len(paused) == len(active) else active:
+            if entry.state == "paused":
+                self.runs.request_resume(entry.run_id)
+            else:
+                self.runs.request_pause(entry.run_id)
+
+    def _on_stop(self) -> None:
+        for entry in self.selected():
+            if entry.is_active:
+                self.runs.request_stop(entry.run_id)
+
+    def _on_more(self) -> None:
+        self._open_menu_at(self.more.mapToGlobal(QPoint(0, self.more.height())))
+
+    def _open_menu(self, at: QPoint) -> None:
+        self._open_menu_at(self.list.viewport().mapToGlobal(at))
+
+    def _open_menu_at(self, at: QPoint) -> None:
+        selected = self.selected()
+        if selected:
+            self.make_menu(selected).popup(at)
+
+    def make_menu(self, selected: list[RunEntry]) -> QMenu:
+        """What one may do with these runs."""
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        one = selected[0]
+        active = [entry for entry in selected if entry.is_active]
+        alone = len(selected) == 1
+
+        def add(text: str, call: Any, enabled: bool = True, keys: str = "") -> None:
+            action = menu.addAction(text, call)
+            action.setEnabled(enabled)
+            if keys:
+                action.setShortcut(keys)
+
+        if alone and one.kind == "train":
+            add("Rename", self.list.rename_current, keys="F2")
+            add("Train again with this recipe", partial(self._on_recipe, one), bool(one.recipe))
+        can_go_on = alone and one.state in ("paused", "stopped", "failed", "lost")
+        if can_go_on:
+            add("Go on", partial(self.runs.request_resume, one.run_id))
+        elif active:
+            add("Pause", self._on_pause)
+        if active:
+            add("Stop", self._on_stop)
+            if alone:
+                add("End at once", partial(self.runs.kill, one.run_id))
+        menu.addSeparator()
+        if alone:
+            add("Show log", partial(self._on_log, one))
+            add("Open folder", partial(self._on_folder, one))
+            menu.addSeparator()
+        noun = "Delete" if alone else f"Delete {len(selected)} runs"
+        add(noun, self._on_delete, not active, keys="Del")
+        return menu
+
+    def _on_recipe(self, entry: RunEntry) -> None:
+        self.recipe_requested.emit(entry.recipe)
+
+    def _on_log(self, entry: RunEntry) -> None:
+        dialog = LogDialog(entry, self.runs.session, self.window())
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.show()
+
+    def _on_folder(self, entry: RunEntry) -> None:
+        if not entry.run.exists:
+            text = f"The folder of “{entry.name}” is gone. The project is untouched."
+            self.runs.session.message.emit(text, "error")
+            return
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(entry.run.path)))
+
+    def _on_delete(self) -> None:
+        self.runs.delete(self.list.chosen())
+
+    def _on_run_deleted(self, name: str, trashed: object) -> None:
+        self._trashed = trashed if isinstance(trashed, Path) else None
+        self.undo_text.setText(f"“{name}” deleted")
+        self.undo_bar.show()
+        self._undo_timer.start()
+
+    def _on_undo(self) -> None:
+        self.undo_bar.hide()
+        self._undo_timer.stop()
+        if self._trashed is not None:
+            self.runs.restore_run(self._trashed)

@@ -1,0 +1,430 @@
+"""The training panel: which recipe, on what, how long; and one button.
+
+Presets come first, the fields most people want next, the rest is folded. What is painted is counted
+in the background and said in words, and whatever stands in the way of a training is said before
+the button is pressed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+
+from orgseg_app.core.project import Project
+from orgseg_app.core.split import SPLITS
+from orgseg_app.gui.estimate import estimate
+from orgseg_app.gui.panels.preset_cards import PresetCards, preset_order
+from orgseg_app.gui.panels.recipe_form import RecipeForm
+from orgseg_app.gui.runs_model import RunsModel
+from orgseg_app.gui.session import Session
+from orgseg_app.gui.widgets import (
+    GAP,
+    GROUP,
+    Caption,
+    IconPicture,
+    PrimaryButton,
+    ScrollColumn,
+    SectionTitle,
+    Separator,
+    label,
+    set_tone,
+    surface,
+)
+from orgseg_app.runs.errors import RecipeError, RunError
+from orgseg_app.runs.recipe import PRESETS, Recipe
+
+COUNT_DELAY_MS = 250
+
+Painted = dict[str, dict[int, int]]
+
+
+@dataclass(frozen=True)
+class DataSummary:
+    """What there is to learn from, in words.
+
+    Attributes
+    ----------
+    text : str
+        Images painted, by split.
+    classes : str
+        Share of each class.
+    problem : str
+        Why training is impossible, or "".
+    warnings : tuple of str
+        What a person should know although training is possible.
+    """
+
+    text: str
+    classes: str = ""
+    problem: str = ""
+    warnings: tuple[str, ...] = field(default=())
+
+
+def describe_data(project: Project, painted: Mapping[str, Mapping[int, int]]) -> tuple[str, str]:
+    """Images painted by split, and the share of each class among their voxels.
+
+    Returns
+    -------
+    images, classes : str
+        ``"3 images painted: 2 train, 1 validation"`` and ``"ER 12 %, background 40 %"``.
+    """
+    images = [project.images[i] for i in painted if i in project.images]
+    if not images:
+        return "Nothing is painted yet", ""
+    by_split = {split: sum(image.split == split for image in images) for split in SPLITS}
+    listed = ", ".join(f"{count} {split}" for split, count in by_split.items() if count)
+    noun = "image" if len(images) == 1 else "images"
+    voxels = sum(
+        image.mask_shape[0] * image.mask_shape[1] * image.mask_shape[2] for image in images
+    )
+    shares = []
+    for item in reversed(project.classes):
+        count = sum(painted[image.image_id].get(item.class_id, 0) for image in images)
+        if count:
+            shares.append(f"{item.name} {_percent(count / voxels)}")
+    return f"{len(images)} {noun} painted: {listed}", ", ".join(shares)
+
+
+def _percent(share: float) -> str:
+    percent = share * 100
+    if percent >= 0.95:
+        return f"{percent:.0f} %"
+    return f"{percent:.1f} %" if percent >= 0.05 else "under 0.1 %"
+
+
+class TrainingPanel(QWidget):
+    """Recipe, data summary, estimate, and the Train button.
+
+    Signals
+    -------
+    train_requested(Recipe, name)
+        Connect it to `RunsModel.train`.
+    """
+
+    train_requested = Signal(object, str)
+
+    def __init__(self, session: Session, runs: RunsModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.session, self.runs = session, runs
+        self._painted: Painted = {}
+        self._uncounted: set[str] | None = None
+        self._is_counting = False
+        self._name_is_mine = True
+        self._preset = ""
+        surface(self)
+        self.setAccessibleName("Training")
+        self._count_timer = QTimer(self)
+        self._count_timer.setSingleShot(True)
+        self._count_timer.setInterval(COUNT_DELAY_MS)
+        self._count_timer.timeout.connect(self._count)
+        self._build()
+        session.project_changed.connect(self._on_project_changed)
+        session.images_changed.connect(self._on_images_changed)
+        session.classes_changed.connect(self._on_classes_changed)
+        session.mask_changed.connect(self._on_mask_changed)
+        runs.runs_changed.connect(self._on_runs_changed)
+        runs.run_ended.connect(lambda _: self._show_estimate())
+        runs.preparing_changed.connect(lambda _: self._show_button())
+        self.use_preset(next(iter(PRESETS)))
+        self._on_project_changed()
+
+    # -- asked from outside ------------------------------------------------------------------------
+
+    def use_preset(self, name: str) -> None:
+        """Start from a preset."""
+        self._preset = name
+        self.cards.select(name)
+        self.form.set_recipe(PRESETS[name])
+        self._suggest_name()
+        self._show_estimate()
+        self._show_button()
+
+    def use_recipe(self, recipe: Recipe) -> None:
+        """Start from the recipe of another run."""
+        preset = PRESETS.get(recipe.name)
+        self._preset = recipe.name if preset is not None else ""
+        self.cards.select(self._preset)
+        self.form.set_recipe(recipe, start=preset)
+        self._suggest_name(recipe.name)
+        self._show_estimate()
+        self._show_button()
+
+    def request_training(self) -> None:
+        """As if the button were pressed; nothing while something stands in the way."""
+        if self.button.isEnabled():
+            self._on_train()
+
+    # -- building ----------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self.cards = PresetCards(self)
+        self.cards.chosen.connect(self.use_preset)
+        self.form = RecipeForm(self)
+        self.form.changed.connect(self._on_form_changed)
+        page = QWidget(self)
+        column = QVBoxLayout(page)
+        column.setContentsMargins(GROUP, GROUP, GROUP, GROUP)
+        column.setSpacing(GAP)
+        column.addWidget(SectionTitle("Recipe"))
+        column.addWidget(self.cards)
+        column.addSpacing(GAP)
+        column.addWidget(self.form)
+        column.addStretch(1)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(0)
+        outer.addWidget(ScrollColumn(page, self), 1)
+        outer.addWidget(Separator())
+        outer.addWidget(self._build_foot())
+
+    def _build_foot(self) -> QWidget:
+        foot = QWidget(self)
+        column = QVBoxLayout(foot)
+        column.setContentsMargins(GROUP, 12, GROUP, GROUP)
+        column.setSpacing(4)
+        self.data = label(wrap=True)
+        self.data.setAccessibleName("Data to learn from")
+        self.shares = Caption()
+        self.shares.setAccessibleName("Share of each class")
+        self.problem_icon = IconPicture("warning", 16, "warning")
+        self.problem = label(wrap=True, tone="warning")
+        self.problem.setAccessibleName("Problem")
+        problem_row = QHBoxLayout()
+        problem_row.setContentsMargins(0, 4, 0, 0)
+        problem_row.setSpacing(GAP)
+        problem_row.addWidget(self.problem_icon)
+        problem_row.setAlignment(self.problem_icon, Qt.AlignmentFlag.AlignTop)
+        problem_row.addWidget(self.problem, 1)
+        self.estimate = Caption()
+        self.estimate.setAccessibleName("Estimate")
+        self.name = QLineEdit()
+        self.name.setMaxLength(80)
+        self.name.setAccessibleName("Name of the run")
+        self.name.setToolTip("Name of the run")
+        self.name.textEdited.connect(self._on_name_edited)
+        self.name.returnPressed.connect(self.request_training)
+        name_row = QHBoxLayout()
+        name_row.setSpacing(GAP)
+        name_label = label("Name")
+        name_label.setBuddy(self.name)
+        name_row.addWidget(name_label)
+        name_row.addWidget(self.name, 1)
+        self.button = PrimaryButton("Train", "play")
+        self.button.clicked.connect(self._on_train)
+        for item in (self.data, self.shares):
+            column.addWidget(item)
+        column.addLayout(problem_row)
+        column.addWidget(self.estimate)
+        column.addSpacing(4)
+        column.addLayout(name_row)
+        column.addSpacing(4)
+        column.addWidget(self.button)
+        return foot
+
+    # -- what is painted ---------------------------------------------------------------------------
+
+    def _on_project_changed(self) -> None:
+        self._painted.clear()
+        self._uncounted = None
+        self._name_is_mine = True
+        self._on_classes_changed()
+        if not self.form.changed_paths:
+            self.use_preset(preset_order(len(self.session.classes) - 1)[0])
+        self._count_soon()
+
+    def _on_images_changed(self) -> None:
+        project = self.session.project
+        known = set(project.images) if project else set()
+        self._painted = {i: counts for i, counts in self._painted.items() if i in known}
+        self._uncounted = None
+        self._count_soon()
+
+    def _on_classes_changed(self) -> None:
+        self.cards.set_order(preset_order(len(self.session.classes) - 1))
+        self._show_data()
+
+    def _on_mask_changed(self, image_id: str, box: object) -> None:
+        if self._uncounted is not None:
+            self._uncounted.add(image_id)
+        self._count_soon()
+
+    def _count_soon(self) -> None:
+        if self.isVisible():
+            self._count_timer.start()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """What was painted while the panel was away is counted now."""
+        super().showEvent(event)
+        self._count()
+
+    def _count(self) -> None:
+        file = self.session.file
+        if file is None:
+            self._painted.clear()
+            self._show_data()
+            return
+        if self._is_counting:
+            self._count_timer.start()
+            return
+        images = list(file.project.images)
+        wanted = set(images) if self._uncounted is None else self._uncounted & set(images)
+        self._uncounted = set()
+        here = self.session.image_id
+        if here in wanted:  # it may change under the hand: counted here, block by block
+            self._take_counts({here: file.counts(here)})
+            wanted.discard(here)
+        if not wanted:
+            self._show_data()
+            return
+        self._is_counting = True
+
+        def work(task: Any) -> Painted:
+            found: Painted = {}
+            for image_id in wanted:
+                if image_id in file.project.images:
+                    found[image_id] = file.counts(image_id)
+            return found
+
+        def on_success(found: Painted) -> None:
+            self._is_counting = False
+            if self.session.file is file:
+                self._take_counts(found)
+                self._show_data()
+
+        def on_failure(error: Exception) -> None:
+            self._is_counting = False
+            if self.session.file is file:
+                self.session.report_error(error)
+
+        self.session.background.start("Counting paint", work, on_success, on_failure)
+
+    def _take_counts(self, found: Painted) -> None:
+        for image_id, counts in found.items():
+            if counts:
+                self._painted[image_id] = counts
+            else:
+                self._painted.pop(image_id, None)
+
+    def summary(self) -> DataSummary:
+        """What there is to learn from, as far as it has been counted."""
+        from orgseg_app.runs.training import check_training
+
+        file = self.session.file
+        if file is None:
+            return DataSummary("No project is open", problem="Open a project first.")
+        order = {i: self._painted[i] for i in file.project.images if i in self._painted}
+        text, classes = describe_data(file.project, order)
+        try:
+            warnings = tuple(check_training(file, order))
+        except RunError as error:
+            return DataSummary(text, classes, str(error))
+        return DataSummary(text, classes, "", warnings)
+
+    # -- showing -----------------------------------------------------------------------------------
+
+    def _show_data(self) -> None:
+        summary = self.summary()
+        self.data.setText(summary.text)
+        self.shares.setText(summary.classes)
+        self.shares.setVisible(bool(summary.classes))
+        text = summary.problem or " ".join(summary.warnings)
+        self.problem.setText(text)
+        self.problem.setVisible(bool(text))
+        self.problem_icon.setVisible(bool(text))
+        self.problem_icon.set_icon(
+            "warning" if summary.problem else "info", "warning" if summary.problem else "secondary"
+        )
+        set_tone(self.problem, "warning" if summary.problem else "secondary")
+        self._show_estimate()
+        self._show_button()
+
+    def _show_estimate(self) -> None:
+        try:
+            recipe = self.form.recipe()
+        except RecipeError:
+            self.estimate.setText("")
+            return
+        known = self.runs.trainings()
+        self.estimate.setText(estimate(recipe, known).text if self._painted else "")
+        self.estimate.setVisible(bool(self._painted))
+
+    def _show_button(self) -> None:
+        problem = self.summary().problem or self.form.error
+        preparing = self.runs.is_preparing
+        self.button.setEnabled(not problem and not preparing and not self.session.is_read_only)
+        waits = any(entry.state != "paused" for entry in self.runs.active())
+        text = "Train"
+        if preparing:
+            text = "Setting the images aside…"
+        elif waits:
+            text = "Train after the current run"
+        self.button.setText(text)
+        tip = "Waits until the run before it is over" if waits else "Start learning (Ctrl+R)"
+        self.button.setToolTip(problem or tip)
+
+    # -- the person --------------------------------------------------------------------------------
+
+    def _on_form_changed(self) -> None:
+        self._suggest_name()
+        self._show_estimate()
+        self._show_button()
+
+    def _on_runs_changed(self) -> None:
+        self._suggest_name()
+        self._show_estimate()
+        self._show_button()
+
+    def _on_name_edited(self, text: str) -> None:
+        self._name_is_mine = not text.strip()
+
+    def _suggest_name(self, base: str = "") -> None:
+        """A name that is free and says what is special, until a person writes one."""
+        if not self._name_is_mine:
+            return
+        base = base or self._preset or "run"
+        changed = [path for path in self.form.changed_paths if path in _SHORT]
+        if changed:
+            base = f"{base} {_short_value(changed[0], self.form)}"
+        self.name.setText(self.runs.free_name(base[:72]))
+
+    def _on_train(self) -> None:
+        try:
+            recipe = self.form.recipe()
+        except RecipeError as error:
+            self.session.report_error(error)
+            return
+        name = " ".join(self.name.text().split()) or self.runs.free_name(recipe.name)
+        self._name_is_mine = True
+        self.train_requested.emit(recipe, name)
+        self._suggest_name()
+
+
+_SHORT = {
+    "network.width": "width",
+    "network.depth": "depth",
+    "loss": "",
+    "preprocess": "",
+    "seed": "seed",
+    "learning_rate": "rate",
+    "augmentation": "",
+    "steps": "steps",
+    "patch_size": "patch",
+    "batch_size": "batch",
+}
+"""Fields worth naming a run after, and the word before their value."""
+
+
+def _short_value(path: str, form: RecipeForm) -> str:
+    value: Any = form.fields[path].value()
+    if isinstance(value, list):
+        value = "+".join(part["name"] for part in value).replace("_", " ")
+    if path == "augmentation":
+        return "unaugmented" if value == "none" else "flips"
+    if isinstance(value, float):
+        value = f"{value:g}"
+    return f"{_SHORT[path]} {value}".strip()

@@ -1,0 +1,311 @@
+"""What the window knows of all runs of the open project, and what it may ask of them.
+
+Fed by the training thread; panels read `RunEntry` objects from here and never look at the disk.
+Preparing a run, which writes the snapshot, happens through the session's background.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from orgseg_app.gui.run_entry import RunEntry
+from orgseg_app.gui.session import Session
+from orgseg_app.gui.training_thread import RunFacts, TrainingThread
+from orgseg_app.runs import launcher
+from orgseg_app.runs.errors import RunError
+from orgseg_app.runs.folder import RunFolder, restore, runs_dir
+from orgseg_app.runs.recipe import Recipe
+
+LOG = logging.getLogger(__name__)
+
+
+class RunsModel(QObject):
+    """All runs of the open project, oldest first.
+
+    Follows the session: another project, other runs; runs that were under way when the window was
+    last closed are found again by themselves.
+
+    Parameters
+    ----------
+    session : Session
+    thread : TrainingThread
+        Started by the caller, who also stops it.
+
+    Signals
+    -------
+    runs_changed()
+        A run came, went or was renamed.
+    run_changed(run_id)
+        State, progress or curves of one run; at most once per batch of events.
+    run_ended(run_id)
+        A run that was followed while it worked is over.
+    run_prepared(run_id)
+        A run asked for here has its folder and is about to start.
+    preparing_changed(bool)
+        A snapshot is being written.
+    run_deleted(name, trashed Path)
+        `restore_run` brings it back.
+    """
+
+    runs_changed = Signal()
+    run_changed = Signal(str)
+    run_ended = Signal(str)
+    run_prepared = Signal(str)
+    preparing_changed = Signal(bool)
+    run_deleted = Signal(str, object)
+
+    def __init__(
+        self, session: Session, thread: TrainingThread, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.session = session
+        self.thread = thread
+        self._entries: dict[str, RunEntry] = {}
+        self._pending: dict[str, list[list[dict[str, Any]]]] = {}
+        self._colours: dict[str, int] = {}
+        self._preparing = 0
+        self._path: Path | None = None
+        thread.runs_listed.connect(self._on_runs_listed)
+        thread.events_received.connect(self._on_events_received)
+        thread.state_changed.connect(self._on_state_changed)
+        thread.job_failed.connect(self._on_job_failed)
+        thread.request_failed.connect(self._on_request_failed)
+        session.project_changed.connect(self._on_project_changed)
+        self._on_project_changed()
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def all(self) -> list[RunEntry]:
+        """Every run, of every kind, oldest first."""
+        return list(self._entries.values())
+
+    def trainings(self) -> list[RunEntry]:
+        """The trainings, oldest first."""
+        return [entry for entry in self._entries.values() if entry.kind == "train"]
+
+    def get(self, run_id: str) -> RunEntry | None:
+        """One run, or None when it is not (or no longer) there."""
+        return self._entries.get(run_id)
+
+    def active(self) -> list[RunEntry]:
+        """Runs that wait, work or are paused, oldest first."""
+        return [entry for entry in self._entries.values() if entry.is_active]
+
+    def current(self) -> RunEntry | None:
+        """The run for the run strip: a working one, else a paused, else a waiting one."""
+        order = {"running": 0, "paused": 1, "queued": 2}
+        return min(self.active(), key=lambda entry: order[entry.state], default=None)
+
+    @property
+    def is_preparing(self) -> bool:
+        """Whether the snapshot of a new run is being written."""
+        return self._preparing > 0
+
+    def free_name(self, name: str) -> str:
+        """The name itself, or with the lowest number that no run has yet: ``"fast 2"``."""
+        taken = {entry.name for entry in self._entries.values()}
+        name = name.strip() or "run"
+        if name not in taken:
+            return name
+        number = 2
+        while f"{name} {number}" in taken:
+            number += 1
+        return f"{name} {number}"
+
+    # -- asking ------------------------------------------------------------------------------------
+
+    def train(self, recipe: Recipe, name: str) -> None:
+        """Freeze recipe and annotation into a run and start it; problems become messages."""
+        from orgseg_app.runs.training import prepare_training
+
+        self._prepare(f"Preparing {name}", lambda file: [prepare_training(file, recipe, name)])
+
+    def score(self, run_ids: Sequence[str]) -> None:
+        """Score finished runs on the project's test images as they are painted now."""
+        from orgseg_app.runs.training import prepare_scoring
+
+        runs = [self._entries[i].run for i in run_ids if i in self._entries]
+        if runs:
+            self._prepare(
+                "Preparing scores", lambda file: [prepare_scoring(run, file) for run in runs]
+            )
+
+    def start(self, run: RunFolder) -> None:
+        """Start a run that was prepared elsewhere (predicting a folder, for instance)."""
+        self._adopt(run)
+        self.thread.start_run(run)
+
+    def request_stop(self, run_id: str) -> None:
+        """Ask a run to stop at its next step; what it has learnt so far is kept."""
+        self._ask_job(run_id, launcher.request_stop)
+
+    def request_pause(self, run_id: str) -> None:
+        """Ask a run to pause."""
+        self._ask_job(run_id, launcher.request_pause)
+
+    def request_resume(self, run_id: str) -> None:
+        """Let a paused run go on, or a stopped, failed or lost one from where it was."""
+        self._ask_job(run_id, launcher.request_resume)
+
+    def kill(self, run_id: str) -> None:
+        """End a run that does not listen any more."""
+        self._ask_job(run_id, launcher.kill)
+
+    def _ask_job(self, run_id: str, request: Callable[[RunFolder], object]) -> None:
+        entry = self._entries.get(run_id)
+        if entry is not None:
+            self.thread.ask(entry.run, request)
+
+    def rename(self, run_id: str, name: str) -> bool:
+        """Give a run another name; False (and a message) when that failed."""
+        entry = self._entries.get(run_id)
+        if entry is None:
+            return False
+        try:
+            entry.run.rename(name)
+        except (RunError, OSError) as error:
+            self.session.report_error(error)
+            return False
+        entry.name = " ".join(name.split())
+        self.runs_changed.emit()
+        self.thread.refresh()
+        return True
+
+    def delete(self, run_ids: Sequence[str]) -> None:
+        """Move runs to the trash beside the project's runs; `restore_run` brings them back."""
+        for run_id in run_ids:
+            entry = self._entries.get(run_id)
+            if entry is None:
+                continue
+            try:
+                trashed = entry.run.delete()
+            except (RunError, OSError) as error:
+                self.session.report_error(error)
+                continue
+            del self._entries[run_id]
+            self.run_deleted.emit(entry.name, trashed)
+        self.runs_changed.emit()
+        self.thread.refresh()
+
+    def restore_run(self, trashed: Path) -> None:
+        """Bring a deleted run back."""
+        try:
+            self._adopt(restore(trashed))
+        except (RunError, OSError) as error:
+            self.session.report_error(error)
+        self.thread.refresh()
+
+    def _prepare(self, title: str, work: Callable[[Any], list[RunFolder]]) -> None:
+        file = self.session.file
+        if file is None:
+            return
+        path = file.path
+        self._set_preparing(1)
+
+        def on_success(runs: list[RunFolder]) -> None:
+            self._set_preparing(-1)
+            for run in runs:
+                if self._path == path:
+                    self._adopt(run)
+                    for text in run.warnings:
+                        self.session.message.emit(text, "warning")
+                self.run_prepared.emit(run.run_id)
+                self.thread.start_run(run)
+
+        def on_failure(error: Exception) -> None:
+            self._set_preparing(-1)
+            self.session.report_error(error)
+
+        self.session.background.start(title, lambda task: work(file), on_success, on_failure)
+
+    def _set_preparing(self, change: int) -> None:
+        self._preparing += change
+        self.preparing_changed.emit(self._preparing > 0)
+
+    # -- from the thread ---------------------------------------------------------------------------
+
+    def _on_project_changed(self) -> None:
+        if self.session.path != self._path:
+            self._path = self.session.path
+            self._entries.clear()
+            self._pending.clear()
+            self._colours.clear()
+            self.thread.watch(self._path)
+            self.runs_changed.emit()
+
+    def _adopt(self, run: RunFolder) -> RunEntry:
+        """Take in a run that the thread has not listed yet."""
+        if run.run_id not in self._entries:
+            self._entries[run.run_id] = self._new_entry(RunFacts.of(run))
+            self.runs_changed.emit()
+        return self._entries[run.run_id]
+
+    def _new_entry(self, facts: RunFacts) -> RunEntry:
+        colour = self._colours.setdefault(facts.run_id, len(self._colours))
+        entry = RunEntry(
+            run=facts.run,
+            run_id=facts.run_id,
+            name=facts.name,
+            kind=facts.kind,
+            state=facts.state,
+            created=facts.created,
+            recipe=facts.recipe,
+            warnings=facts.warnings,
+            has_model=facts.has_model,
+            colour_index=colour,
+        )
+        for events in self._pending.pop(facts.run_id, []):
+            entry.take(events)
+        return entry
+
+    def _on_runs_listed(self, listed: Iterable[RunFacts]) -> None:
+        before = {i: (e.name, e.state) for i, e in self._entries.items()}
+        entries: dict[str, RunEntry] = {}
+        for facts in listed:
+            if self._path is None or facts.run.path.parent != runs_dir(self._path):
+                return  # a list of the project before
+            entry = self._entries.get(facts.run_id)
+            if entry is None:
+                entry = self._new_entry(facts)
+            else:
+                entry.name, entry.run = facts.name, facts.run
+                entry.has_model = entry.has_model or facts.has_model
+            entries[facts.run_id] = entry
+        for run_id, entry in self._entries.items():
+            if run_id not in entries and entry.run.exists:
+                entries[run_id] = entry  # younger than the list
+        self._entries = entries
+        if {i: (e.name, e.state) for i, e in entries.items()} != before:
+            self.runs_changed.emit()
+
+    def _on_events_received(self, run_id: str, events: list[dict[str, Any]]) -> None:
+        entry = self._entries.get(run_id)
+        if entry is None:
+            self._pending.setdefault(run_id, []).append(events)
+            return
+        entry.take(events)
+        self.run_changed.emit(run_id)
+
+    def _on_state_changed(self, run_id: str, state: str) -> None:
+        entry = self._entries.get(run_id)
+        if entry is None or entry.state == state:
+            return
+        was_active, entry.state = entry.is_active, state
+        self.run_changed.emit(run_id)
+        if was_active and not entry.is_active:
+            self.run_ended.emit(run_id)
+
+    def _on_job_failed(self, run_id: str, sentence: str) -> None:
+        entry = self._entries.get(run_id)
+        if entry is not None:
+            entry.state, entry.message = "failed", sentence
+            self.run_changed.emit(run_id)
+        self.session.message.emit(sentence, "error")
+
+    def _on_request_failed(self, run_id: str, sentence: str) -> None:
+        self.session.message.emit(sentence, "error")

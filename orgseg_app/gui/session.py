@@ -1,0 +1,464 @@
+"""The session: the open project, its history, and the one door for changes.
+
+Panels and tools never change a mask, a class or an image themselves: they call the session, which
+makes the change, remembers it for undo, tells everybody through a signal, and saves it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from orgseg_app.core.classes import (
+    BACKGROUND,
+    ClassInfo,
+    check_classes,
+    next_class_id,
+    palette_colour,
+)
+from orgseg_app.core.edits import Change, Edit, MergeClass, Recorder
+from orgseg_app.core.history import History
+from orgseg_app.core.mask import Box, Mask
+from orgseg_app.core.project import Project, ProjectImage
+from orgseg_app.gui.background import Background, Task
+
+if TYPE_CHECKING:
+    from orgseg_app.files.project_file import NewImage, ProjectFile
+
+LOG = logging.getLogger(__name__)
+
+SAVE_DELAY_MS = 800
+
+SAVED, SAVING, UNSAVED, FAILED, READ_ONLY = "saved", "saving", "unsaved", "failed", "read-only"
+
+
+class Session(QObject):
+    """The open project and what is being looked at.
+
+    Signals
+    -------
+    project_changed()
+        Another project is open, or none.
+    images_changed()
+        The list of images, a name, a split.
+    classes_changed()
+        Classes, their names or colours.
+    image_selected(image_id)
+        Another image is on the canvas; "" for none.
+    plane_selected(z)
+    class_selected(class_id)
+    mask_changed(image_id, box)
+        Voxels of a mask may differ inside the box.
+    history_changed()
+    save_state_changed(state, sentence)
+        "saved", "saving", "unsaved", "failed" or "read-only"; the sentence explains a failure.
+    message(text, level)
+        For the person: level "info", "warning" or "error".
+    """
+
+    project_changed = Signal()
+    images_changed = Signal()
+    classes_changed = Signal()
+    image_selected = Signal(str)
+    plane_selected = Signal(int)
+    class_selected = Signal(int)
+    mask_changed = Signal(str, object)
+    history_changed = Signal()
+    save_state_changed = Signal(str, str)
+    message = Signal(str, str)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.file: ProjectFile | None = None
+        self.history = History()
+        self.background = Background(self)
+        self.image_id = ""
+        self.z = 0
+        self.class_id = BACKGROUND + 1
+        self.save_state = SAVED
+        self._planes: dict[tuple[str, int], Any] = {}
+        self._recorder: Recorder | None = None
+        self._save_timer = QTimer(self)
+        self._save_timer.setSingleShot(True)
+        self._save_timer.setInterval(SAVE_DELAY_MS)
+        self._save_timer.timeout.connect(self.save)
+
+    # -- the project -----------------------------------------------------------------------------
+
+    @property
+    def project(self) -> Project | None:
+        """Facts of the open project, or None."""
+        return self.file.project if self.file else None
+
+    @property
+    def path(self) -> Path | None:
+        """Where the open project lies."""
+        return self.file.path if self.file else None
+
+    @property
+    def is_read_only(self) -> bool:
+        """True when nothing may be changed."""
+        return self.file is not None and self.file.read_only
+
+    def create_project(self, path: Path, classes: Sequence[ClassInfo]) -> None:
+        """Make a project and open it. Raises `FileError` with a sentence."""
+        from orgseg_app.files.project_file import ProjectFile
+
+        self._adopt(ProjectFile.create(path, classes))
+
+    def open_project(self, path: Path, *, read_only: bool = False) -> None:
+        """Open a project in place of the current one. Raises `FileError` with a sentence."""
+        from orgseg_app.files.project_file import ProjectFile
+
+        self._adopt(ProjectFile.open(path, read_only=read_only))
+
+    def _adopt(self, file: ProjectFile) -> None:
+        self.close_project()
+        self.file = file
+        self.history = History()
+        ids = [c.class_id for c in file.project.classes if c.class_id != BACKGROUND]
+        self.class_id = ids[0] if ids else BACKGROUND
+        self.project_changed.emit()
+        self.classes_changed.emit()
+        self.class_selected.emit(self.class_id)
+        self.images_changed.emit()
+        self.history_changed.emit()
+        self._set_save_state(READ_ONLY if file.read_only else SAVED)
+        self.select_image(next(iter(file.project.images), ""))
+
+    def rename_project(self, name: str) -> None:
+        """Give the project another name; its file keeps its own."""
+        if self.file is not None and not self.file.read_only:
+            self.file.rename(name)
+            self.project_changed.emit()
+            self.save_soon()
+
+    def close_project(self) -> bool:
+        """Save and close; False when saving failed and the project stays open."""
+        if self.file is None:
+            return True
+        self.cancel_stroke()
+        self._save_timer.stop()
+        self.background.wait()
+        if self.file.is_dirty and not self.file.read_only:
+            try:
+                self.file.save()
+            except Exception as error:
+                LOG.exception("saving at close failed")
+                self._set_save_state(FAILED, str(error))
+                return False
+        self.file.close()
+        self.file = None
+        self._planes.clear()
+        self.image_id = ""
+        self.image_selected.emit("")
+        self.project_changed.emit()
+        self.images_changed.emit()
+        return True
+
+    # -- saving ----------------------------------------------------------------------------------
+
+    def save_soon(self) -> None:
+        """Save once the hand rests; every change calls it."""
+        if self.file is None or self.file.read_only:
+            return
+        self._set_save_state(UNSAVED)
+        self._save_timer.start()
+
+    def save(self) -> None:
+        """Save now, off the window's thread."""
+        file = self.file
+        if file is None or file.read_only or not file.is_dirty or self._recorder is not None:
+            if self._recorder is not None:
+                self._save_timer.start()
+            return
+        self._save_timer.stop()
+        self._set_save_state(SAVING)
+        pending = file.collect()
+        self.background.start(
+            "Saving",
+            lambda task: file.write(pending),
+            lambda _: self._on_saved(file),
+            lambda error: self._set_save_state(FAILED, str(error)),
+        )
+
+    def _on_saved(self, file: ProjectFile) -> None:
+        if file is self.file and self.save_state == SAVING:
+            self._set_save_state(SAVED)
+
+    def _set_save_state(self, state: str, sentence: str = "") -> None:
+        self.save_state = state
+        self.save_state_changed.emit(state, sentence)
+
+    # -- images ----------------------------------------------------------------------------------
+
+    @property
+    def image(self) -> ProjectImage | None:
+        """The image on the canvas, or None."""
+        return self.project.images.get(self.image_id) if self.project else None
+
+    def select_image(self, image_id: str) -> None:
+        """Put an image on the canvas."""
+        if self.project is None or (image_id and image_id not in self.project.images):
+            return
+        self.cancel_stroke()
+        self.image_id = image_id
+        self.z = 0
+        self.image_selected.emit(image_id)
+        self.plane_selected.emit(0)
+
+    def select_neighbour(self, step: int) -> None:
+        """The next (1) or previous (-1) image of the list."""
+        if not self.project or not self.project.images:
+            return
+        ids = list(self.project.images)
+        at = ids.index(self.image_id) if self.image_id in ids else 0
+        self.select_image(ids[max(0, min(len(ids) - 1, at + step))])
+
+    def select_plane(self, z: int) -> None:
+        """Go to a plane of the current volume; clamped to its depth."""
+        if self.image is None:
+            return
+        z = max(0, min(self.image.shape[1] - 1, z))
+        if z != self.z:
+            self.cancel_stroke()
+            self.z = z
+            self.plane_selected.emit(z)
+
+    def plane(self, image_id: str, z: int) -> np.ndarray:
+        """Voxels ``(C, Y, X)`` of one plane; the last few are kept."""
+        assert self.file is not None
+        key = (image_id, z)
+        if key not in self._planes:
+            while len(self._planes) >= 4:
+                self._planes.pop(next(iter(self._planes)))
+            self._planes[key] = self.file.read_plane(image_id, z)
+        return self._planes[key]
+
+    def add_images(
+        self,
+        items: Iterable[NewImage],
+        classes: Sequence[ClassInfo] = (),
+        problems: list[str] | None = None,
+        total: int = 0,
+    ) -> Task:
+        """Import images (and their masks) off the window's thread, all or none.
+
+        Parameters
+        ----------
+        items
+            May read as it goes.
+        classes
+            Classes of the project from now on; as they are when empty.
+        problems
+            Sentences that have gathered when the import ends are shown.
+        total
+            Images expected, for the progress; 0 when ``items`` knows its length.
+        """
+        file = self.file
+        assert file is not None
+        problems = [] if problems is None else problems
+        if classes:
+            self._set_classes(classes)
+        task = self.background.start(
+            "Importing images",
+            lambda task: file.add_images(
+                items,
+                lambda done, known: task.report(done, known or total, "Importing images"),
+                lambda item, error: problems.append(str(error)),
+            ),
+            lambda added: self._on_added(added, problems),
+            self.report_error,
+        )
+        return task
+
+    def _on_added(self, added: list[ProjectImage], problems: Sequence[str]) -> None:
+        self.images_changed.emit()
+        if added and not self.image_id:
+            self.select_image(added[0].image_id)
+        count = f"{len(added)} image{'' if len(added) == 1 else 's'} imported."
+        if problems:
+            more = f" And {len(problems) - 3} more." if len(problems) > 3 else ""
+            self.message.emit(" ".join([count, *problems[:3]]) + more, "warning")
+        else:
+            self.message.emit(count, "info")
+        self.save_soon()
+
+    def remove_image(self, image_id: str) -> None:
+        """Take an image and its annotation out of the project."""
+        assert self.file is not None
+        self.file.remove_image(image_id)
+        self.history.forget(image_id)
+        self.history_changed.emit()
+        if image_id == self.image_id:
+            self.image_id = ""
+        self.images_changed.emit()
+        if not self.image_id:
+            self.select_image(next(iter(self.file.project.images), ""))
+        self.save_soon()
+
+    def rename_image(self, image_id: str, name: str) -> None:
+        """Give an image another name."""
+        if self.file is not None and name.strip():
+            self.file.rename_image(image_id, name.strip())
+            self.images_changed.emit()
+            self.save_soon()
+
+    def set_split(self, image_id: str, split: str) -> None:
+        """Use an image for training, validation or test."""
+        if self.file is not None:
+            self.file.set_split(image_id, split)
+            self.images_changed.emit()
+            self.save_soon()
+
+    # -- classes ---------------------------------------------------------------------------------
+
+    @property
+    def classes(self) -> tuple[ClassInfo, ...]:
+        """Classes of the project, background first; empty when none is open."""
+        return self.project.classes if self.project else ()
+
+    def select_class(self, class_id: int) -> None:
+        """Choose the class to paint with."""
+        if any(c.class_id == class_id for c in self.classes):
+            self.class_id = class_id
+            self.class_selected.emit(class_id)
+
+    def add_class(self, name: str, colour: str | None = None) -> int:
+        """Add a class and choose it; its id. Raises ValueError with a sentence."""
+        class_id = next_class_id(self.classes)
+        new = ClassInfo(class_id, name.strip(), colour or palette_colour(class_id))
+        self._set_classes((*self.classes, new))
+        self.select_class(class_id)
+        return class_id
+
+    def change_class(self, class_id: int, *, name: str = "", colour: str = "") -> None:
+        """Rename or recolour a class. Raises ValueError with a sentence."""
+        self._set_classes(
+            replace(c, name=name.strip() or c.name, colour=colour or c.colour)
+            if c.class_id == class_id
+            else c
+            for c in self.classes
+        )
+
+    def remove_class(self, class_id: int) -> None:
+        """Delete a class; its voxels become unlabelled, which undo brings back."""
+        if class_id == BACKGROUND or self.file is None:
+            return
+        for image_id in list(self.file.project.images):
+            if self.mask(image_id).counts().get(class_id):
+                self.apply(MergeClass(class_id), image_id)
+        self._set_classes([c for c in self.classes if c.class_id != class_id])
+        if self.class_id == class_id:
+            self.select_class(self.classes[-1].class_id)
+
+    def _set_classes(self, classes: Any) -> None:
+        assert self.file is not None
+        self.file.set_classes(check_classes(classes))
+        self.classes_changed.emit()
+        self.save_soon()
+
+    # -- masks: the one door ---------------------------------------------------------------------
+
+    def mask(self, image_id: str = "") -> Mask:
+        """The mask of an image (the current one by default); read it, never write it."""
+        assert self.file is not None
+        return self.file.mask(image_id or self.image_id)
+
+    def apply(self, edit: Edit, image_id: str = "") -> Change | None:
+        """Make an edit, remember it, tell everybody, save it soon."""
+        if not self.can_edit:
+            return None
+        image_id = image_id or self.image_id
+        recorder = Recorder(image_id, self.mask(image_id))
+        try:
+            edit.apply(recorder)
+        except BaseException:
+            recorder.cancel()
+            raise
+        return self._commit(recorder, edit.title)
+
+    @property
+    def can_edit(self) -> bool:
+        """True when there is an image that may be painted."""
+        return self.file is not None and not self.file.read_only and bool(self.image_id)
+
+    @property
+    def recorder(self) -> Recorder | None:
+        """The stroke under the hand, if any."""
+        return self._recorder
+
+    def begin_stroke(self) -> Recorder | None:
+        """Start an edit that grows under the hand; it ends with `end_stroke`."""
+        if not self.can_edit:
+            return None
+        self.cancel_stroke()
+        self._recorder = Recorder(self.image_id, self.mask())
+        return self._recorder
+
+    def end_stroke(self, title: str) -> Change | None:
+        """The hand is lifted: the stroke becomes one undoable change."""
+        recorder, self._recorder = self._recorder, None
+        return self._commit(recorder, title) if recorder is not None else None
+
+    def cancel_stroke(self) -> None:
+        """Take back the stroke under the hand."""
+        recorder, self._recorder = self._recorder, None
+        if recorder is not None:
+            box = recorder.box
+            recorder.cancel()
+            self.mask_changed.emit(recorder.image_id, box)
+
+    def _commit(self, recorder: Recorder, title: str) -> Change | None:
+        box = recorder.box
+        change = recorder.finish(title)
+        self.mask_changed.emit(recorder.image_id, box)
+        if change is not None:
+            self.history.push(change)
+            self.history_changed.emit()
+            self.save_soon()
+        return change
+
+    def undo(self) -> None:
+        """Take back the last change, going to its image first when it is another."""
+        self._toggle(self.history.undo())
+
+    def redo(self) -> None:
+        """Make the last undone change again."""
+        self._toggle(self.history.redo())
+
+    def _toggle(self, change: Change | None) -> None:
+        if change is None or self.file is None:
+            return
+        self.cancel_stroke()
+        if change.image_id != self.image_id:
+            self.select_image(change.image_id)
+        if change.box.z0 != self.z and change.box.z1 - change.box.z0 == 1:
+            self.select_plane(change.box.z0)
+        change.toggle(self.file.mask(change.image_id))
+        self.mask_changed.emit(change.image_id, change.box)
+        self.history_changed.emit()
+        self.save_soon()
+
+    def painted(self, image_id: str = "") -> dict[int, float]:
+        """Fraction of an image's voxels painted with each class that occurs."""
+        mask = self.mask(image_id)
+        total = float(np.prod(mask.shape))
+        return {class_id: count / total for class_id, count in mask.counts().items()}
+
+    # -- talking to the person -------------------------------------------------------------------
+
+    def report_error(self, error: Exception) -> None:
+        """Show what went wrong."""
+        LOG.error("%s", error, exc_info=error)
+        self.message.emit(str(error) or type(error).__name__, "error")
+
+    def whole(self, image_id: str = "") -> Box:
+        """The box of a whole image."""
+        return Box(0, 0, 0, *self.mask(image_id).shape)

@@ -1,0 +1,134 @@
+"""From the Train button to a model, and from a model to a prediction on the canvas."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject
+
+from orgseg_app.core.edits import ReplaceMask
+
+if TYPE_CHECKING:
+    from orgseg_app.gui.main_window import MainWindow
+    from orgseg_app.gui.run_entry import RunEntry
+    from orgseg_app.gui.runs_model import RunsModel
+    from orgseg_app.runs.recipe import Recipe
+
+LOG = logging.getLogger(__name__)
+
+
+class Training(QObject):
+    """Asks the runs model for trainings and predictions, and takes their fruits."""
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self.window = window
+        self.session = window.session
+        self._predicting: dict[str, str] = {}
+
+    @property
+    def _runs(self) -> RunsModel:
+        return self.window.ensure_parts().runs
+
+    def train_now(self) -> None:
+        """Go to the Train workspace; when already there, press its button."""
+        if self.window.workspace != "train":
+            self.window.show_workspace("train")
+        else:
+            self.window.ensure_parts().training.request_training()
+
+    def train(self, recipe: Recipe, name: str) -> None:
+        """Freeze recipe and annotation, start the job."""
+        self._runs.train(recipe, name)
+
+    def pause_or_resume(self) -> None:
+        """Of the run in the strip."""
+        run = self._runs.current()
+        if run is None:
+            self.session.message.emit("Nothing is running.", "info")
+        elif run.state == "paused":
+            self._runs.request_resume(run.run_id)
+        else:
+            self._runs.request_pause(run.run_id)
+
+    def stop(self) -> None:
+        """Of the run in the strip; the best model so far is kept."""
+        run = self._runs.current()
+        if run is None:
+            self.session.message.emit("Nothing is running.", "info")
+        else:
+            self._runs.request_stop(run.run_id)
+
+    def score_all(self) -> None:
+        """Score every training that has a model on the test images as they are now."""
+        usable = [run.run_id for run in self._runs.trainings() if run.has_model]
+        if usable:
+            self._runs.score(usable)
+        else:
+            self.session.message.emit("There is no trained model yet. Train one first.", "info")
+
+    def predict_image(self) -> None:
+        """Fill what is unlabelled in the current image with the best model's prediction."""
+        from orgseg_app.runs.training import prepare_image_prediction
+
+        run = self.best_run()
+        file, image = self.session.file, self.session.image
+        if run is None or file is None or image is None:
+            self.session.message.emit(
+                "There is no trained model yet. Paint at least two classes, then Train.", "info"
+            )
+            return
+        self.session.message.emit(f"“{run.name}” is looking at {image.name}…", "info")
+        self.session.background.start(
+            "Preparing the prediction",
+            lambda task: prepare_image_prediction(run.run, file, [image.image_id]),
+            lambda job: self._start_prediction(job, image.image_id),
+            self.session.report_error,
+        )
+
+    def best_run(self) -> RunEntry | None:
+        """The training with a model whose validation is best; the newest among equals."""
+        usable = [run for run in self._runs.trainings() if run.has_model]
+        return max(usable, key=lambda run: run.best_iou or 0.0, default=None)
+
+    def _start_prediction(self, job: Any, image_id: str) -> None:
+        self._predicting[job.run_id] = image_id
+        self._runs.start(job)
+
+    def on_run_ended(self, run_id: str) -> None:
+        """Say how a run ended; put an awaited prediction on the canvas."""
+        run = self._runs.get(run_id)
+        image_id = self._predicting.pop(run_id, None)
+        if run is None:
+            return
+        if image_id is not None:
+            if run.state == "finished":
+                self._accept(run.run.predictions_path, image_id)
+            else:
+                self.session.message.emit(f"The prediction did not finish. {run.message}", "error")
+        elif run.state == "failed":
+            self.session.message.emit(f"“{run.name}” failed. {run.message}", "error")
+        elif run.state in ("finished", "stopped"):
+            self.session.message.emit(f"“{run.name}” has {run.state}. {run.message}", "info")
+
+    def _accept(self, path: Path, image_id: str) -> None:
+        from orgseg_app.files.predictions import read_prediction
+
+        def on_success(prediction: Any) -> None:
+            if self.session.project and image_id in self.session.project.images:
+                edit = ReplaceMask(prediction.mask, "accept prediction", only_unlabelled=True)
+                if self.session.apply(edit, image_id) is None:
+                    self.session.message.emit("Everything in this image is painted already.", "info")
+                else:
+                    self.session.message.emit(
+                        "What was unlabelled now holds the prediction. Correct it, or undo.", "info"
+                    )
+
+        self.session.background.start(
+            "Reading the prediction",
+            lambda task: read_prediction(path, image_id),
+            on_success,
+            self.session.report_error,
+        )

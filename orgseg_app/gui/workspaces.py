@@ -1,0 +1,172 @@
+"""The four workspaces: the same image list and canvas, with other panels around them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QByteArray, Qt
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+
+from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
+from orgseg_app.gui.header import HeaderBar, ToolStrip
+from orgseg_app.gui.panels.classes_panel import ClassesPanel
+from orgseg_app.gui.panels.export_panel import ExportPanel
+from orgseg_app.gui.panels.images_panel import ImagesPanel
+from orgseg_app.gui.panels.layers_panel import LayersPanel
+from orgseg_app.gui.panels.results_view import ResultsView
+from orgseg_app.gui.panels.run_strip import RunStrip
+from orgseg_app.gui.panels.runs_panel import RunsPanel
+from orgseg_app.gui.panels.tool_panel import ToolPanel
+from orgseg_app.gui.panels.training_panel import TrainingPanel
+from orgseg_app.gui.runs_model import RunsModel
+from orgseg_app.gui.status_line import StatusLine
+from orgseg_app.gui.training_thread import TrainingThread
+from orgseg_app.gui.widgets import ScrollColumn, surface
+
+if TYPE_CHECKING:
+    from orgseg_app.gui.main_window import MainWindow
+
+LEFT_WIDTH = 216
+RIGHT_WIDTH = 296
+
+
+class Workspaces(QWidget):
+    """Everything that is seen while a project is open.
+
+    Attributes
+    ----------
+    canvas, images, classes, training, results, export, run_strip
+        The panels, for those who connect them.
+    runs
+        What is known of the project's runs.
+    """
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__()
+        session = window.session
+        self.window_ = window
+        self.is_canvas_alone = False
+        self.thread_ = TrainingThread(self)
+        self.runs = RunsModel(session, self.thread_, self)
+        self.thread_.start()
+        self.header = HeaderBar(window.actions_by_id)
+        self.canvas = AnnotationCanvas(session, window.tools, window.display)
+        self.tool_strip = ToolStrip(window.actions_by_id)
+        self.images = ImagesPanel(session)
+        self.classes = ClassesPanel(session)
+        self.tool_panel = ToolPanel(window.tools)
+        self.layers = LayersPanel(window.display)
+        self.training = TrainingPanel(session, self.runs)
+        self.runs_panel = RunsPanel(self.runs)
+        self.results = ResultsView(session, self.runs)
+        self.export = ExportPanel(session, self.runs)
+        self.run_strip = RunStrip()
+        self.status = StatusLine(session)
+        self._arrange()
+        self._connect()
+
+    def _arrange(self) -> None:
+        annotate = _scrolled(self.classes, self.tool_panel, self.layers)
+        self.side = QStackedWidget()
+        self.side.setMinimumWidth(240)
+        self.sides: dict[str, QWidget] = {
+            "annotate": annotate,
+            "train": self.training,
+            "export": self.export,
+        }
+        for page in self.sides.values():
+            self.side.addWidget(page)
+        surface(self.side)
+        self.canvas_and_runs = QSplitter(Qt.Orientation.Vertical)
+        self.canvas_and_runs.setChildrenCollapsible(False)
+        self.canvas_and_runs.addWidget(self.canvas)
+        self.canvas_and_runs.addWidget(self.runs_panel)
+        self.canvas_and_runs.setStretchFactor(0, 1)
+        self.canvas_and_runs.setSizes([460, 240])
+        self.middle = QStackedWidget()
+        self.middle.addWidget(self.canvas_and_runs)
+        self.middle.addWidget(self.results)
+        self.splitter = QSplitter(Qt.Orientation.Horizontal)
+        self.splitter.setHandleWidth(1)
+        self.splitter.addWidget(self.images)
+        self.splitter.addWidget(_beside(self.tool_strip, self.middle))
+        self.splitter.addWidget(self.side)
+        self.splitter.setCollapsible(1, False)
+        self.splitter.setStretchFactor(1, 1)
+        self.splitter.setSizes([LEFT_WIDTH, 1280 - LEFT_WIDTH - RIGHT_WIDTH, RIGHT_WIDTH])
+        remembered = self.window_.settings.window_state.get("splitter", "")
+        if remembered:
+            self.splitter.restoreState(QByteArray.fromBase64(remembered.encode("ascii", "ignore")))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        for widget in (self.header, self.splitter, self.run_strip, self.status):
+            column.addWidget(widget)
+        column.setStretch(1, 1)
+        self.run_strip.hide()
+
+    def _connect(self) -> None:
+        window, commands, session = self.window_, self.window_.commands, self.window_.session
+        self.canvas.hovered.connect(self.status.on_hovered)
+        self.canvas.tool_hint_changed.connect(self.status.show_hint)
+        self.status.show_hint(self.canvas.tool.hint)
+        self.header.project_renamed.connect(session.rename_project)
+        self.images.add_requested.connect(commands.add_images)
+        self.training.train_requested.connect(commands.training.train)
+        self.results.score_requested.connect(self.runs.score)
+        self.export.export_masks_requested.connect(commands.exporting.export_masks)
+        self.export.predict_folder_requested.connect(commands.exporting.predict_folder)
+        self.runs.run_changed.connect(lambda _: self._show_run())
+        self.runs.runs_changed.connect(self._show_run)
+        self.runs.run_ended.connect(commands.training.on_run_ended)
+        self.run_strip.pause_requested.connect(self.runs.request_pause)
+        self.run_strip.resume_requested.connect(self.runs.request_resume)
+        self.run_strip.stop_requested.connect(self.runs.request_stop)
+        self.run_strip.details_requested.connect(lambda _: window.show_workspace("train"))
+
+    def _show_run(self) -> None:
+        self.run_strip.show_run(self.runs.current())
+
+    def show_workspace(self, name: str) -> None:
+        """Panels of one workspace; "compare" takes the middle and the right."""
+        compare = name == "compare"
+        self.middle.setCurrentWidget(self.results if compare else self.canvas_and_runs)
+        self.runs_panel.setVisible(name == "train")
+        self.tool_strip.setVisible(not compare and not self.is_canvas_alone)
+        self.side.setVisible(not compare and not self.is_canvas_alone)
+        if not compare:
+            self.side.setCurrentWidget(self.sides[name])
+
+    def show_canvas_alone(self, alone: bool) -> None:
+        """Hide everything but the canvas, or bring it back."""
+        self.is_canvas_alone = alone
+        for widget in (self.header, self.images, self.status, self.tool_strip, self.side):
+            widget.setVisible(not alone)
+        self.window_.menuBar().setVisible(not alone)
+        self.window_.show_workspace("annotate" if alone else self.window_.workspace)
+
+    def shut_down(self) -> None:
+        """Stop following runs; the runs themselves go on."""
+        self.thread_.stop()
+        self.thread_.wait(5000)
+
+
+def _scrolled(*panels: QWidget) -> ScrollColumn:
+    content = QWidget()
+    column = QVBoxLayout(content)
+    column.setContentsMargins(0, 0, 0, 0)
+    column.setSpacing(0)
+    for panel in panels:
+        column.addWidget(panel)
+    column.addStretch(1)
+    return ScrollColumn(content)
+
+
+def _beside(left: QWidget, right: QWidget) -> QFrame:
+    frame = QFrame()
+    row = QHBoxLayout(frame)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.setSpacing(0)
+    row.addWidget(left)
+    row.addWidget(right, 1)
+    return frame

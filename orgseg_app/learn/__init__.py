@@ -1,0 +1,1 @@
+"""The child process that learns and predicts: everything that needs torch. No Qt."""

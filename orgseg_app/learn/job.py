@@ -1,0 +1,247 @@
+"""One job of a run folder, from its turn on the device to its last event.
+
+Torch is imported only when the turn has come: a job that waits costs almost nothing. Whatever goes
+wrong ends in an event with one sentence; the traceback goes to ``log.txt`` alone.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orgseg_app import paths
+from orgseg_app.files.atomic import reason
+from orgseg_app.files.errors import FileError
+from orgseg_app.learn.control import Control
+from orgseg_app.learn.errors import LearnError, StopRequestedError
+from orgseg_app.learn.turn import DeviceTurn
+from orgseg_app.runs.errors import RunError
+from orgseg_app.runs.events import EventWriter
+from orgseg_app.runs.folder import RunFolder
+from orgseg_app.runs.process import write_json
+
+if TYPE_CHECKING:
+    from orgseg_app.learn.checkpoint import Model
+    from orgseg_app.learn.device import Device
+    from orgseg_app.learn.scoring import Scores
+
+
+def run_job(run_path: str) -> int:
+    """Do what a run folder asks for.
+
+    Parameters
+    ----------
+    run_path
+        The folder; its kind is ``"train"``, ``"predict"`` or ``"score"``.
+
+    Returns
+    -------
+    int
+        0 finished or stopped, 1 failed.
+    """
+    try:
+        run = RunFolder(Path(run_path))
+        events = EventWriter(run.events_path)
+    except (RunError, OSError) as error:
+        print(f"orgseg: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    control = Control(run.control_dir)
+    with events, control.listening():
+        job = _Job(run, control, events.write)
+        last = {"run": run.run_id, "message": "", "validation": None, "test": None}
+        try:
+            kind, facts = job.run()
+        except StopRequestedError as error:
+            kind, facts = "stopped", {"message": str(error)}
+        except Exception as error:
+            _log(run, traceback.format_exc())
+            kind, facts = "failed", {"message": _sentence(error)}
+        events.write(kind, **{**last, **facts})
+    return int(kind == "failed")
+
+
+class _Job:
+    """One job: what its parts share."""
+
+    def __init__(
+        self, run: RunFolder, control: Control, tell: Callable[..., dict[str, Any]]
+    ) -> None:
+        self.run_folder, self.control, self.tell = run, control, tell
+
+    def run(self) -> tuple[str, dict[str, Any]]:
+        """Wait for the turn, then do it; returns the last event's name and fields."""
+        self.run_folder.write_process(os.getpid())
+        with DeviceTurn(paths.device_lock()) as turn:
+            turn.take(
+                on_wait=lambda: self.tell("state", state="queued"),
+                should_stop=self.control.stop_asked,
+            )
+            self.tell("state", state="running")
+            from orgseg_app.learn.device import choose_device
+
+            device = choose_device()
+            with suppress(OSError):
+                self.run_folder.write_process(os.getpid(), device=str(device))
+            kinds = {"train": self._train, "predict": self._predict, "score": self._score}
+            return kinds[self.run_folder.kind](device)
+
+    def _train(self, device: Device) -> tuple[str, dict[str, Any]]:
+        from orgseg_app.files.project_file import ProjectFile
+        from orgseg_app.learn.checkpoint import load_model
+        from orgseg_app.learn.dataset import read_examples
+        from orgseg_app.learn.trainer import Trainer
+
+        run, recipe = self.run_folder, self.run_folder.recipe
+        if recipe is None:
+            raise LearnError("The recipe of this run cannot be read, so it cannot be trained.")
+        with ProjectFile.open(run.snapshot_path, read_only=True) as snapshot:
+            examples = read_examples(snapshot, recipe)
+            trainer = Trainer(
+                recipe,
+                examples,
+                device,
+                best_path=run.best_path,
+                last_path=run.last_path,
+                run_id=run.run_id,
+                name=run.name,
+                control=self.control,
+                tell=self.tell,
+            )
+            kind, message = trainer.run()
+            if not run.best_path.exists():
+                return kind, {"message": message}
+            seconds, device = trainer.state.active_s, trainer.device
+            # Weights, moments and patches are no longer needed; predictions may need the room.
+            del trainer, examples
+            found = self._scores(load_model(run.best_path), device, snapshot)
+        write_json(
+            run.metrics_path, {"run": run.run_id, **found.to_dict(), "seconds": round(seconds, 2)}
+        )
+        return kind, {
+            "message": message,
+            "validation": found.pooled("validation"),
+            "test": found.pooled("test"),
+        }
+
+    def _score(self, device: Device) -> tuple[str, dict[str, Any]]:
+        from orgseg_app.files.project_file import ProjectFile
+        from orgseg_app.learn.checkpoint import load_model
+
+        run = self.run_folder
+        model = load_model(Path(str(run.request["model"])))
+        with ProjectFile.open(run.snapshot_path, read_only=True) as snapshot:
+            found = self._scores(model, device, snapshot, should_stop=self.control.stop_asked)
+        facts = {"run": run.run_id, "scored_run": model.run_id, **found.to_dict(), "seconds": None}
+        write_json(run.metrics_path, facts)
+        return "finished", {
+            "message": f"{len(found.images)} images scored.",
+            "validation": found.pooled("validation"),
+            "test": found.pooled("test"),
+        }
+
+    def _scores(
+        self,
+        model: Model,
+        device: Device,
+        snapshot: Any,
+        *,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> Scores:
+        from orgseg_app.learn.predict import Predictor
+        from orgseg_app.learn.scoring import score
+
+        return score(
+            model,
+            Predictor([model], device, say=self._say),
+            snapshot,
+            splits=("validation", "test"),
+            predictions_path=self.run_folder.predictions_path,
+            progress=lambda done, total, item: self.tell(
+                "progress", done=done, total=total, item=item, phase="score"
+            ),
+            should_stop=should_stop,
+        )
+
+    def _predict(self, device: Device) -> tuple[str, dict[str, Any]]:
+        from orgseg_app.learn.batch import BatchRequest, predict_files
+        from orgseg_app.learn.checkpoint import load_model
+        from orgseg_app.learn.predict import Predictor
+
+        asked = self.run_folder.request
+        if "image_ids" in asked:
+            return self._predict_images(device)
+        request = BatchRequest(
+            inputs=tuple(Path(p) for p in asked["inputs"]),
+            out=Path(asked["out"]),
+            formats=tuple(asked.get("formats") or ("tiff",)),
+            overwrite=bool(asked.get("overwrite")),
+            resume=bool(asked.get("resume")),
+        )
+        models = [load_model(Path(p)) for p in asked["models"]]
+        predictor = Predictor(models, device, say=self._say)
+        self.tell("started", device=str(device), images={"predict": len(request.inputs)})
+        result = predict_files(
+            predictor, request, tell=self.tell, should_stop=self.control.stop_asked
+        )
+        problems = result.problems
+        if problems and not result.written and not result.skipped:
+            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+            return "failed", {"message": f"No mask was written. {problems[0]}{more}"}
+        return "finished", {
+            "message": result.sentence(request.out),
+            "written": result.written,
+            "skipped": result.skipped,
+            "problems": problems,
+        }
+
+    def _predict_images(self, device: Device) -> tuple[str, dict[str, Any]]:
+        from orgseg_app.files.project_file import ProjectFile
+        from orgseg_app.learn.checkpoint import load_model
+        from orgseg_app.learn.predict import Predictor
+        from orgseg_app.learn.scoring import predict_snapshot
+
+        run = self.run_folder
+        models = [load_model(Path(p)) for p in run.request["models"]]
+        predictor = Predictor(models, device, say=self._say)
+        with ProjectFile.open(run.snapshot_path, read_only=True) as snapshot:
+            count = predict_snapshot(
+                models[0],
+                predictor,
+                snapshot,
+                predictions_path=run.predictions_path,
+                progress=lambda done, total, item: self.tell(
+                    "progress", done=done, total=total, item=item, phase="predict"
+                ),
+                should_stop=self.control.stop_asked,
+            )
+        return "finished", {"message": f"{count} image{'' if count == 1 else 's'} predicted."}
+
+    def _say(self, text: str) -> None:
+        self.tell("message", text=text)
+
+
+def _sentence(error: Exception) -> str:
+    """What to tell the user about an error."""
+    if isinstance(error, LearnError | RunError | FileError | ValueError) and str(error):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "The computer's memory is full. Close other programs, or choose a narrower network."
+    if isinstance(error, OSError):
+        return (
+            f"The files of this run could not be read or written: {reason(error)}. The project is "
+            "untouched."
+        )
+    return (
+        f"The job ended unexpectedly ({type(error).__name__}). What was saved before is safe; "
+        "the log of the run says more."
+    )
+
+
+def _log(run: RunFolder, text: str) -> None:
+    with suppress(OSError), open(run.log_path, "a", encoding="utf-8") as log:
+        log.write(text)

@@ -1,0 +1,196 @@
+"""Scoring a model on the annotated images of a snapshot: ``metrics.json`` and predictions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orgseg_app.core.classes import ClassInfo
+from orgseg_app.core.metrics.pixels import confusion_matrix, scores
+from orgseg_app.core.project import ProjectImage
+from orgseg_app.files.predictions import Prediction, write_predictions
+from orgseg_app.files.project_file import ProjectFile
+from orgseg_app.learn.checkpoint import Model
+from orgseg_app.learn.dataset import painted_planes, truths
+from orgseg_app.learn.errors import DataError
+from orgseg_app.learn.predict import Predictor, predict_plane
+
+
+@dataclass
+class Scores:
+    """What was found out about a model.
+
+    Attributes
+    ----------
+    classes
+        Of the snapshot, background first; rows and columns of the matrices.
+    images
+        One entry an image, as in ``metrics.json``.
+    megapixels, seconds
+        Predicted in all, and how long that took.
+    """
+
+    classes: tuple[ClassInfo, ...]
+    images: list[dict[str, Any]] = field(default_factory=list)
+    megapixels: float = 0.0
+    seconds: float = 0.0
+
+    def pooled(self, split: str) -> dict[str, Any] | None:
+        """Scores over all images of a split together; None when there is none."""
+        matrices = [np.asarray(e["confusion"]) for e in self.images if e["split"] == split]
+        if not matrices:
+            return None
+        return scores(np.sum(matrices, axis=0), [c.class_id for c in self.classes])
+
+    def to_dict(self) -> dict[str, Any]:
+        """For ``metrics.json``."""
+        return {
+            "classes": [{"id": c.class_id, "name": c.name} for c in self.classes],
+            "images": self.images,
+            "validation": self.pooled("validation"),
+            "test": self.pooled("test"),
+            "seconds_per_megapixel": self.seconds / self.megapixels if self.megapixels else None,
+        }
+
+
+def score(
+    model: Model,
+    predictor: Predictor,
+    snapshot: ProjectFile,
+    *,
+    splits: Sequence[str],
+    predictions_path: Path,
+    progress: Callable[[int, int, str], object],
+    should_stop: Callable[[], bool] | None = None,
+) -> Scores:
+    """Predict the painted planes of a snapshot's images, keep the masks, count agreement.
+
+    Planes without paint stay 0 (not predicted) in the kept masks.
+
+    Parameters
+    ----------
+    model, predictor
+        The model and itself on a device.
+    snapshot
+        Opened for reading.
+    splits
+        ``"validation"``, ``"test"``.
+    predictions_path
+        HDF5 file for the masks.
+    progress
+        Called with images done, images in all and the name.
+    should_stop
+        Asked between tiles.
+
+    Raises
+    ------
+    DataError
+        When the model does not know a class of the snapshot, or an image's channels do not fit.
+    StopRequestedError
+        When `should_stop` says so.
+    """
+    classes = snapshot.project.classes
+    table, ids = class_table(model.classes, classes), [c.class_id for c in classes]
+    found = Scores(classes)
+    wanted = [(split, image, truth) for split in splits for image, truth in truths(snapshot, split)]
+
+    def predictions() -> Iterator[Prediction]:
+        for number, (split, image, truth) in enumerate(wanted):
+            progress(number, len(wanted), image.name)
+            start = time.perf_counter()
+            mask = table[_predicted(predictor, snapshot, image, truth, should_stop)]
+            found.seconds += time.perf_counter() - start
+            planes = len(painted_planes(truth))
+            found.megapixels += planes * truth.shape[1] * truth.shape[2] / 1e6
+            found.images.append(
+                {
+                    "image": image.name,
+                    "image_id": image.image_id,
+                    "sha256": image.sha256,
+                    "mask_sha256": snapshot.mask_sha256(image.image_id),
+                    "split": split,
+                    "confusion": confusion_matrix(truth, mask, ids).tolist(),
+                }
+            )
+            yield Prediction(image.image_id, mask)
+
+    if wanted:
+        write_predictions(predictions_path, predictions())
+    progress(len(wanted), len(wanted), "")
+    return found
+
+
+def predict_snapshot(
+    model: Model,
+    predictor: Predictor,
+    snapshot: ProjectFile,
+    *,
+    predictions_path: Path,
+    progress: Callable[[int, int, str], object],
+    should_stop: Callable[[], bool] | None = None,
+) -> int:
+    """Predict every plane of every image of a snapshot, painted or not; how many images.
+
+    Parameters and errors as in `score`.
+    """
+    table = class_table(model.classes, snapshot.project.classes)
+    images = list(snapshot.project.images.values())
+
+    def predictions() -> Iterator[Prediction]:
+        for number, image in enumerate(images):
+            progress(number, len(images), image.name)
+            mask = np.zeros(image.mask_shape, np.uint8)
+            for z in range(image.shape[1]):
+                plane = snapshot.read_plane(image.image_id, z)
+                mask[z] = predict_plane(predictor, plane, should_stop=should_stop)[0]
+            yield Prediction(image.image_id, table[mask])
+
+    write_predictions(predictions_path, predictions())
+    progress(len(images), len(images), "")
+    return len(images)
+
+
+def _predicted(
+    predictor: Predictor,
+    snapshot: ProjectFile,
+    image: ProjectImage,
+    truth: NDArray[np.uint8],
+    should_stop: Callable[[], bool] | None,
+) -> NDArray[np.uint8]:
+    """The model's class ids ``(Z, Y, X)`` on the painted planes, 0 on the others."""
+    mask = np.zeros(truth.shape, np.uint8)
+    for z in painted_planes(truth):
+        plane = snapshot.read_plane(image.image_id, z)
+        try:
+            mask[z] = predict_plane(predictor, plane, should_stop=should_stop)[0]
+        except DataError as error:
+            raise DataError(f'"{image.name}" cannot be scored. {error}') from None
+    return mask
+
+
+def class_table(model: Sequence[ClassInfo], project: Sequence[ClassInfo]) -> NDArray[np.uint8]:
+    """Table ``(256,)`` from the class ids of a model to those of a project, by name.
+
+    Raises
+    ------
+    DataError
+        With a sentence, when the project lacks a class that the model predicts.
+    """
+    known = {c.name.casefold(): c.class_id for c in project}
+    known |= {"background": project[0].class_id}
+    table = np.zeros(256, np.uint8)
+    for info in model:
+        name = "background" if info is model[0] else info.name.casefold()
+        if name not in known:
+            raise DataError(
+                f'The model predicts the class "{info.name}", which the project does not have. '
+                "Add a class of that name, or choose another model."
+            )
+        table[info.class_id] = known[name]
+    return table

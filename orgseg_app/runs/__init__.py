@@ -1,0 +1,1 @@
+"""What a run is: recipe, events, folder, snapshot, starting and stopping the job, comparing."""

@@ -1,0 +1,480 @@
+"""Comparing runs on the same held-out images: each image by itself, and all pooled.
+
+Scores are computed here from the confusion matrices that jobs wrote, so that every run is judged by
+the same code. Pooled scores use only the images that all runs were scored on; what is missing, what
+a run had seen while learning, and what was painted anew since, is said beside the figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orgseg_app.core.classes import BACKGROUND
+from orgseg_app.core.metrics.pixels import scores
+from orgseg_app.core.split import TEST, TRAIN, VALIDATION
+from orgseg_app.files.errors import FileError
+from orgseg_app.runs.errors import RunError
+from orgseg_app.runs.folder import RunFolder, list_runs
+from orgseg_app.runs.process import write_json
+from orgseg_app.runs.recipe import describe
+
+if TYPE_CHECKING:
+    from orgseg_app.files.project_file import ProjectFile
+
+PER_CLASS = ("iou", "dice", "precision", "recall")
+_COLUMNS = ("run", "id", "split", "image", "class", *PER_CLASS, "leaked")
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """Scores by class name, background left out; None where a score does not exist.
+
+    Attributes
+    ----------
+    by_class : mapping
+        ``{"iou": {CLASS: x}, "dice": …, "precision": …, "recall": …}``.
+    mean_iou, mean_dice : float or None
+        Over classes other than background that occur in truth or prediction.
+    accuracy : float or None
+        Share of labelled voxels that got their class, background included.
+    background_iou : float or None
+    voxels : int
+        Labelled voxels that were judged.
+    """
+
+    by_class: Mapping[str, Mapping[str, float | None]]
+    mean_iou: float | None
+    mean_dice: float | None
+    accuracy: float | None
+    background_iou: float | None
+    voxels: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """As in ``compare.json``."""
+        return {score: dict(values) for score, values in self.by_class.items()} | {
+            "mean_iou": self.mean_iou,
+            "mean_dice": self.mean_dice,
+            "accuracy": self.accuracy,
+            "background_iou": self.background_iou,
+            "voxels": self.voxels,
+        }
+
+
+@dataclass(frozen=True)
+class ImageScores:
+    """How a run did on one image.
+
+    Attributes
+    ----------
+    image, image_id, sha256 : str
+        Name as shown, id in the project, fingerprint of the voxels.
+    scores : ClassScores
+    is_leaked : bool
+        The run learnt from this very image, or was selected on it: its score flatters.
+    is_outdated : bool
+        The image was painted anew after the run was scored.
+    """
+
+    image: str
+    image_id: str
+    sha256: str
+    scores: ClassScores
+    is_leaked: bool = False
+    is_outdated: bool = False
+
+
+@dataclass(frozen=True)
+class RunScores:
+    """How a run did on all images compared.
+
+    Attributes
+    ----------
+    run_id, name, state, recipe : str
+        ``recipe`` in one line.
+    per_image : tuple of ImageScores
+        In the order of `Comparison.images`, missing ones left out.
+    pooled : ClassScores or None
+        Over `Comparison.common_images`; None when the run has no scores.
+    missing : tuple of str
+        Images the run was not scored on.
+    seconds, seconds_per_megapixel : float or None
+        Time to train; time to predict.
+    """
+
+    run_id: str
+    name: str
+    state: str
+    recipe: str
+    per_image: tuple[ImageScores, ...]
+    pooled: ClassScores | None
+    missing: tuple[str, ...] = ()
+    seconds: float | None = None
+    seconds_per_megapixel: float | None = None
+
+    @property
+    def leaked(self) -> tuple[str, ...]:
+        """Images the run had seen while learning."""
+        return tuple(item.image for item in self.per_image if item.is_leaked)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As in ``compare.json``."""
+        return {
+            "id": self.run_id,
+            "name": self.name,
+            "state": self.state,
+            "recipe": self.recipe,
+            "per_image": [
+                {
+                    "image": item.image,
+                    "image_id": item.image_id,
+                    "sha256": item.sha256,
+                    **item.scores.to_dict(),
+                    "leaked": item.is_leaked,
+                    "outdated": item.is_outdated,
+                }
+                for item in self.per_image
+            ],
+            "pooled": self.pooled.to_dict() if self.pooled else {score: {} for score in PER_CLASS},
+            "leaked": list(self.leaked),
+            "missing": list(self.missing),
+            "seconds": self.seconds,
+            "seconds_per_megapixel": self.seconds_per_megapixel,
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs side by side.
+
+    Attributes
+    ----------
+    split : str
+    images : tuple of str
+        All images compared, as shown.
+    common_images : tuple of str
+        Those that every run with scores was scored on; pooled scores are over these.
+    classes : tuple of str
+        Names of all classes but background.
+    runs : tuple of RunScores
+    notes : tuple of str
+        Sentences to read before trusting the figures.
+    """
+
+    split: str
+    images: tuple[str, ...]
+    common_images: tuple[str, ...]
+    classes: tuple[str, ...]
+    runs: tuple[RunScores, ...]
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The shape of ``compare.json``, which scripts rely on."""
+        return {
+            "split": self.split,
+            "images": list(self.images),
+            "common_images": list(self.common_images),
+            "classes": list(self.classes),
+            "runs": [run.to_dict() for run in self.runs],
+            "notes": list(self.notes),
+        }
+
+
+@dataclass
+class _Scored:
+    """What one run has to offer: matrices by image, and the classes they count."""
+
+    run: RunFolder
+    metrics: dict[str, Any]
+    class_ids: list[int] = field(default_factory=list)
+    class_names: dict[int, str] = field(default_factory=dict)
+    entries: dict[str, dict[str, Any]] = field(default_factory=dict)
+    seen: frozenset[str] = frozenset()
+    truths: dict[str, str] = field(default_factory=dict)
+
+    def matrix(self, key: str) -> NDArray[np.int64]:
+        return np.asarray(self.entries[key]["confusion"], np.int64)
+
+
+def scored_by(run: RunFolder, scorings: Sequence[RunFolder] = ()) -> RunFolder:
+    """Whose scores count for a run: its newest finished scoring job, else the run itself.
+
+    Parameters
+    ----------
+    run : RunFolder
+    scorings : sequence of RunFolder
+        Runs of kind ``"score"`` to look among.
+    """
+    for scoring in sorted(scorings, key=lambda item: item.created, reverse=True):
+        is_mine = scoring.request.get("scored_run") == run.run_id
+        if is_mine and scoring.state == "finished" and scoring.metrics() is not None:
+            return scoring
+    return run
+
+
+def _image_facts(run: RunFolder) -> list[dict[str, Any]]:
+    found = run.request.get("images")
+    return [e for e in found if isinstance(e, dict)] if isinstance(found, list) else []
+
+
+def _gather(run: RunFolder, source: RunFolder, split: str) -> _Scored:
+    metrics = source.metrics()
+    scored = _Scored(run, metrics or {})
+    selected = {TRAIN} if split == VALIDATION else {TRAIN, VALIDATION} if split == TEST else set()
+    scored.seen = frozenset(
+        str(entry["sha256"])
+        for entry in _image_facts(run)
+        if entry.get("split") in selected and entry.get("sha256")
+    )
+    scored.truths = {str(e.get("id")): str(e.get("mask_sha256")) for e in _image_facts(source)}
+    if metrics is None:
+        return scored
+    try:
+        scored.class_names = {int(c["id"]): str(c["name"]) for c in metrics["classes"]}
+        scored.class_ids = list(scored.class_names)
+        size = len(scored.class_ids)
+        for entry in metrics["images"]:
+            matrix = np.asarray(entry["confusion"], np.int64)
+            if entry["split"] == split and matrix.shape == (size, size):
+                scored.entries[f"{entry['image_id']} {entry['sha256']}"] = entry
+    except (KeyError, TypeError, ValueError):
+        scored.entries.clear()  # a damaged file: as good as no scores
+    return scored
+
+
+def _class_scores(
+    matrix: NDArray[np.int64], class_ids: Sequence[int], names: Mapping[int, str]
+) -> ClassScores:
+    found = scores(matrix, class_ids)
+    return ClassScores(
+        by_class={
+            score: {names[i]: found[score][i] for i in class_ids if i != BACKGROUND}
+            for score in PER_CLASS
+        },
+        mean_iou=found["mean_iou"],
+        mean_dice=found["mean_dice"],
+        accuracy=found["accuracy"],
+        background_iou=found["iou"].get(BACKGROUND),
+        voxels=int(matrix.sum()),
+    )
+
+
+def compare(
+    project_file: ProjectFile | None,
+    runs: Sequence[RunFolder],
+    split: str = TEST,
+    image_ids: Collection[str] | None = None,
+) -> Comparison:
+    """Line runs up on the images of one split.
+
+    Parameters
+    ----------
+    project_file : ProjectFile or None
+        Names of images and classes are taken from it, and what was painted anew is noticed; None:
+        the runs' own words count.
+    runs : sequence of RunFolder
+        In the order of the table.
+    split : str
+        ``"test"``, ``"validation"`` or ``"train"``.
+    image_ids : collection of str, optional
+        Only these images count; by default all that any run was scored on.
+
+    Returns
+    -------
+    Comparison
+        Runs without scores are kept, with everything missing.
+    """
+    scorings: list[RunFolder] = []
+    if project_file is not None:
+        scorings = [run for run in list_runs(project_file.path) if run.kind == "score"]
+    gathered = [_gather(run, scored_by(run, scorings), split) for run in runs]
+    if image_ids is not None:
+        for item in gathered:
+            item.entries = {
+                key: entry
+                for key, entry in item.entries.items()
+                if str(entry["image_id"]) in image_ids
+            }
+    with_scores = [item for item in gathered if item.entries]
+    keys = list(dict.fromkeys(key for item in with_scores for key in item.entries))
+    names = _image_names(project_file, with_scores, keys)
+    truths = _todays_truths(project_file, with_scores)
+    common = [key for key in keys if all(key in item.entries for item in with_scores)]
+    class_names: dict[int, str] = {}
+    for item in with_scores:
+        class_names |= item.class_names
+    if project_file is not None:
+        class_names |= {c.class_id: c.name for c in project_file.project.classes}
+    shown = tuple(_run_scores(item, keys, common, names, truths, class_names) for item in gathered)
+    used = {class_id for item in with_scores for class_id in item.class_ids} - {BACKGROUND}
+    return Comparison(
+        split=split,
+        images=tuple(names[key] for key in keys),
+        common_images=tuple(names[key] for key in common),
+        classes=tuple(class_names[class_id] for class_id in sorted(used)),
+        runs=shown,
+        notes=tuple(_notes(shown, split, len(common), len(keys))),
+    )
+
+
+def _image_names(
+    project_file: ProjectFile | None, gathered: Sequence[_Scored], keys: Sequence[str]
+) -> dict[str, str]:
+    """How each image is called today, or was when it was scored."""
+    names: dict[str, str] = {}
+    for key in keys:
+        entry = next(item.entries[key] for item in gathered if key in item.entries)
+        known = project_file.project.images if project_file is not None else {}
+        image = known.get(str(entry["image_id"]))
+        names[key] = image.name if image is not None else str(entry.get("image", key))
+    return names
+
+
+def _todays_truths(project_file: ProjectFile | None, gathered: Sequence[_Scored]) -> dict[str, str]:
+    """Fingerprint of what is painted on each image, by its id; the newest run's word if no file."""
+    truths: dict[str, str] = {}
+    for item in sorted(gathered, key=lambda item: item.run.created):
+        truths |= item.truths
+    if project_file is not None:
+        wanted = {str(entry["image_id"]) for item in gathered for entry in item.entries.values()}
+        for image_id in wanted & set(project_file.project.images):
+            truths[image_id] = project_file.mask_sha256(image_id)
+    return truths
+
+
+def _run_scores(
+    item: _Scored,
+    keys: Sequence[str],
+    common: Sequence[str],
+    names: Mapping[str, str],
+    truths: Mapping[str, str],
+    class_names: Mapping[int, str],
+) -> RunScores:
+    per_image = tuple(
+        ImageScores(
+            image=names[key],
+            image_id=str(entry["image_id"]),
+            sha256=str(entry["sha256"]),
+            scores=_class_scores(item.matrix(key), item.class_ids, class_names),
+            is_leaked=str(entry["sha256"]) in item.seen,
+            is_outdated=item.truths.get(str(entry["image_id"]))
+            != truths.get(str(entry["image_id"])),
+        )
+        for key in keys
+        if (entry := item.entries.get(key)) is not None
+    )
+    pooled = None
+    if item.entries and common:
+        total = np.sum([item.matrix(key) for key in common], axis=0)
+        pooled = _class_scores(total, item.class_ids, class_names)
+    recipe = item.run.recipe
+    return RunScores(
+        run_id=item.run.run_id,
+        name=item.run.name,
+        state=item.run.state,
+        recipe=describe(recipe) if recipe else "",
+        per_image=per_image,
+        pooled=pooled,
+        missing=tuple(names[key] for key in keys if key not in item.entries),
+        seconds=_number(item.metrics.get("seconds")),
+        seconds_per_megapixel=_number(item.metrics.get("seconds_per_megapixel")),
+    )
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def _notes(runs: Sequence[RunScores], split: str, common: int, total: int) -> list[str]:
+    notes: list[str] = []
+    if not total:
+        return [
+            f"No run has scores on the {split} split yet. Paint an image of that split, train (or "
+            "wait for the runs to finish), then compare."
+        ]
+    if common < total:
+        notes.append(f"Pooled scores are over the {common} of {total} images all runs have.")
+    for run in runs:
+        if not run.per_image:
+            notes.append(f'"{run.name}" has no scores on the {split} split ({run.state}).')
+        elif run.missing:
+            notes.append(f'"{run.name}" was not scored on {len(run.missing)} of {total} images.')
+        if run.leaked:
+            notes.append(
+                f'"{run.name}" had seen {", ".join(run.leaked)} while learning; its scores there '
+                "flatter it."
+            )
+        if outdated := [item.image for item in run.per_image if item.is_outdated]:
+            notes.append(
+                f'{", ".join(outdated)} changed after "{run.name}" was scored; score it again.'
+            )
+    return notes
+
+
+def comparison_rows(comparison: Comparison) -> list[dict[str, object]]:
+    """The table, one row a run, image and class; pooled rows have the image ``(pooled)``."""
+    rows: list[dict[str, object]] = []
+    for run in comparison.runs:
+        parts = [(item.image, item.scores, item.is_leaked) for item in run.per_image]
+        if run.pooled is not None:
+            parts.append(("(pooled)", run.pooled, bool(run.leaked)))
+        for image, values, leaked in parts:
+            for name in values.by_class["iou"]:
+                row: dict[str, object] = {"run": run.name, "id": run.run_id}
+                row |= {"split": comparison.split, "image": image, "class": name}
+                row |= {score: values.by_class[score][name] for score in PER_CLASS}
+                rows.append(row | {"leaked": "yes" if leaked else "no"})
+    return rows
+
+
+def write_comparison(
+    path: Path, comparison: Comparison, more: Mapping[str, Any] | None = None
+) -> None:
+    """Write a comparison; the suffix of the file chooses the format.
+
+    Parameters
+    ----------
+    path : Path
+        ``.json`` or ``.csv``; replaced in one go when it exists.
+    comparison : Comparison
+    more : mapping, optional
+        Further keys for the JSON file.
+
+    Raises
+    ------
+    RunError
+        For another suffix, or when the file cannot be written.
+    """
+    if path.suffix.lower() == ".json":
+        write = _write_json
+    elif path.suffix.lower() == ".csv":
+        write = _write_csv
+    else:
+        raise RunError(
+            f'A comparison is written as .json or .csv; "{path.name}" is neither. '
+            "Give the file one of these endings."
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path, comparison, more or {})
+    except (OSError, FileError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or str(error)
+        raise RunError(
+            f'The comparison could not be written to "{path}": {reason}. The scores are '
+            "safe in the runs; choose another place."
+        ) from error
+
+
+def _write_json(path: Path, comparison: Comparison, more: Mapping[str, Any]) -> None:
+    write_json(path, comparison.to_dict() | dict(more))
+
+
+def _write_csv(path: Path, comparison: Comparison, more: Mapping[str, Any]) -> None:
+    from orgseg_app.files.export import write_table
+
+    write_table(path, comparison_rows(comparison), _COLUMNS, overwrite=True)

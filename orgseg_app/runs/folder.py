@@ -1,0 +1,442 @@
+"""The folder of one run: everything it was asked to do, did and found out.
+
+``name.runs/`` lies beside ``name.orgseg``; every run has a folder in it::
+
+    request.json   what was asked, written once      process.json  which process does it
+    snapshot.h5    the annotated images it learns from
+    events.jsonl   what happened, append only         log.txt       everything printed
+    control/       requests to the process            title.json    its name, when changed
+    last.ckpt best.ckpt                               metrics.json predictions.h5
+
+Any of these may be missing, half written or gone at any moment: nothing here crashes on that.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import time
+import unicodedata
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from orgseg_app import __version__
+from orgseg_app.runs import events
+from orgseg_app.runs.errors import RecipeError, RunError
+from orgseg_app.runs.process import is_alive, process_facts, read_json, replace, write_json
+from orgseg_app.runs.recipe import Recipe, recipe_from_builtins, recipe_to_builtins
+
+RUN_FORMAT = "orgseg-run"
+RUN_SCHEMA_VERSION = 1
+KINDS = ("train", "predict", "score")
+STATES = ("queued", "running", "paused", "finished", "stopped", "failed", "lost")
+ACTIVE_STATES = frozenset({"queued", "running", "paused"})
+
+_DELETED = ".deleted"
+_DELETED_DAYS = 7
+_STARTING_S = 60.0
+_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?$")
+_log = logging.getLogger(__name__)
+
+
+def runs_dir(project_path: Path) -> Path:
+    """The folder of a project's runs: ``cells.runs`` for ``cells.orgseg``."""
+    return project_path.with_suffix(".runs")
+
+
+def _safe_name(text: str) -> str:
+    """A folder name every system takes, at most 48 characters, never a path."""
+    plain = unicodedata.normalize("NFC", text)
+    plain = re.sub(r"[^\w\-+. ]", "_", plain).strip(" .")[:48].strip(" .") or "run"
+    return f"_{plain}" if _RESERVED.match(plain) else plain
+
+
+class RunFolder:
+    """One run on disk.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder.
+
+    Attributes
+    ----------
+    path : Path
+    run_id : str
+        12 hex digits, never changes.
+    kind : str
+        ``"train"``, ``"predict"`` or ``"score"``.
+    request : dict
+        `request.json`, kept in memory so that a deleted folder can still be named.
+
+    Raises
+    ------
+    RunError
+        When this is not a run folder, or one of a newer version of OrgSeg.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        request = read_json(path / "request.json")
+        if request is None or request.get("format") != RUN_FORMAT:
+            raise RunError(f'"{path.name}" is not a run folder: its request.json is not readable.')
+        if int(request.get("schema_version", 1)) > RUN_SCHEMA_VERSION:
+            raise RunError(
+                f'The run "{path.name}" was made by a newer version of OrgSeg. '
+                "Update OrgSeg to use it; nothing was changed."
+            )
+        self.request: dict[str, Any] = request
+        self.run_id = str(request.get("run", ""))
+        self.kind = str(request.get("kind", ""))
+        if not re.fullmatch(r"[0-9a-f]{12}", self.run_id) or self.kind not in KINDS:
+            raise RunError(f'"{path.name}" is not a run folder: its request.json is damaged.')
+
+    def __repr__(self) -> str:
+        return f"RunFolder({self.name!r}, {self.run_id}, {self.kind})"
+
+    @classmethod
+    def create(
+        cls,
+        parent: Path,
+        *,
+        name: str,
+        kind: str,
+        recipe: Recipe | None = None,
+        project_uuid: str = "",
+        extra: Mapping[str, Any] | None = None,
+    ) -> RunFolder:
+        """Make the folder of a new run.
+
+        Parameters
+        ----------
+        parent : Path
+            Where it goes, usually `runs_dir`; made when it is not there.
+        name : str
+            As shown to a person; the folder is called after it, made safe.
+        kind : str
+            One of `KINDS`.
+        recipe : Recipe, optional
+            Frozen into the request.
+        project_uuid : str, optional
+            The project it belongs to.
+        extra : mapping, optional
+            More fields of the request, by kind of job.
+
+        Raises
+        ------
+        RunError
+            When the folder cannot be made.
+        """
+        if kind not in KINDS:
+            raise ValueError(f"kind is one of {KINDS}, not {kind!r}")
+        run_id = uuid.uuid4().hex[:12]
+        name = " ".join(name.split()) or kind
+        request: dict[str, Any] = {
+            "format": RUN_FORMAT,
+            "schema_version": RUN_SCHEMA_VERSION,
+            "app_version": __version__,
+            "run": run_id,
+            "name": name,
+            "kind": kind,
+            "created": round(time.time(), 3),
+            "project_uuid": project_uuid,
+            "recipe": None if recipe is None else recipe_to_builtins(recipe),
+        }
+        path = parent / f"{_safe_name(name)}-{run_id[:6]}"
+        try:
+            (path / "control").mkdir(parents=True)
+            write_json(path / "request.json", request | dict(extra or {}))
+        except OSError as error:
+            raise RunError(
+                f'The folder of the run could not be made in "{parent}": {error.strerror}. '
+                "The project is untouched; check that you may write there and that the disk "
+                "has room."
+            ) from error
+        return cls(path)
+
+    # What was asked
+
+    @property
+    def name(self) -> str:
+        """As shown to a person."""
+        title = read_json(self.path / "title.json")
+        if title and isinstance(title.get("name"), str) and title["name"].strip():
+            return str(title["name"])
+        return str(self.request.get("name") or self.path.name)
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """The frozen recipe; None where there is none or this version cannot read it."""
+        data = self.request.get("recipe")
+        if data is None:
+            return None
+        try:
+            return recipe_from_builtins(data)
+        except RecipeError as error:
+            _log.warning("recipe of run %s: %s", self.path.name, error)
+            return None
+
+    @property
+    def created(self) -> float:
+        """When it was asked for, seconds since 1970 (UTC)."""
+        value = self.request.get("created")
+        return float(value) if isinstance(value, (int, float)) else 0.0
+
+    @property
+    def warnings(self) -> list[str]:
+        """Sentences a person should read before trusting the run, from when it was prepared."""
+        found = self.request.get("warnings")
+        return [str(item) for item in found] if isinstance(found, list) else []
+
+    # Where things are
+
+    @property
+    def exists(self) -> bool:
+        """Whether the folder is still there."""
+        return (self.path / "request.json").is_file()
+
+    @property
+    def events_path(self) -> Path:
+        """Events, one JSON object a line."""
+        return self.path / "events.jsonl"
+
+    @property
+    def snapshot_path(self) -> Path:
+        """The annotated images it learns from."""
+        return self.path / "snapshot.h5"
+
+    @property
+    def best_path(self) -> Path:
+        """Checkpoint with the best validation score."""
+        return self.path / "best.ckpt"
+
+    @property
+    def last_path(self) -> Path:
+        """Checkpoint to continue from."""
+        return self.path / "last.ckpt"
+
+    @property
+    def predictions_path(self) -> Path:
+        """Predictions for the held-out images."""
+        return self.path / "predictions.h5"
+
+    @property
+    def metrics_path(self) -> Path:
+        """Scores, written at the end."""
+        return self.path / "metrics.json"
+
+    @property
+    def log_path(self) -> Path:
+        """Everything the job printed."""
+        return self.path / "log.txt"
+
+    @property
+    def process_path(self) -> Path:
+        """Which process does it."""
+        return self.path / "process.json"
+
+    @property
+    def control_dir(self) -> Path:
+        """Requests to the process: the files ``stop`` and ``pause`` are there or not."""
+        return self.path / "control"
+
+    # What happened
+
+    @property
+    def state(self) -> str:
+        """One of `STATES`, from the last event and from whether its process lives."""
+        told = events.state_from_events(events.tail_events(self.events_path))
+        if told in events.LAST_EVENTS:
+            return str(told)
+        facts = read_json(self.process_path)
+        if facts is None:  # prepared, and about to be started; or whoever meant to do it is gone
+            age = time.time() - max(self.created, self._last_sign() or 0.0)
+            is_fresh = told in (None, "queued") and age < _STARTING_S and self.exists
+            return "queued" if is_fresh else "lost"
+        if is_alive(self.path, facts, self._last_sign()):
+            return told or "queued"
+        # It may have said its last word between the two looks.
+        told = events.state_from_events(events.tail_events(self.events_path))
+        return str(told) if told in events.LAST_EVENTS else "lost"
+
+    @property
+    def is_active(self) -> bool:
+        """Whether its process is waiting, working or paused."""
+        return self.state in ACTIVE_STATES
+
+    def _last_sign(self) -> float | None:
+        try:
+            return self.events_path.stat().st_mtime
+        except OSError:
+            return None
+
+    def events(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+        """Events from `offset` on, and where to go on reading; see `events.read_events`."""
+        return events.read_events(self.events_path, offset)
+
+    def last_event(self) -> dict[str, Any] | None:
+        """The last event that can be read, or None."""
+        found = events.tail_events(self.events_path)
+        return found[-1] if found else None
+
+    def metrics(self) -> dict[str, Any] | None:
+        """Scores of the run, or None while there are none (or the file is damaged)."""
+        found = read_json(self.metrics_path)
+        return found if found is not None and isinstance(found.get("images"), list) else None
+
+    # What can be changed
+
+    def write_process(self, pid: int, **more: Any) -> None:
+        """Note which process does the run (the launcher and the job both do).
+
+        Raises
+        ------
+        OSError
+            When the folder is gone or the disk refuses.
+        """
+        known = read_json(self.process_path) or {}
+        kept = {k: v for k, v in known.items() if known.get("pid") == pid}
+        write_json(self.process_path, kept | process_facts(self.path, pid) | more)
+
+    def rename(self, name: str) -> None:
+        """Give the run another name; its folder and id stay.
+
+        Raises
+        ------
+        RunError
+            When the name is empty or the folder is gone.
+        """
+        name = " ".join(name.split())
+        if not name:
+            raise RunError("A run needs a name.")
+        if len(name) > 80:
+            raise RunError("The name of a run has at most 80 characters.")
+        try:
+            write_json(self.path / "title.json", {"name": name})
+        except OSError as error:
+            raise RunError(
+                f'The run "{self.name}" could not be renamed: {error.strerror}.'
+            ) from error
+
+    def delete(self) -> Path:
+        """Move the folder to the trash beside the runs, kept there for a week.
+
+        Returns
+        -------
+        Path
+            Where it lies now; `restore` brings it back.
+
+        Raises
+        ------
+        RunError
+            When the run is still working, or a file in it is in use.
+        """
+        if self.is_active:
+            raise RunError(
+                f'The run "{self.name}" is still working. Stop it first, then delete it.'
+            )
+        trash = self.path.parent / _DELETED
+        target = trash / self.path.name
+        try:
+            trash.mkdir(exist_ok=True)
+            while target.exists():
+                target = target.with_name(target.name + "+")
+            replace(self.path, target)
+            os.utime(target)
+        except OSError as error:
+            raise RunError(
+                f'The run "{self.name}" could not be deleted: {error.strerror}. Nothing was '
+                "removed; close programs that use its files and try again."
+            ) from error
+        _empty_trash(trash)
+        return target
+
+
+def restore(trashed: Path) -> RunFolder:
+    """Bring a deleted run back.
+
+    Parameters
+    ----------
+    trashed : Path
+        What `RunFolder.delete` returned.
+
+    Raises
+    ------
+    RunError
+        When it is not there any more.
+    """
+    target = trashed.parent.parent / trashed.name.rstrip("+")
+    try:
+        if target.exists():
+            raise FileExistsError(0, "another folder has its name")
+        replace(trashed, target)
+    except OSError as error:
+        raise RunError(f"The run could not be brought back: {error.strerror}.") from error
+    return RunFolder(target)
+
+
+def _empty_trash(trash: Path) -> None:
+    limit = time.time() - _DELETED_DAYS * 86400
+    for path in trash.iterdir():
+        try:
+            if path.stat().st_mtime < limit:
+                shutil.rmtree(path)
+        except OSError as error:
+            _log.info("old deleted run stays: %s", error)
+
+
+def list_runs(project_path: Path) -> list[RunFolder]:
+    """All runs of a project, oldest first; broken folders are left out with a note in the log."""
+    found: list[RunFolder] = []
+    try:
+        entries = sorted(os.scandir(runs_dir(project_path)), key=lambda entry: entry.name)
+    except OSError:
+        return []
+    for entry in entries:
+        if entry.name.startswith(".") or not entry.is_dir():
+            continue
+        try:
+            found.append(RunFolder(Path(entry.path)))
+        except (RunError, TypeError, ValueError) as error:
+            _log.warning("left out: %s", error)
+    found.sort(key=lambda run: (run.created, run.run_id))
+    return found
+
+
+def find_run(project_path: Path | None, text: str) -> RunFolder:
+    """A run by its id (or the beginning of it), its name, or the path of its folder.
+
+    Parameters
+    ----------
+    project_path : Path or None
+        Where to look for ids and names; None: only a path will do.
+    text : str
+
+    Raises
+    ------
+    RunError
+        When there is none, or several fit.
+    """
+    as_path = Path(text)
+    if (as_path / "request.json").is_file():
+        return RunFolder(as_path)
+    runs = list_runs(project_path) if project_path is not None else []
+    for fits in (
+        [run for run in runs if run.run_id == text],
+        [run for run in runs if text in (run.name, run.path.name)],
+        [run for run in runs if len(text) >= 4 and run.run_id.startswith(text)],
+    ):
+        if len(fits) == 1:
+            return fits[0]
+        if fits:
+            ids = ", ".join(run.run_id for run in fits)
+            raise RunError(f'{len(fits)} runs are called "{text}"; name one by its id: {ids}.')
+    if project_path is None:
+        raise RunError(f'"{text}" is not the folder of a run.')
+    listed = ", ".join(f'"{run.name}"' for run in runs[-8:])
+    has = f"it has {listed}" if runs else "it has no runs yet"
+    raise RunError(f'The project "{project_path.name}" has no run "{text}"; {has}.')

@@ -1,0 +1,230 @@
+"""Starting, pausing and stopping the job of a run.
+
+The job is a process of its own, detached from whoever starts it: it goes on when the window is
+closed, hangs or is killed. Everything passes through files of the run folder.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from orgseg_app.runs.errors import RunError
+from orgseg_app.runs.events import EventWriter
+from orgseg_app.runs.folder import RunFolder
+from orgseg_app.runs.process import is_alive, read_json
+
+STOP, PAUSE = "stop", "pause"
+_NICE = 10
+_KILL_WAIT_S = 5.0
+
+
+def job_command(run_path: Path) -> list[str]:
+    """The command line of the process that does a run: this program again, frozen or not."""
+    if getattr(sys, "frozen", False):
+        return [sys.executable, "--job", str(run_path)]
+    return [sys.executable, "-m", "orgseg_app", "--job", str(run_path)]
+
+
+def job_environment() -> dict[str, str]:
+    """The environment of a job.
+
+    Waiting threads give their core away instead of spinning (a busy core beside them made a network
+    50 times slower), and glibc keeps the memory of activations from step to step instead of handing
+    it back to the kernel each time (1.3 to 1.8 times faster training). What the user has set stays.
+    """
+    environment = dict(os.environ)
+    usual = {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1"}
+    if sys.platform == "linux":
+        usual |= {
+            "MALLOC_MMAP_THRESHOLD_": str(8 << 30),
+            "MALLOC_TRIM_THRESHOLD_": str(8 << 30),
+            "MALLOC_TOP_PAD_": str(256 << 20),
+        }
+    for name, value in usual.items():
+        environment.setdefault(name, value)
+    if not getattr(sys, "frozen", False):
+        # The package must be found from any folder, and a file called like a library in the
+        # folder where the user happens to be must not.
+        package_parent = str(Path(__file__).resolve().parents[2])
+        known = environment.get("PYTHONPATH")
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (package_parent, known)))
+        environment["PYTHONSAFEPATH"] = "1"
+    return environment
+
+
+def start(run: RunFolder) -> int:
+    """Start the job of a run, or start it again after it was stopped or lost.
+
+    Parameters
+    ----------
+    run : RunFolder
+
+    Returns
+    -------
+    int
+        Process id of the job.
+
+    Raises
+    ------
+    RunError
+        When it is working already, or cannot be started.
+    """
+    if not run.exists:
+        raise RunError(
+            f'The folder of the run "{run.name}" is gone, so it cannot be started. '
+            "The project is untouched; train again."
+        )
+    if run.process_path.exists() and run.is_active:
+        raise RunError(f'The run "{run.name}" is working already.')
+    flags: dict[str, object] = {"start_new_session": True}
+    if sys.platform == "win32":
+        flags = {
+            "creationflags": subprocess.DETACHED_PROCESS
+            | subprocess.CREATE_NEW_PROCESS_GROUP
+            | subprocess.BELOW_NORMAL_PRIORITY_CLASS
+        }
+    try:
+        run.control_dir.mkdir(exist_ok=True)
+        for request in (STOP, PAUSE):
+            (run.control_dir / request).unlink(missing_ok=True)
+        run.process_path.unlink(missing_ok=True)
+        with EventWriter(run.events_path) as events:
+            events.write("state", state="queued", starting=True)
+        with open(run.log_path, "ab") as log:
+            process = subprocess.Popen(
+                job_command(run.path.absolute()),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=job_environment(),
+                close_fds=True,
+                **flags,  # type: ignore[call-overload]
+            )
+    except OSError as error:
+        raise RunError(
+            f'The run "{run.name}" could not be started: {error.strerror}. Nothing was lost; '
+            "check that the disk has room and that you may write beside the project."
+        ) from error
+    # While this program lives it has to take note of the end of its child.
+    threading.Thread(target=process.wait, name=f"reap {process.pid}", daemon=True).start()
+    _lower_priority(process.pid)
+    try:
+        run.write_process(process.pid)
+    except OSError as error:
+        process.kill()
+        raise RunError(
+            f'The run "{run.name}" could not be started: {error.strerror}. Nothing was lost.'
+        ) from error
+    return int(process.pid)
+
+
+def _lower_priority(pid: int) -> None:
+    """Painting comes first: the job takes what the window leaves."""
+    if sys.platform == "win32":
+        return  # set when it was made
+    try:
+        os.setpriority(os.PRIO_PROCESS, pid, _NICE)
+    except OSError:
+        pass  # it has ended already, or may not be slowed down
+
+
+def _ask(run: RunFolder, request: str) -> None:
+    if not run.exists:
+        raise RunError(
+            f'The folder of the run "{run.name}" is gone; there is nothing to {request}.'
+        )
+    state = run.state
+    if not run.is_active:
+        raise RunError(f'The run "{run.name}" is not working ({state}); nothing to {request}.')
+    try:
+        run.control_dir.mkdir(exist_ok=True)
+        (run.control_dir / request).touch()
+    except OSError as error:
+        raise RunError(
+            f'The run "{run.name}" could not be asked to {request}: {error.strerror}.'
+        ) from error
+
+
+def request_stop(run: RunFolder) -> None:
+    """Ask the job to end soon and keep what it has learnt; also a paused or waiting one.
+
+    Raises
+    ------
+    RunError
+        When it is not working.
+    """
+    _ask(run, STOP)
+
+
+def request_pause(run: RunFolder) -> None:
+    """Ask the job to wait until `request_resume`.
+
+    Raises
+    ------
+    RunError
+        When it is not working.
+    """
+    _ask(run, PAUSE)
+
+
+def request_resume(run: RunFolder) -> None:
+    """Let a paused job go on; start a stopped, failed or lost one again where it was.
+
+    Raises
+    ------
+    RunError
+        When it has finished, or is working already.
+    """
+    asked = run.control_dir / PAUSE
+    if run.is_active:
+        if not asked.exists() and run.state != "paused":
+            raise RunError(f'The run "{run.name}" is not paused.')
+        asked.unlink(missing_ok=True)
+        return
+    if run.state == "finished":
+        raise RunError(f'The run "{run.name}" has finished; there is nothing to go on with.')
+    start(run)
+
+
+def kill(run: RunFolder) -> None:
+    """End the job at once, when asking did not help; its last checkpoint stays.
+
+    Raises
+    ------
+    RunError
+        When it is not working, or this computer refuses.
+    """
+    import psutil
+
+    facts = read_json(run.process_path) or {}
+    if not is_alive(run.path, facts, None):
+        raise RunError(f'The run "{run.name}" is not working on this computer.')
+    try:
+        process = psutil.Process(facts["pid"])
+        family = [process, *process.children(recursive=True)]
+        for member in family:
+            member.terminate()
+        _, living = psutil.wait_procs(family, timeout=_KILL_WAIT_S)
+        for member in living:
+            member.kill()
+        psutil.wait_procs(living, timeout=_KILL_WAIT_S)
+    except psutil.NoSuchProcess:
+        pass
+    except psutil.AccessDenied as error:
+        raise RunError(f'The system does not let you end the run "{run.name}".') from error
+    if run.exists and run.state == "lost":
+        with EventWriter(run.events_path) as events:
+            events.write("stopped", run=run.run_id, message="Ended at once, as asked.", test=None)
+
+
+def wait_for_end(run: RunFolder, timeout_s: float, poll_s: float = 0.1) -> str:
+    """Wait until a run is no longer active, at most `timeout_s` seconds; its state then."""
+    deadline = time.monotonic() + timeout_s
+    while (state := run.state) in ("queued", "running", "paused") and time.monotonic() < deadline:
+        time.sleep(poll_s)
+    return state

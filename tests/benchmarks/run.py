@@ -1,0 +1,75 @@
+"""Measure OrgSeg: ``python tests/benchmarks/run.py [NAME ...] [--json] [--list]``.
+
+Each benchmark is a module here with a docstring and a function ``measure(say)`` that yields figures
+as they are known; ``say`` takes a line of text about what goes on. With ``--json`` every figure is
+one JSON line, otherwise a table marks with ``!!`` what falls short. Times compare only within one
+run. As ``main.py`` does, this continues in the project's own environment.
+
+Exit code 0 when everything was measured, also where it falls short; 1 when a benchmark failed;
+2 for wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+import traceback
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from tests.benchmarks.figure import Figure, table  # noqa: E402
+
+BENCHMARKS = {
+    "startup": "tests.benchmarks.startup",
+    "paint": "tests.benchmarks.paint",
+    "learning": "tests.benchmarks.learning",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the benchmarks named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which ones; all when left out")
+    parser.add_argument("--json", action="store_true", help="one JSON line a figure")
+    parser.add_argument("--list", action="store_true", help="name the benchmarks and stop")
+    options = parser.parse_args(arguments)
+    unknown = [name for name in options.names if name not in BENCHMARKS]
+    if unknown:
+        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    if options.list:
+        for name, module in BENCHMARKS.items():
+            print(f"{name:12} {(importlib.import_module(module).__doc__ or '').splitlines()[0]}")
+        return 0
+
+    figures: list[Figure] = []
+    failed = False
+    for name in options.names or BENCHMARKS:
+        try:
+            for figure in importlib.import_module(BENCHMARKS[name]).measure(_say):
+                figures.append(figure)
+                if options.json:
+                    print(json.dumps(figure.to_dict()), flush=True)
+        except Exception:
+            failed = True
+            _say(f"{name} failed:\n{traceback.format_exc()}")
+    if not options.json and figures:
+        print(table(figures))
+        short = [figure.name for figure in figures if figure.met is False]
+        print(f"\nFalls short: {', '.join(short)}" if short else "\nEvery goal is met.")
+    return 1 if failed else 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    from orgseg_app.bootstrap import ensure
+
+    ensure()
+    sys.exit(main())

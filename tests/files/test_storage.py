@@ -1,0 +1,682 @@
+"""A project survives: kills, full disks, refused renames, other windows, vanished files."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import random
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+import time
+
+import h5py
+import numpy as np
+import pytest
+
+from orgseg_app.core.classes import default_classes
+from orgseg_app.files import atomic
+from orgseg_app.files.errors import ProjectError
+from orgseg_app.files.lock import LockedError, read_holder
+from orgseg_app.files.project_file import NewImage, ProjectFile
+from tests.files.projects import (
+    ROOT,
+    drafts,
+    fill,
+    only,
+    picture,
+    run_child,
+    small_project,
+)
+
+KILLS = 25 if os.name != "nt" else 5
+
+# Saves version after version: every voxel of both masks, the class name and the note say which.
+SAVER = """
+import sys
+import numpy as np
+from orgseg_app.core.classes import ClassInfo, background
+from orgseg_app.files.project_file import ProjectFile
+
+def main(path):
+    with ProjectFile.open(path) as file:
+        value = next(iter(file.counts(next(iter(file.project.images)))), 1)
+        while True:
+            value = value % 250 + 1
+            for image_id in file.project.images:
+                file.mask(image_id).write(0, 0, 0, np.full((600, 700), value, np.uint8))
+                file.set_note(image_id, str(value))
+            file.set_classes((background(), ClassInfo(2, f"v{value}", "#112233")))
+            file.save()
+            print(value, flush=True)
+"""
+
+# Imports are done once; each line on its input starts one process that saves until it is killed.
+NURSERY = (
+    SAVER
+    + """
+import os
+for line in sys.stdin:
+    pid = os.fork()
+    if pid == 0:
+        sys.stdin.close()
+        main(line.rstrip("\\n"))
+    print("pid", pid, flush=True)
+    os.waitpid(pid, 0)
+    print("dead", flush=True)
+"""
+)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no fork there")
+def test_a_save_killed_at_any_moment_leaves_the_old_or_the_new_project(tmp_path):
+    path = tmp_path / "p ü.orgseg"
+    with ProjectFile.create(path, default_classes(["v1"])) as file:
+        for i in range(2):
+            file.add_images(
+                [NewImage(picture(str(i), (1, 1, 600, 700)), mask=np.ones((600, 700), np.uint8))]
+            )
+        truth = {i: file.read_image(i) for i in file.project.images}
+        for i in truth:
+            file.set_note(i, "1")
+        file.save()
+    rng = random.Random(1)
+    interrupted = 0
+    with subprocess.Popen(
+        [sys.executable, "-u", "-c", NURSERY],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    ) as nursery:
+        last = 1
+        for _ in range(KILLS):
+            nursery.stdin.write(f"{path}\n")
+            nursery.stdin.flush()
+            reported = []
+            pid = 0
+            while not (pid and reported):
+                word = nursery.stdout.readline().split()
+                if word[0] == "pid":
+                    pid = int(word[1])
+                else:
+                    reported.append(int(word[0]))
+            time.sleep(rng.uniform(0, 0.06))
+            os.kill(pid, 9)
+            while (word := nursery.stdout.readline().split()) != ["dead"]:
+                reported.append(int(word[0]))
+            last = reported[-1]
+            interrupted += bool(drafts(tmp_path))
+            with ProjectFile.open(path) as file:
+                assert not file.read_only
+                values = set()
+                for i, pixels in truth.items():
+                    np.testing.assert_array_equal(file.read_image(i), pixels)
+                    counts = file.mask(i).counts()
+                    assert sum(counts.values()) == 600 * 700
+                    values |= {*counts, int(file.project.images[i].note)}
+                values.add(int(file.project.classes[1].name[1:]))
+                assert len(values) == 1, "a mix of two saves"
+                assert values <= {last, last % 250 + 1}, "a confirmed save was lost"
+            assert drafts(tmp_path) == []
+        nursery.stdin.close()
+        nursery.wait(timeout=30)
+    assert interrupted > KILLS // 4, "the kills missed the saves: the test would prove nothing"
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_a_full_disk_at_any_write_loses_nothing(tmp_path):
+    """Every write in turn fails for good, in a process of its own: HDF5 used to crash on this."""
+    path = tmp_path / "p.orgseg"
+    small_project(path, 2).close()
+    done = run_child(
+        textwrap.dedent("""
+        import errno, sys
+        import numpy as np
+        from tests.files.projects import drafts, fill, only, picture
+        from orgseg_app.files import atomic
+        from orgseg_app.files.errors import ProjectError
+        from orgseg_app.files.project_file import NewImage, ProjectFile
+        from pathlib import Path
+
+        class Full:
+            left = 0
+            def __init__(self, file): self.file = file
+            def __getattr__(self, name): return getattr(self.file, name)
+            def write(self, data):
+                if Full.left <= 0:
+                    raise OSError(errno.ENOSPC, "No space left on device")
+                Full.left -= 1
+                return self.file.write(data)
+
+        original = atomic.GuardedFile.__init__
+        def guarded(self, descriptor):
+            original(self, descriptor)
+            self._file = Full(self._file)
+        path, ones = Path(sys.argv[1]), np.ones((2, 600, 600), np.uint8)
+        good = path.read_bytes()
+        for act in ("save", "import"):
+            atomic.GuardedFile.__init__ = guarded
+            for n in range(2000):
+                with ProjectFile.open(path) as file:
+                    Full.left = n
+                    try:
+                        if act == "save":
+                            fill(file, 3)
+                            file.save()
+                        else:
+                            new = NewImage(picture("new", (2, 2, 600, 600)), mask=ones)
+                            file.add_images([new])
+                        break
+                    except ProjectError as error:
+                        sentence = "could not be saved: the disk is full. Nothing is lost"
+                        assert sentence in str(error), error
+                        assert file.is_dirty == (act == "save")
+                        assert file.read_plane(only(file), 0).shape == (1, 60, 80)
+                assert path.read_bytes() == good, n
+                assert drafts(path.parent) == []
+            assert n > 3
+            print(act, n)
+            good = path.read_bytes()
+        """),
+        path,
+    )
+    assert done.returncode == 0, done.stderr
+    with ProjectFile.open(path) as file:
+        assert len(file.project.images) == 3
+        assert file.counts(only(file)) == {3: 4800}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no file size limit there")
+def test_a_file_size_limit_is_a_sentence_not_a_crash(tmp_path):
+    path = tmp_path / "p.orgseg"
+    small_project(path, 2).close()
+    before = path.read_bytes()
+    code = textwrap.dedent("""
+        import resource, signal, sys
+        from tests.files.projects import picture
+        from orgseg_app.files.project_file import NewImage, ProjectFile
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        with ProjectFile.open(sys.argv[1]) as file:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
+            try:
+                file.add_images([NewImage(picture("big", (1, 1, 2000, 2000)))])
+            except Exception as error:
+                print(type(error).__name__, error)
+        """)
+    for limit in (len(before) // 2, len(before) + 1000, len(before) + 3_000_000):
+        done = run_child(code, path, limit)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith(
+            "ProjectError “p.orgseg” could not be saved: the disk is full"
+        )
+        assert path.read_bytes() == before
+        assert os.listdir(tmp_path) == ["p.orgseg"]
+
+
+def test_free_space_is_asked_for_before_anything_is_written(tmp_path, monkeypatch):
+    with small_project(tmp_path / "p.orgseg", 1) as file:
+        fill(file, 3)
+        size = file.path.stat().st_size
+        usage = shutil.disk_usage(tmp_path)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=size + 60 * 2**20))
+        with pytest.raises(
+            ProjectError, match=r"not enough room on the disk.*MB are needed, 6\d MB are free"
+        ):
+            file.save()
+        with pytest.raises(ProjectError, match="not enough room"):
+            file.add_images([NewImage(picture("new"))])
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
+        with pytest.raises(ProjectError, match="not enough room"):
+            ProjectFile.create(tmp_path / "b.orgseg", default_classes())
+        assert file.is_dirty
+        monkeypatch.undo()
+        file.save()
+        assert not file.is_dirty
+
+
+def test_a_file_held_by_a_virus_scanner_is_tried_again(tmp_path, monkeypatch):
+    original, refusals = os.replace, []
+
+    def held(source, target):
+        if len(refusals) < 4:
+            refusals.append(source)
+            raise PermissionError(13, "being used by another process")
+        original(source, target)
+
+    monkeypatch.setattr(os, "replace", held)
+    with small_project(tmp_path / "p.orgseg", 1) as file:
+        fill(file, 3)
+        file.save()
+    assert len(refusals) == 4
+    with ProjectFile.open(tmp_path / "p.orgseg") as file:
+        assert file.counts(only(file)) == {3: 4800}
+
+
+def test_a_rename_refused_for_good_leaves_everything_as_it_was(tmp_path, monkeypatch):
+    monkeypatch.setattr(atomic, "RETRY_SECONDS", 0.1)
+    with small_project(tmp_path / "p.orgseg", 1) as file:
+        i = only(file)
+        fill(file, 3)
+        before = file.path.read_bytes()
+
+        def refuse(source, target):
+            raise PermissionError(13, "Permission denied")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "replace", refuse)
+            with pytest.raises(
+                ProjectError, match=r"no permission to write there. Nothing is lost"
+            ):
+                file.save()
+        assert file.path.read_bytes() == before
+        assert drafts(tmp_path) == []
+        assert file.is_dirty
+        assert file.read_plane(i, 0).shape == (1, 60, 80)
+        file.save()
+        assert file.path.read_bytes() != before
+
+
+def test_a_failed_fsync_is_not_a_save(tmp_path, monkeypatch):
+    with small_project(tmp_path / "p.orgseg", 1) as file:
+        before = file.path.read_bytes()
+        fill(file, 3)
+
+        def fail(descriptor):
+            raise OSError(5, "Input/output error")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(atomic, "sync", fail)
+            with pytest.raises(ProjectError, match="could not be saved: input/output error"):
+                file.save()
+        assert file.path.read_bytes() == before
+        assert file.is_dirty
+
+
+def test_what_hdf5_cannot_read_back_does_not_replace_the_project(tmp_path, monkeypatch):
+    with small_project(tmp_path / "p.orgseg", 1) as file:
+        before = file.path.read_bytes()
+        fill(file, 3)
+        original = atomic.GuardedFile.sync
+
+        def tear(guard):
+            guard._file.truncate(2000)
+            original(guard)
+
+        monkeypatch.setattr(atomic.GuardedFile, "sync", tear)
+        with pytest.raises(ProjectError, match="could not be saved"):
+            file.save()
+        assert file.path.read_bytes() == before
+
+
+# -- the file vanishes, changes, or cannot be written --------------------------------------------
+
+
+@pytest.mark.skipif(os.name == "nt", reason="an open file cannot be deleted there")
+def test_a_project_deleted_while_open_is_written_again(tmp_path):
+    with small_project(tmp_path / "p.orgseg", 2) as file:
+        pixels = file.read_image(only(file))
+        file.path.unlink()
+        np.testing.assert_array_equal(file.read_image(only(file)), pixels)
+        fill(file, 3)
+        file.save()
+        file.path.unlink()
+        file.save()  # nothing new, but the file is gone
+    with ProjectFile.open(tmp_path / "p.orgseg") as file:
+        assert file.counts(only(file)) == {3: 4800}
+        np.testing.assert_array_equal(file.read_image(only(file)), pixels)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="an open file cannot be deleted there")
+def test_a_folder_deleted_while_open_can_be_saved_elsewhere(tmp_path):
+    folder = tmp_path / "stick"
+    folder.mkdir()
+    with small_project(folder / "p.orgseg", 2) as file:
+        pixels = file.read_image(only(file))
+        fill(file, 3)
+        shutil.rmtree(folder)
+        with pytest.raises(ProjectError, match=r"the folder is no longer there. Nothing is lost"):
+            file.save()
+        assert file.is_dirty
+        file.save_copy(tmp_path / "rescued.orgseg")
+    with ProjectFile.open(tmp_path / "rescued.orgseg") as file:
+        assert file.counts(only(file)) == {3: 4800}
+        np.testing.assert_array_equal(file.read_image(only(file)), pixels)
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_project_changed_by_another_program_is_not_overwritten(tmp_path, in_place):
+    small_project(tmp_path / "other.orgseg", 2).close()
+    with small_project(tmp_path / "p.orgseg", 1) as file:
+        fill(file, 3)
+        if in_place:
+            shutil.copyfile(tmp_path / "other.orgseg", file.path)
+        else:
+            os.replace(tmp_path / "other.orgseg", file.path)
+        theirs = file.path.read_bytes()
+        with pytest.raises(ProjectError, match=r"changed by another program.*save a copy"):
+            file.save()
+        assert file.path.read_bytes() == theirs
+        assert file.is_dirty
+        if in_place:
+            with pytest.raises(ProjectError, match=r"wrote over “p.orgseg” while it was open"):
+                file.save_copy(tmp_path / "rescued.orgseg")
+            assert not (tmp_path / "rescued.orgseg").exists()
+        else:
+            file.save_copy(tmp_path / "rescued.orgseg")
+            with ProjectFile.open(tmp_path / "rescued.orgseg") as rescued:
+                assert rescued.counts(only(file)) == {3: 4800}
+
+
+def test_a_project_that_went_through_another_program_is_saved_all_the_same(tmp_path):
+    """Such as h5repack: another front, other blocks, no notes beside the mask."""
+    small_project(tmp_path / "p.orgseg", 2).close()
+    with ProjectFile.open(tmp_path / "p.orgseg") as file:
+        truth = {i: (file.read_image(i), file.mask(i).to_array()) for i in file.project.images}
+    with h5py.File(tmp_path / "p.orgseg") as old, h5py.File(tmp_path / "q.orgseg", "w") as new:
+        new.attrs.update(old.attrs)
+        for i, group in old["images"].items():
+            copy = new.create_group(f"images/{i}")
+            copy.attrs.update(group.attrs)
+            copy["pixels"] = group["pixels"][...]
+            copy.create_dataset("mask", data=group["mask"][...], chunks=(1, 13, 17))
+    with ProjectFile.open(tmp_path / "q.orgseg") as file:
+        for i, (pixels, mask) in truth.items():
+            np.testing.assert_array_equal(file.read_image(i), pixels)
+            assert file.counts(i) == {v: (mask == v).sum() for v in (1, 2, 3)}
+            np.testing.assert_array_equal(file.mask(i).to_array(), mask)
+            assert file.thumbnail(i).shape == (60, 80)
+            file.mask(i).replace_block((0, 0, 0), None)
+            file.save()
+            assert not file.is_dirty
+    with ProjectFile.open(tmp_path / "q.orgseg") as file:
+        for i, (pixels, _) in truth.items():
+            np.testing.assert_array_equal(file.read_image(i), pixels)
+            assert file.mask(i).is_empty
+
+
+def test_a_copy_back_of_the_same_version_is_no_change(tmp_path):
+    with small_project(tmp_path / "p.orgseg", 1) as file:
+        shutil.copyfile(file.path, tmp_path / "backup")
+        os.replace(tmp_path / "backup", file.path)
+        os.utime(file.path, (1, 1))
+        fill(file, 3)
+        file.save()
+        assert not file.is_dirty
+
+
+def test_permissions_of_the_file_are_kept(tmp_path):
+    with small_project(tmp_path / "p.orgseg", 1) as file:
+        file.path.chmod(0o640)
+        fill(file, 3)
+        file.save()
+        if os.name != "nt":
+            assert file.path.stat().st_mode & 0o777 == 0o640
+
+
+def test_read_only_projects_are_looked_at_and_copied(tmp_path):
+    small_project(tmp_path / "p.orgseg", 1).close()
+    before = (tmp_path / "p.orgseg").read_bytes()
+    with ProjectFile.open(tmp_path / "p.orgseg", read_only=True) as file:
+        assert file.read_only
+        assert file.read_only_reason == ""
+        assert not (tmp_path / "p.orgseg.lock").exists()
+        fill(file, 3)
+        assert file.is_dirty
+        with pytest.raises(ProjectError, match=r"opened to look only. Save a copy"):
+            file.save()
+        with pytest.raises(ProjectError, match="opened to look only"):
+            file.add_images([NewImage(picture("x"))])
+        file.save_copy(tmp_path / "copy.orgseg")
+    assert (tmp_path / "p.orgseg").read_bytes() == before
+    with ProjectFile.open(tmp_path / "copy.orgseg") as file:
+        assert not file.read_only
+        assert file.counts(only(file)) == {3: 4800}
+
+
+def test_write_protection_is_respected_and_said(tmp_path, monkeypatch):
+    small_project(tmp_path / "p.orgseg", 1).close()
+    original = os.access
+    monkeypatch.setattr(os, "access", lambda p, mode: original(p, mode) and mode != os.W_OK)
+    with ProjectFile.open(tmp_path / "p.orgseg") as file:
+        assert file.read_only
+        assert file.read_only_reason == "“p.orgseg” is write-protected."
+        with pytest.raises(ProjectError, match=r"is write-protected. Save a copy"):
+            file.add_images([NewImage(picture("x"))])
+
+
+def test_a_folder_without_write_permission_opens_read_only(tmp_path, monkeypatch):
+    small_project(tmp_path / "p.orgseg", 1).close()
+    original = os.open
+
+    def refuse(path, flags, *rest, **named):
+        if str(path).endswith(".lock") or flags & os.O_CREAT:
+            raise PermissionError(13, "Permission denied", str(path))
+        return original(path, flags, *rest, **named)
+
+    monkeypatch.setattr(os, "open", refuse)
+    with ProjectFile.open(tmp_path / "p.orgseg") as file:
+        assert file.read_only
+        assert (
+            "cannot be saved where it is: there is no permission to write there"
+            in file.read_only_reason
+        )
+    with pytest.raises(
+        ProjectError, match=r"No project can be created in .*: there is no permission"
+    ):
+        ProjectFile.create(tmp_path / "b.orgseg", default_classes())
+
+
+# -- two windows ---------------------------------------------------------------------------------
+
+HOLD = """
+import sys
+from orgseg_app.files.project_file import ProjectFile
+file = ProjectFile.open(sys.argv[1])
+print("open", flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def other_window(tmp_path):
+    """A project that another process has open."""
+    path = tmp_path / "p.orgseg"
+    small_project(path, 1).close()
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    assert process.stdout.readline().strip() == b"open"
+    yield path, process
+    process.kill()
+    process.wait()
+    process.stdin.close()
+    process.stdout.close()
+
+
+def test_the_second_window_is_told_who_and_looks_only(other_window):
+    path, process = other_window
+    with pytest.raises(
+        LockedError, match=r"“p.orgseg” is open in another OrgSeg window on this computer since"
+    ) as caught:
+        ProjectFile.open(path)
+    assert caught.value.who == "another OrgSeg window on this computer"
+    assert abs(caught.value.since.timestamp() - time.time()) < 120
+    holder = read_holder(path)
+    assert (holder.pid, holder.host) == (process.pid, platform.node())
+    with ProjectFile.open(path, read_only=True) as file:
+        assert len(file.project.images) == 1
+    with pytest.raises(LockedError):
+        ProjectFile.open(path)
+
+
+def test_the_lock_of_a_killed_window_is_taken_over_without_asking(other_window):
+    path, process = other_window
+    process.kill()
+    process.wait()
+    assert read_holder(path).pid == process.pid
+    leftover = path.with_name(f".{path.name}.saving-{process.pid}")
+    leftover.write_bytes(b"half")
+    alive = path.with_name(f".{path.name}.saving-{os.getppid()}")
+    alive.write_bytes(b"another's")
+    unrelated = path.with_name(".q.orgseg.saving-1")
+    unrelated.write_bytes(b"not ours")
+    with ProjectFile.open(path) as file:
+        assert not file.read_only
+        assert read_holder(path).pid == os.getpid()
+        with pytest.raises(LockedError, match="this window"):
+            ProjectFile.open(path)
+    assert not leftover.exists()
+    assert alive.exists()
+    assert unrelated.exists()
+    assert not path.with_name("p.orgseg.lock").exists()
+
+
+def test_a_window_that_closes_hands_the_project_on(other_window):
+    path, process = other_window
+    process.communicate(b"\n", timeout=30)
+    ProjectFile.open(path).close()
+
+
+@pytest.mark.parametrize("locks_work", [True, False])
+def test_lock_files_of_other_times_and_places(tmp_path, monkeypatch, locks_work):
+    path = tmp_path / "p.orgseg"
+    small_project(path, 1).close()
+    lock = path.with_name("p.orgseg.lock")
+    if not locks_work:
+        monkeypatch.setattr("orgseg_app.files.lock._lock_descriptor", lambda _: False)
+    facts = {
+        "host": platform.node(),
+        "user": "anna",
+        "pid": 2**22 - 3,
+        "started": 1.0,
+        "since": "2026-11-21T10:42:00+01:00",
+    }
+
+    for free in (
+        b"",
+        b"{",
+        b"[]",
+        b"\xff" * 9000,
+        json.dumps(facts).encode(),
+        json.dumps({**facts, "pid": os.getpid()}).encode(),
+    ):
+        lock.write_bytes(free)  # nothing readable, a dead process, or another one with its number
+        ProjectFile.open(path).close()
+        assert not lock.exists()
+
+    lock.write_text(json.dumps({**facts, "host": "PC-3\u202e", "user": "anna\n"}))
+    with pytest.raises(
+        LockedError, match=r"open in anna on PC-3 since .* delete “p.orgseg.lock”"
+    ) as caught:
+        ProjectFile.open(path)
+    assert caught.value.since.isoformat() == "2026-11-21T10:42:00+01:00"
+    assert lock.exists()
+    ProjectFile.open(path, read_only=True).close()
+
+    lock.write_text(json.dumps({**facts, "pid": os.getppid(), "started": 0, "since": "?"}))
+    if locks_work:
+        ProjectFile.open(path).close()  # nobody holds the lock: its owner is gone
+    else:
+        with pytest.raises(LockedError) as caught:
+            ProjectFile.open(path)
+        assert caught.value.since is None
+
+
+def test_many_windows_at_once_leave_one_writer(tmp_path):
+    """Processes race for the lock; each checks that it is alone while it holds it."""
+    path = tmp_path / "p.orgseg"
+    small_project(path, 1).close()
+    code = textwrap.dedent("""
+        import os, sys, time
+        from pathlib import Path
+        from orgseg_app.files.lock import LockedError, ProjectLock
+        path, mark, won = Path(sys.argv[1]), Path(sys.argv[1] + ".mark"), 0
+        end = time.monotonic() + 1.0
+        while time.monotonic() < end:
+            lock = ProjectLock(path)
+            try:
+                lock.acquire()
+            except LockedError:
+                continue
+            os.close(os.open(mark, os.O_CREAT | os.O_EXCL))  # fails when two have it
+            won += 1
+            os.unlink(mark)
+            lock.release()
+        print(won)
+        """)
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(path)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    ends = [p.communicate(timeout=60) for p in processes]
+    assert [p.returncode for p in processes] == [0, 0, 0], ends
+    assert sum(int(out) for out, _ in ends) > 10
+    assert sorted(os.listdir(tmp_path)) == ["p.orgseg"]
+
+
+def test_very_long_names_are_saved(tmp_path):
+    path = tmp_path / ("n" * 200 + "ü" * 20 + ".orgseg")
+    with ProjectFile.create(path, default_classes()) as file:
+        file.add_images([NewImage(picture("i"))])
+        assert re.fullmatch(r"\..{32}~[0-9a-f]{12}\.saving-\d+", atomic.draft_path(path).name)
+
+
+def test_reasons_end_a_sentence():
+    assert atomic.reason(OSError(28, "No space left on device")) == "the disk is full"
+    assert (
+        atomic.reason(OSError(30, "Read-only file system"))
+        == "there is no permission to write there"
+    )
+    assert atomic.reason(FileNotFoundError(2, "No such file")) == "the folder is no longer there"
+    assert atomic.reason(OSError(99999, "Odd thing.")) == "odd thing"
+
+
+def test_replacing_writes_whole_files_only(tmp_path):
+    target = tmp_path / "a.txt"
+    with atomic.replacing(target) as draft:
+        draft.write_text("one")
+        assert not target.exists()
+    with pytest.raises(ZeroDivisionError), atomic.replacing(target) as draft:
+        draft.write_text(str(1 // 0))
+    assert target.read_text() == "one"
+    with pytest.raises(FileExistsError), atomic.replacing(target, overwrite=False) as draft:
+        draft.write_text("two")
+    assert target.read_text() == "one"
+    with atomic.replacing(target) as first, atomic.replacing(target) as second:
+        first.write_text("1")
+        second.write_text("2")
+    assert target.read_text() == "1"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("kernel", [True, False])
+def test_bytes_are_copied_with_and_without_the_kernel(tmp_path, monkeypatch, kernel):
+    if not kernel:
+        monkeypatch.setattr(atomic.sys, "platform", "other")
+    data = random.Random(0).randbytes(20_000_000)
+    (tmp_path / "a").write_bytes(data)
+    source, target = (
+        os.open(tmp_path / "a", os.O_RDONLY),
+        os.open(tmp_path / "b", os.O_RDWR | os.O_CREAT),
+    )
+    try:
+        atomic.copy_bytes(source, target, len(data))
+        with pytest.raises(OSError, match="shorter"):
+            atomic.copy_bytes(source, target, len(data) + 1)
+    finally:
+        os.close(source)
+        os.close(target)
+    assert (tmp_path / "b").read_bytes() == data

@@ -23,7 +23,7 @@ KEPT = 10
 """Log files kept, the newest ones."""
 
 LARGEST_BYTES = 4_000_000
-"""A log file stops growing here; the reason for a failure is in its beginning, not its millionth line."""
+"""A log file stops growing here: the reason of a failure is in its first lines."""
 
 _FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
@@ -39,8 +39,8 @@ class _BoundedFile(logging.FileHandler):
             return
         super().emit(record)
         try:
-            self._is_full = self.stream.tell() > LARGEST_BYTES
-            if self._is_full:
+            self._is_full = self.stream is None or self.stream.tell() > LARGEST_BYTES
+            if self.stream is not None and self._is_full:
                 self.stream.write("This log is full; nothing more is written to it.\n")
                 self.flush()
         except (OSError, ValueError):

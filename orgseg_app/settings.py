@@ -79,7 +79,7 @@ def load(path: Path | None = None) -> Settings:
         if key not in _USABLE:
             continue
         usable = _USABLE[key](value)
-        if usable != value:
+        if usable is None or usable != value:
             _logger.warning("The setting %s in %s is not usable; a part was left out.", key, path)
         if usable is not None:
             setattr(settings, key, usable)

@@ -15,6 +15,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+from orgseg_app.stamp import SetupError
+
 TO_PAINT = {
     "libGL.so.1": "libgl1",
     "libEGL.so.1": "libegl1",
@@ -42,10 +44,6 @@ TO_SHOW = {
 """Library to Debian package: what Qt needs beyond `TO_PAINT` for a window under X11."""
 
 
-class MissingError(Exception):
-    """System libraries are missing and cannot be installed from here; the message names them."""
-
-
 def provide(*, for_window: bool, for_venv: bool, tell: Callable[[str], None]) -> None:
     """See to it that the system has what is needed: install it as root, else say what to install.
 
@@ -60,7 +58,7 @@ def provide(*, for_window: bool, for_venv: bool, tell: Callable[[str], None]) ->
 
     Raises
     ------
-    MissingError
+    SetupError
         With the exact command where apt is there, else with the names of the libraries.
     """
     if not sys.platform.startswith("linux"):
@@ -75,7 +73,7 @@ def provide(*, for_window: bool, for_venv: bool, tell: Callable[[str], None]) ->
     command = ["apt-get", "install", "--no-install-recommends", *packages]
     names = [*(["Python's venv module"] if lacks_venv else []), *libraries]
     if shutil.which("apt-get") is None:
-        raise MissingError(
+        raise SetupError(
             f"this system lacks {', '.join(names)}. Nothing was changed; install them with its "
             f"package manager (on Debian they are in {' '.join(packages)}) and start again."
         )
@@ -84,7 +82,7 @@ def provide(*, for_window: bool, for_venv: bool, tell: Callable[[str], None]) ->
     )
     missing = f"this system lacks {' and '.join(parts)}"
     if os.geteuid() != 0:
-        raise MissingError(
+        raise SetupError(
             f"{missing}. Nothing was changed; run this once and start again:\n\n"
             f"    sudo apt-get update && sudo {' '.join(command)}\n"
         )
@@ -92,7 +90,7 @@ def provide(*, for_window: bool, for_venv: bool, tell: Callable[[str], None]) ->
     _install([*command, "--yes", "-o", "DPkg::Lock::Timeout=300"])
     still = missing_libraries(for_window=for_window)
     if still or (lacks_venv and not _has_venv()):
-        raise MissingError(f"apt-get ran, but the system still lacks {', '.join(still or names)}.")
+        raise SetupError(f"apt-get ran, but the system still lacks {', '.join(still or names)}.")
 
 
 def missing_libraries(*, for_window: bool) -> list[str]:
@@ -128,7 +126,7 @@ def _install(command: list[str]) -> None:
 
     Raises
     ------
-    MissingError
+    SetupError
         With apt's last words.
     """
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -148,7 +146,7 @@ def _install(command: list[str]) -> None:
         said = done.stdout
     if done.returncode:
         reason = (said.strip().splitlines() or ["no reason given"])[-1]
-        raise MissingError(
+        raise SetupError(
             f"apt-get could not install what is missing ({reason}). Run this and look at its "
             f"words:\n\n    {' '.join(command)}\n"
         )

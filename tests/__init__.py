@@ -1,1 +1,1 @@
-"""OrgSeg's tests; ``python3 -m tests`` runs them all, ``python3 -m tests tests/core -k mask`` some."""
+"""OrgSeg's tests: ``python3 -m tests`` passes all, ``python3 -m tests tests/core`` some."""

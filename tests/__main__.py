@@ -1,4 +1,4 @@
-"""Pass OrgSeg's tests: ``python3 -m tests [pytest's arguments]``, setting up ``.venv`` where needed."""
+"""Pass OrgSeg's tests: ``python3 -m tests [pytest's arguments]``; sets up ``.venv`` first."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""What every test gets: no screen, no network, its own home, and a look at what it leaves behind."""
+"""What every test gets: no screen, no network, a home, and a look at what it leaves behind."""
 
 from __future__ import annotations
 
@@ -75,9 +75,7 @@ def root() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def orgseg_home(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Path:
+def orgseg_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home of its own for the test's settings, logs and locks; made by whoever writes there."""
     home = tmp_path_factory.getbasetemp() / "homes" / str(next(_home_number))
     monkeypatch.setenv("ORGSEG_HOME", str(home))

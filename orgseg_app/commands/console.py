@@ -133,14 +133,14 @@ class Progress:
         """
         if self._is_quiet:
             return
+        # Estimates change; what is shown never goes back.
+        share = self._share = max(self._share, min(done / total, 1.0) if total else 0.0)
         now = time.monotonic()
         is_end = total > 0 and done >= total
         wait = _DRAW_EVERY_S if self._is_terminal else _LINE_EVERY_S
         if now - self._drawn < wait and not (is_end and (self._is_terminal or self._has_line)):
             return
         self._drawn = now
-        # Estimates change; what is shown never goes back.
-        share = self._share = max(self._share, min(done / total, 1.0) if total else 0.0)
         if self._is_terminal:
             filled = round(share * _BAR)
             bar = "█" * filled + "░" * (_BAR - filled)

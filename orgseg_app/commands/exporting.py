@@ -87,40 +87,18 @@ def _export_model(run_folder: RunFolder, folder: Path, overwrite: bool) -> Path:
 
 
 def _export_images(project_file: ProjectFile, asked: Namespace, formats: list[str]) -> list[Path]:
-    from orgseg_app.files.export import export_path, unique_names, write_mask, write_objects
+    from orgseg_app.files.project_export import export_masks, export_objects
 
-    project = project_file.project
-    images = list(project.images.values())
-    if asked.what == "masks":
-        images = [image for image in images if project_file.counts(image.image_id)]
-    else:
-        images = [image for image in images if project_file.objects(image.image_id) is not None]
-    if not images:
-        what = "painted" if asked.what == "masks" else "divided into objects"
-        raise CommandError(f"No image of the project is {what} yet, so there is nothing to export.")
     check_output_folder(asked.out)
-    written: list[Path] = []
     progress = Progress("Exporting", quiet=asked.json)
-    for number, (image, stem) in enumerate(
-        zip(images, unique_names(image.name for image in images), strict=True)
-    ):
-        progress.show(number, len(images), image.name)
-        for form in formats:
-            target = export_path(asked.out, stem, "")
-            size = image.pixel_size_um
-            if asked.what == "masks":
-                written += write_mask(
-                    target,
-                    project_file.load_mask(image.image_id).to_array(),
-                    form,
-                    project.classes,
-                    size,
-                    overwrite=asked.overwrite,
-                )
-            else:
-                objects = project_file.objects(image.image_id)
-                assert objects is not None  # filtered above
-                written += write_objects(target, objects, form, size, overwrite=asked.overwrite)
-    progress.show(len(images), len(images))
-    progress.clear()
-    return written
+    export = export_masks if asked.what == "masks" else export_objects
+    try:
+        return export(
+            project_file,
+            asked.out,
+            formats=formats,
+            overwrite=asked.overwrite,
+            progress=progress.show,
+        )
+    finally:
+        progress.clear()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from argparse import Namespace
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -238,7 +238,7 @@ def _store(
     if classes != project_file.project.classes:
         project_file.set_classes(classes)
     project_file.save()
-    problems += _leaks(project_file)
+    problems += [*_leaks(project_file), *_kinds(project_file)]
     for text in problems:
         warn(text)
     _tell(project_file, [image.image_id for image in added], problems, asked)
@@ -294,6 +294,21 @@ def _leaks(project_file: ProjectFile) -> list[str]:
         "splits; scores on it would flatter. Remove one, or move it."
         for same in by_content.values()
         if len({image.split for image in same}) > 1
+    ]
+
+
+def _kinds(project_file: ProjectFile) -> list[str]:
+    """A sentence about images that one network cannot learn from together."""
+    images = project_file.project.images.values()
+    counts = Counter(image.shape[0] for image in images if project_file.counts(image.image_id))
+    if len(counts) < 2:
+        return []
+    listed = ", ".join(
+        f"{plural(n, 'image')} with {plural(c, 'channel')}" for c, n in counts.items()
+    )
+    return [
+        f"The project now holds {listed}. One network learns from one kind only; keep each kind in "
+        "a project of its own before you train."
     ]
 
 

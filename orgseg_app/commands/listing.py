@@ -22,7 +22,7 @@ def recipes(asked: Namespace) -> int:
 
     for recipe in PRESETS.values():
         if asked.json:
-            out_json(recipe_to_builtins(recipe) | {"description": describe(recipe)})
+            out_json(recipe_to_builtins(recipe))  # as it is: a line is a recipe file
         else:
             _show([(recipe.name, describe(recipe), recipe.about)])
     return 0

@@ -12,6 +12,8 @@ Point = tuple[float, float]
 
 MAX_SIZE = 1000
 
+_TOLERANCE = 1e-4  # of the squared radius, so that rounding never costs a voxel on the rim
+
 
 def snapped(point: Point, size: int) -> Point:
     """The point moved so that the footprint covers whole voxels the same way everywhere.
@@ -52,30 +54,54 @@ def swept(
     radius = size / 2
     y0, x0 = math.floor(min(ay, by) - radius), math.floor(min(ax, bx) - radius)
     y1, x1 = math.ceil(max(ay, by) + radius), math.ceil(max(ax, bx) + radius)
-    dy = np.arange(y0, y1, dtype=np.float32)[:, None] + np.float32(0.5 - ay)
-    dx = np.arange(x0, x1, dtype=np.float32)[None, :] + np.float32(0.5 - ax)
+    dy = np.arange(y0, y1) + (0.5 - ay)
+    dx = np.arange(x0, x1) + (0.5 - ax)
     vy, vx = by - ay, bx - ax
     if square:
-        low_y, high_y = _reach(dy, vy, radius)
-        low_x, high_x = _reach(dx, vx, radius)
+        low_y, high_y = _reach(dy[:, None], vy, radius)
+        low_x, high_x = _reach(dx[None, :], vx, radius)
         low = np.maximum(np.maximum(low_y, low_x), 0)
         return y0, x0, low <= np.minimum(np.minimum(high_y, high_x), 1)
-    length_squared = vy * vy + vx * vx
-    if length_squared:
-        along = dy * np.float32(vy / length_squared) + dx * np.float32(vx / length_squared)
-        np.clip(along, 0, 1, out=along)
-        dy = dy - along * np.float32(vy)
-        dx = dx - along * np.float32(vx)
-    return y0, x0, dy * dy + dx * dx <= np.float32(radius * radius + 1e-4)
+    left, right = _row_ends(dy, vy, vx, math.sqrt(radius * radius + _TOLERANCE))
+    return y0, x0, (dx >= left[:, None]) & (dx <= right[:, None])
+
+
+def _row_ends(
+    dy: NDArray[np.float64], vy: float, vx: float, radius: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where each row enters and leaves a disk swept from the origin along ``(vy, vx)``.
+
+    The swept shape is convex, so a row meets it in one stretch. At way t the disk's left end on row
+    y is ``t vx - sqrt(r² - (y - t vy)²)``, convex in t: its least value is where the derivative is
+    zero, or at an end of the ways on which the disk reaches the row.
+    """
+    if vy:
+        one, other = (dy - radius) / vy, (dy + radius) / vy
+        first = np.maximum(np.minimum(one, other), 0)
+        last = np.minimum(np.maximum(one, other), 1)
+        tangent = radius * vx * math.copysign(1, vy) / math.hypot(vy, vx)
+        at_left = np.clip((dy - tangent) / vy, first, np.maximum(first, last))
+        at_right = np.clip((dy + tangent) / vy, first, np.maximum(first, last))
+    else:
+        first, last = np.zeros_like(dy), np.ones_like(dy)
+        at_left = np.full_like(dy, 0.0 if vx > 0 else 1.0)
+        at_right = 1 - at_left
+    ends = []
+    for way, side in ((at_left, -1), (at_right, 1)):
+        half = np.sqrt(np.maximum(radius * radius - (dy - way * vy) ** 2, 0))
+        ends.append(way * vx + side * half)
+    missed = (first > last) | (np.abs(dy - at_left * vy) > radius * (1 + 1e-12))
+    ends[0][missed] = np.inf
+    return ends[0], ends[1]
 
 
 def _reach(
-    offset: NDArray[np.float32], step: float, radius: float
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    offset: NDArray[np.float64], step: float, radius: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Between which fractions of the way the footprint covers a coordinate."""
     if step == 0:
         inside = np.abs(offset) <= radius
-        low = np.where(inside, np.float32(-np.inf), np.float32(np.inf))
-        return low.astype(np.float32), (-low).astype(np.float32)
-    one, other = (offset - radius) / np.float32(step), (offset + radius) / np.float32(step)
+        low = np.where(inside, -np.inf, np.inf)
+        return low, -low
+    one, other = (offset - radius) / step, (offset + radius) / step
     return np.minimum(one, other), np.maximum(one, other)

@@ -358,7 +358,7 @@ def _rename_new(draft: Path, target: Path) -> None:
         except FileExistsError:
             raise
         except OSError:
-            if target.exists():
+            if os.path.lexists(target):
                 raise FileExistsError(errno.EEXIST, "exists", str(target)) from None
         else:
             os.unlink(draft)

@@ -8,6 +8,7 @@ walk goes from the root by hard links only, one step at a time, and follows noth
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from orgseg_app.files.errors import ProjectError
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MAX_OBJECTS = 2_000_000
 MAX_DEPTH = 12
-MAX_ATTRIBUTE_BYTES = 16 * 2**20
 
 BOMB_BYTES = 256 * 2**20
 BOMB_RATIO = 1100  # deflate reaches 1028 : 1 on zeros
@@ -67,7 +67,7 @@ def open_hdf5(path: Path) -> Any:
     except IsADirectoryError as error:
         raise ProjectError(f"“{name}” is a folder, not a project file.") from error
     except PermissionError as error:
-        if path.is_dir():  # Windows says it this way
+        if os.path.isdir(path):  # Windows says it this way
             raise ProjectError(f"“{name}” is a folder, not a project file.") from error
         raise ProjectError(
             f"You have no permission to read “{name}”. Ask its owner, or copy it somewhere you may."

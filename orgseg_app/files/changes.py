@@ -48,12 +48,14 @@ class Pending:
             Called between masks; raises when the file can no longer be written.
         """
         schema.write_facts(file, self.facts.name, self.facts.classes)
-        places = {image_id: place for place, image_id in enumerate(before.images)}
-        for place, (image_id, image) in enumerate(self.facts.images.items()):
-            if places.get(image_id) != place or before.images[image_id] != image:
-                schema.write_image_facts(file["images"][image_id], image, place)
+        images = file["images"]
+        for image_id, image in self.facts.images.items():
+            if before.images[image_id] != image:
+                schema.write_image_facts(images[image_id], image)
+        if [i for i in before.images if i in self.facts.images] != list(self.facts.images):
+            schema.write_order(images, self.saved_facts(before).images)
         for image_id, change in self.masks.items():
-            layers.store_mask(file["images"][image_id]["mask"], change)
+            layers.store_mask(images[image_id]["mask"], change)
             check()
 
     def saved_facts(self, before: Project) -> Project:

@@ -6,6 +6,7 @@ This is how projects, snapshots and predictions are written until a journal does
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import uuid
@@ -17,6 +18,8 @@ from typing import Any
 import h5py
 
 from orgseg_app.files import atomic
+from orgseg_app.files.attributes import read_text, write_text
+from orgseg_app.files.audit import DAMAGE
 from orgseg_app.files.errors import FileError, ProjectError
 from orgseg_app.files.schema import LIBVER, USER_BLOCK, now
 
@@ -83,8 +86,8 @@ def drafting(
         with _hdf5(guard, new=source is None) as file:
             yield Draft(file, save_id, guard.check)
             guard.check()
-            file.attrs["save_id"] = save_id
-            file.attrs["saved"] = now()
+            write_text(file, "save_id", save_id)
+            write_text(file, "saved", now())
             has_room = file.userblock_size >= len(_mark(save_id))
         if has_room:  # a file that passed through another program may begin with HDF5 itself
             guard.seek(0)
@@ -101,10 +104,13 @@ def drafting(
     except BaseException as error:
         met = guard.error if guard is not None else None
         _throw_away(guard, draft_path)
-        if met is None and not isinstance(error, (OSError, RuntimeError, MemoryError)):
-            raise
         cause = met or error
-        why = atomic.reason(cause) if isinstance(cause, OSError) else f"{cause}".rstrip(".")
+        if isinstance(cause, OSError) and cause.errno is not None:
+            why = atomic.reason(cause)
+        elif isinstance(cause, DAMAGE) and _is_from_hdf5(cause):
+            why = "part of the file is damaged"
+        else:
+            raise
         raise ProjectError(f"“{name}” could not be saved: {why}. {safe}") from error
 
 
@@ -151,8 +157,16 @@ def _hdf5(guard: atomic.GuardedFile, *, new: bool) -> Iterator[Any]:
 def _verify(draft: Path, save_id: str) -> None:
     """Look whether HDF5 can read what it wrote, before anything is replaced."""
     with h5py.File(draft, "r", locking=False) as file:
-        if file.attrs["save_id"] != save_id:
-            raise OSError("the new file does not read back")
+        if read_text(file, "save_id") != save_id:
+            raise OSError(errno.EIO, "the new file does not read back")
+
+
+def _is_from_hdf5(error: BaseException) -> bool:
+    """True when h5py raised an error, and not our own code."""
+    step = error.__traceback__
+    while step is not None and step.tb_next is not None:
+        step = step.tb_next
+    return step is not None and str(step.tb_frame.f_globals.get("__name__")).startswith("h5py")
 
 
 def _throw_away(guard: atomic.GuardedFile | None, draft: Path | None) -> None:

@@ -29,6 +29,7 @@ __all__ = [
     "ExportError",
     "MaskFormat",
     "export_path",
+    "mask_paths",
     "mask_values",
     "safe_stem",
     "unique_names",
@@ -39,7 +40,7 @@ __all__ = [
 
 TIFF, PNG = "tiff", "png"
 _ZLIB = "zlib"
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")
 
 
 class ExportError(FileError):
@@ -106,6 +107,19 @@ def export_path(folder: str | Path, name: str, suffix: str) -> Path:
     if path.parent != folder or path.name in ("", ".", ".."):
         raise ExportError(f"“{name}” cannot be used as a file name.")
     return path
+
+
+def mask_paths(path: str | Path, format: str, depth: int) -> list[Path]:
+    """The files that `write_mask` and `write_objects` make of a mask of so many planes.
+
+    Raises
+    ------
+    ExportError
+        For an unknown format.
+    """
+    _check_format(format)
+    target = _with_suffix(Path(path), MASK_FORMATS[format].suffix)
+    return [target] if format == TIFF else _plane_paths(target, depth)
 
 
 def write_mask(
@@ -241,7 +255,7 @@ def _cell(value: object) -> object:
         return ""
     if isinstance(value, (bool, int, float, np.bool_, np.integer, np.floating)):
         return value.item() if isinstance(value, np.generic) else value
-    text = str(value).replace("\0", "")
+    text = str(value).replace("\0", "").replace("\r\n", "\n").replace("\r", "\n")
     if text.lstrip(" ").startswith(_FORMULA_STARTS) or text.startswith(_FORMULA_STARTS):
         with contextlib.suppress(ValueError):
             float(text)
@@ -310,14 +324,7 @@ def _write_pngs(
     palette: Sequence[tuple[int, int, int]],
 ) -> list[Path]:
     """One PNG a plane of ``(Z, Y, X)`` labels."""
-    depth = labels.shape[0]
-    digits = max(3, len(str(depth)))
-    paths = [target]
-    if depth > 1:
-        paths = [
-            target.with_name(f"{target.stem}_z{z + 1:0{digits}}{target.suffix}")
-            for z in range(depth)
-        ]
+    paths = _plane_paths(target, labels.shape[0])
     if not overwrite:
         for path in paths:
             _refuse_existing(path)
@@ -327,6 +334,15 @@ def _write_pngs(
         with _written(path, overwrite) as draft:
             draft.write_bytes(data)
     return paths
+
+
+def _plane_paths(target: Path, depth: int) -> list[Path]:
+    """The file itself, or one a plane where there are several."""
+    if depth == 1:
+        return [target]
+    digits = max(3, len(str(depth)))
+    stem, suffix = target.stem, target.suffix
+    return [target.with_name(f"{stem}_z{z:0{digits}}{suffix}") for z in range(1, depth + 1)]
 
 
 def _check_format(name: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from orgseg_app.core.classes import ClassInfo, check_classes
 from orgseg_app.core.project import Project, ProjectImage
 from orgseg_app.core.split import SPLITS
-from orgseg_app.files import schema
+from orgseg_app.files.attributes import plain
 from orgseg_app.files.changes import copy_facts
 from orgseg_app.files.errors import ProjectError
 from orgseg_app.files.names import clean_text
@@ -82,7 +82,7 @@ class ProjectFacts:
 
     def set_note(self, image_id: str, note: str) -> None:
         """Write a note beside an image."""
-        self._change(image_id, note=schema.plain(note))
+        self._change(image_id, note=plain(note))
 
     def set_pixel_size(self, image_id: str, size_um: tuple[float, float, float] | None) -> None:
         """Correct an image's pixel size, ``(z, y, x)`` in micrometres.

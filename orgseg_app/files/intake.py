@@ -14,6 +14,7 @@ from orgseg_app.core.mask import Mask
 from orgseg_app.core.project import ProjectImage
 from orgseg_app.core.split import SPLITS, TRAIN
 from orgseg_app.files import layers, schema
+from orgseg_app.files.attributes import plain
 from orgseg_app.files.errors import ProjectError
 from orgseg_app.files.names import clean_text
 
@@ -111,10 +112,11 @@ def store_image(
             pixel_size_um=opened.pixel_size_um,
             sha256=sha256,
             split=item.split,
-            note=schema.plain(item.note),
+            note=plain(item.note),
             source=clean_text(opened.source),
         )
-        schema.write_image_facts(group, image, order)
+        group.attrs["order"] = order
+        schema.write_image_facts(group, image)
         return image, counts
     except BaseException:
         del images[image_id]

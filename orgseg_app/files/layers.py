@@ -171,6 +171,30 @@ def store_thumbnail(group: Any, small: Plane) -> None:
 # -- reading -------------------------------------------------------------------------------------
 
 
+def read_pixels(dataset: Any, z: int, y0: int, x0: int, y1: int, x1: int) -> Pixels:
+    """Part of a plane, ``(C, y1 - y0, x1 - x0)``, clipped to the image.
+
+    Raises
+    ------
+    OSError
+        When blocks are missing, which HDF5 would silently read as 0: images have all of theirs.
+    """
+    channels, _, height, width = dataset.shape
+    top, left, bottom, right = max(0, y0), max(0, x0), min(y1, height), min(x1, width)
+    if dataset.chunks is not None:
+        depth, rows, columns = dataset.chunks[1:]
+        for place in itertools.product(
+            range(0, channels, dataset.chunks[0]),
+            (z // depth * depth,),
+            range(top // rows * rows, bottom, rows),
+            range(left // columns * columns, right, columns),
+        ):
+            if not _is_stored(dataset, place):
+                raise OSError(f"the block at {place} is missing")
+    region: Pixels = dataset[:, z, top:bottom, left:right]
+    return region
+
+
 def load_mask(dataset: Any) -> Mask:
     """Read a mask ``(Z, Y, X)`` uint8; parts never painted are neither stored nor read."""
     depth, height, width = (int(n) for n in dataset.shape)
@@ -258,7 +282,7 @@ def _mask_chunk(shape: tuple[int, ...]) -> tuple[int, int, int]:
     return 1, min(BLOCK, shape[1]), min(BLOCK, shape[2])
 
 
-def _is_stored(dataset: Any, offset: tuple[int, int, int]) -> bool:
+def _is_stored(dataset: Any, offset: tuple[int, ...]) -> bool:
     return dataset.id.get_chunk_info_by_coord(offset).byte_offset is not None
 
 

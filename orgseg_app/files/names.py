@@ -19,9 +19,9 @@ def clean_text(text: str, limit: int = 200) -> str:
     >>> clean_text("er\u202e_01\n ")
     'er_01'
     """
-    spaced = "".join(" " if c.isspace() else c for c in unicodedata.normalize("NFC", text))
+    spaced = "".join(" " if c.isspace() else c for c in text)
     kept = "".join(c for c in spaced if unicodedata.category(c) not in _DROPPED)
-    return kept.strip()[:limit].strip()
+    return unicodedata.normalize("NFC", kept).strip()[:limit].strip()
 
 
 def safe_stem(name: str) -> str:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from orgseg_app.core.mask import BLOCK, Mask
 from orgseg_app.files import layers, schema
+from orgseg_app.files.attributes import read_text, write_text
 from orgseg_app.files.audit import (
     DAMAGE,
     check_declared,
@@ -86,14 +87,14 @@ def write_predictions(path: str | Path, predictions: Iterable[Prediction]) -> No
     """
     target = Path(os.path.realpath(path))
     source: int | None = None
-    if target.exists():
+    if os.path.lexists(target):
         with _opened(target):
             pass
         source = os.open(target, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
         with drafting(target, source=source) as draft:
             if source is None:
-                draft.file.attrs["format"] = FORMAT
+                write_text(draft.file, "format", FORMAT)
                 draft.file.create_group("predictions")
             for prediction in predictions:
                 _store(draft.file["predictions"], prediction)
@@ -139,7 +140,7 @@ def predicted_images(path: str | Path) -> list[str]:
         When the file cannot be read.
     """
     target = Path(path)
-    if not target.exists():
+    if not os.path.lexists(target):
         return []
     with _opened(target) as file:
         return [str(image_id) for image_id in file["predictions"]]
@@ -149,7 +150,7 @@ def _opened(path: Path) -> Any:
     """The checked h5py.File, to be used in a ``with`` statement."""
     file = open_hdf5(path)
     try:
-        if schema.read_text(file, "format") != FORMAT or "predictions" not in file:
+        if read_text(file, "format") != FORMAT or "predictions" not in file:
             raise ProjectError(f"“{path.name}” holds no predictions. It was left as it is.")
         check_objects(file, path.name)
     except FileError:

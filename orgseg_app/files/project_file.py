@@ -26,6 +26,7 @@ from orgseg_app.core.image import OpenedImage, Pixels
 from orgseg_app.core.mask import Mask, Plane
 from orgseg_app.core.project import Project, ProjectImage
 from orgseg_app.files import atomic, layers, schema
+from orgseg_app.files.attributes import read_text, write_text
 from orgseg_app.files.audit import DAMAGE, damaged
 from orgseg_app.files.changes import Pending, copy_facts
 from orgseg_app.files.errors import FileError, ProjectError
@@ -165,15 +166,21 @@ class ProjectFile(ProjectFacts):
 
     def read_plane(self, image_id: str, z: int) -> Pixels:
         """One plane, ``(C, Y, X)``."""
-        with self._group(image_id, f"Plane {z + 1}") as group:
-            plane: Pixels = group["pixels"][:, z]
-            return plane
+        _, _, height, width = self._facts(image_id).shape
+        return self.read_region(image_id, z, 0, 0, height, width)
 
     def read_region(self, image_id: str, z: int, y0: int, x0: int, y1: int, x1: int) -> Pixels:
-        """Part of a plane, ``(C, y1 - y0, x1 - x0)``, clipped to the image."""
+        """Part of a plane, ``(C, y1 - y0, x1 - x0)``, clipped to the image.
+
+        Raises
+        ------
+        IndexError
+            When there is no such plane.
+        """
+        if not 0 <= z < self._facts(image_id).shape[1]:
+            raise IndexError(f"There is no plane {z} in this image.")
         with self._group(image_id, f"Plane {z + 1}") as group:
-            region: Pixels = group["pixels"][:, z, max(0, y0) : y1, max(0, x0) : x1]
-            return region
+            return layers.read_pixels(group["pixels"], z, y0, x0, y1, x1)
 
     def read_image(self, image_id: str) -> Pixels:
         """All voxels, ``(C, Z, Y, X)``."""
@@ -241,7 +248,7 @@ class ProjectFile(ProjectFacts):
         """Fingerprint of the mask as it is now (`core.image.content_hash`)."""
         if self.kind == schema.SNAPSHOT and image_id not in self._masks:
             with self._group(image_id, "The mask") as group:
-                noted = schema.read_text(group["mask"], "mask_sha256")
+                noted = read_text(group["mask"], "mask_sha256")
             if noted:
                 return noted
         return layers.mask_hash(self.load_mask(image_id))
@@ -301,9 +308,9 @@ class ProjectFile(ProjectFacts):
         added: list[ProjectImage] = []
         counts: dict[str, dict[int, int]] = {}
         names = {image.name for image in self.project.images.values()}
-        first = 1 + max(len(self.project.images), len(self._saved.images))
         try:
             with self.transaction(new_bytes=size) as file:
+                first = schema.next_order(file["images"])
                 for done, item in enumerate(items):
                     if progress is not None and not progress(done, total):
                         raise _GivenUpError
@@ -396,7 +403,7 @@ class ProjectFile(ProjectFacts):
                 for image_id in pending.removed:
                     del file["images"][image_id]
                 pending.write(file, before, self._storage.check)
-                file.attrs["kind"] = schema.PROJECT
+                write_text(file, "kind", schema.PROJECT)
         finally:
             self._count_as_unsaved(pending)
 
@@ -405,7 +412,7 @@ class ProjectFile(ProjectFacts):
     def _write(self, pending: Pending) -> None:
         before = copy_facts(self._saved)
         same = ProjectFacts.are_same(pending.facts, before)
-        if same and not pending.masks and self._storage.target.exists():
+        if same and not pending.masks and os.path.exists(self._storage.target):
             return
         with self.transaction(new_bytes=pending.bytes, drop=pending.removed) as file:
             pending.write(file, before, self._storage.check)

@@ -14,12 +14,16 @@ A project is one plain HDF5 file that any HDF5 program can read::
         objects           (Z, Y, X) uint32, one number an object, 0 = none; optional
         thumbnail         (h, w) or (h, w, 3) uint8, at most 128 a side
 
+Text attributes are fixed-length UTF-8, which h5py gives as bytes:
+
 >>> with h5py.File("cells.orgseg") as file:                                       # doctest: +SKIP
 ...     for image in file["images"].values():
+...         name = image.attrs["name"].decode()
 ...         pixels, mask = image["pixels"][0, 0], image["mask"][0]
 
 The file starts with 4096 bytes that HDF5 skips (``OrgSeg file``, then ``save_id=…`` again), and its
-metadata are of HDF5's 1.8 format, which carries checksums and no mark of being open. A change to this layout is a new schema version.
+metadata are of HDF5's 1.8 format, which carries checksums and no mark of being open. A change to
+this layout is a new schema version.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -39,7 +43,8 @@ from orgseg_app.core.classes import ClassInfo, check_classes, default_classes, p
 from orgseg_app.core.image import SUPPORTED_DTYPES
 from orgseg_app.core.project import Project, ProjectImage
 from orgseg_app.core.split import SPLITS, TRAIN
-from orgseg_app.files.audit import DAMAGE, MAX_ATTRIBUTE_BYTES, check_declared, damaged
+from orgseg_app.files.attributes import read_number, read_text, read_value, write_text
+from orgseg_app.files.audit import DAMAGE, check_declared, damaged
 from orgseg_app.files.errors import ProjectError
 from orgseg_app.files.names import clean_text
 
@@ -73,49 +78,53 @@ def now() -> str:
 
 def write_root(file: Any, project: Project, kind: str) -> None:
     """Turn an empty HDF5 file into a project without images."""
-    file.attrs["format"] = FORMAT
+    write_text(file, "format", FORMAT)
     file.attrs["schema_version"] = SCHEMA_VERSION
-    file.attrs["kind"] = kind
-    file.attrs["uuid"] = project.uuid
-    file.attrs["created"] = now()
+    write_text(file, "kind", kind)
+    write_text(file, "uuid", project.uuid)
+    write_text(file, "created", now())
     write_facts(file, project.name, project.classes)
     file.create_group("images")
 
 
 def write_facts(file: Any, name: str, classes: Sequence[ClassInfo]) -> None:
     """Write the project's name and classes, and which program did it."""
-    file.attrs["app_version"] = __version__
-    file.attrs["name"] = clean_text(name) or "project"
-    file.attrs["classes"] = json.dumps(
-        [{"id": c.class_id, "name": c.name, "colour": c.colour} for c in classes],
-        ensure_ascii=False,
-    )
+    write_text(file, "app_version", __version__)
+    write_text(file, "name", clean_text(name) or "project")
+    entries = [{"id": c.class_id, "name": c.name, "colour": c.colour} for c in classes]
+    write_text(file, "classes", json.dumps(entries, ensure_ascii=False))
 
 
-def write_image_facts(group: Any, image: ProjectImage, order: int) -> None:
-    """Write what is known of one image beside its voxels."""
-    group.attrs["name"] = image.name
-    group.attrs["order"] = order
+def write_image_facts(group: Any, image: ProjectImage) -> None:
+    """Write what is known of one image beside its voxels, but for its place in the list."""
+    write_text(group, "name", image.name)
     group.attrs["is_rgb"] = bool(image.is_rgb)
-    group.attrs["channel_names"] = json.dumps(list(image.channel_names), ensure_ascii=False)
-    group.attrs["sha256"] = image.sha256
-    group.attrs["split"] = image.split
-    group.attrs["note"] = image.note
-    group.attrs["source"] = image.source
+    write_text(group, "channel_names", json.dumps(list(image.channel_names), ensure_ascii=False))
+    write_text(group, "sha256", image.sha256)
+    write_text(group, "split", image.split)
+    write_text(group, "note", image.note)
+    write_text(group, "source", image.source)
     if image.pixel_size_um is not None:
         group.attrs["pixel_size_um"] = np.array(image.pixel_size_um, np.float64)
     elif "pixel_size_um" in group.attrs:
         del group.attrs["pixel_size_um"]
 
 
-def plain(text: str) -> str:
-    """Text that HDF5 can hold: no zero characters, no half characters."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode()
+def write_order(images: Any, image_ids: Iterable[str]) -> None:
+    """Put images of the group ``/images`` in this order."""
+    for order, image_id in enumerate(image_ids):
+        images[image_id].attrs["order"] = order
+
+
+def next_order(images: Any) -> int:
+    """The place behind all images of the group ``/images``."""
+    orders = [read_number(group, "order") or 0.0 for group in images.values()]
+    return int(max(orders, default=-1.0)) + 1
 
 
 def write_counts(mask: Any, counts: Mapping[int, int]) -> None:
     """Note beside a mask how many voxels of each class are painted."""
-    mask.attrs["counts"] = json.dumps({str(k): v for k, v in sorted(counts.items())})
+    write_text(mask, "counts", json.dumps({str(k): v for k, v in sorted(counts.items())}))
 
 
 # -- reading -------------------------------------------------------------------------------------
@@ -129,12 +138,12 @@ def read_version(file: Any, name: str) -> int:
     ProjectError
         When it is not a project.
     """
-    if _text(file, "format") != FORMAT:
+    if read_text(file, "format") != FORMAT:
         raise ProjectError(
             f"“{name}” is an HDF5 file, but not an OrgSeg project. It was left as it is. "
             "To use images from it, save them as TIFF first."
         )
-    version = _number(file, "schema_version")
+    version = read_number(file, "schema_version")
     if version is None or version < 1:
         raise damaged(name, "no schema version")
     return int(version)
@@ -158,21 +167,16 @@ def read_project(file: Any, name: str) -> Project:
 
 def read_counts(group: Any) -> dict[int, int] | None:
     """Painted voxels of each class as noted beside a mask, or None when there is no such note."""
-    text = _text(group["mask"], "counts")
+    text = read_text(group["mask"], "counts")
     try:
         return {int(k): int(v) for k, v in json.loads(text or "null").items()}
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError, RecursionError):
         return None
 
 
 def read_kind(file: Any) -> str:
     """``"project"`` or ``"snapshot"``."""
-    return SNAPSHOT if _text(file, "kind") == SNAPSHOT else PROJECT
-
-
-def read_text(item: Any, key: str) -> str:
-    """A text attribute of a file, group or dataset; "" where there is none."""
-    return _text(item, key) or ""
+    return SNAPSHOT if read_text(file, "kind") == SNAPSHOT else PROJECT
 
 
 def _read_project(file: Any, name: str) -> Project:
@@ -186,18 +190,18 @@ def _read_project(file: Any, name: str) -> Project:
         if not isinstance(group, h5py.Group):
             raise damaged(name, f"image {image_id} is no group")
         image = _read_image(group, image_id, name)
-        found.append((_number(group, "order") or 0.0, image))
+        found.append((read_number(group, "order") or 0.0, image))
     found.sort(key=lambda pair: pair[0])
     return Project(
-        uuid=clean_text(_text(file, "uuid") or "", 64),
-        name=clean_text(_text(file, "name") or "") or name,
+        uuid=clean_text(read_text(file, "uuid") or "", 64),
+        name=clean_text(read_text(file, "name") or "") or name,
         classes=_read_classes(file, name),
         images={image.image_id: image for _, image in found},
     )
 
 
 def _read_classes(file: Any, name: str) -> tuple[ClassInfo, ...]:
-    text = _text(file, "classes")
+    text = read_text(file, "classes")
     if text is None:
         return default_classes()
     try:
@@ -215,7 +219,7 @@ def _read_classes(file: Any, name: str) -> tuple[ClassInfo, ...]:
 
 
 def _read_image(group: Any, image_id: str, name: str) -> ProjectImage:
-    title = clean_text(_text(group, "name") or "") or image_id
+    title = clean_text(read_text(group, "name") or "") or image_id
     pixels, mask, objects = (group.get(key) for key in ("pixels", "mask", "objects"))
     if not isinstance(pixels, h5py.Dataset):
         raise damaged(name, f"image “{title}” has no voxels")
@@ -231,19 +235,19 @@ def _read_image(group: Any, image_id: str, name: str) -> ProjectImage:
         or objects.dtype != np.uint32
     ):
         raise damaged(name, f"the objects of “{title}” do not fit its image")
-    split = _text(group, "split")
+    split = read_text(group, "split")
     return ProjectImage(
         image_id=image_id,
         name=title,
         shape=(c, z, y, x),
         dtype=pixels.dtype.name,
-        is_rgb=bool(_number(group, "is_rgb")) and c == 3,
-        channel_names=_channel_names(_text(group, "channel_names"), c),
+        is_rgb=bool(read_number(group, "is_rgb")) and c == 3,
+        channel_names=_channel_names(read_text(group, "channel_names"), c),
         pixel_size_um=_pixel_size(group),
-        sha256=clean_text(_text(group, "sha256") or "", 80),
+        sha256=clean_text(read_text(group, "sha256") or "", 80),
         split=split if split in SPLITS else TRAIN,
-        note=_text(group, "note") or "",
-        source=clean_text(_text(group, "source") or ""),
+        note=read_text(group, "note") or "",
+        source=clean_text(read_text(group, "source") or ""),
     )
 
 
@@ -258,7 +262,7 @@ def _channel_names(text: str | None, count: int) -> tuple[str, ...]:
 
 
 def _pixel_size(group: Any) -> tuple[float, float, float] | None:
-    value = _attribute(group, "pixel_size_um")
+    value = read_value(group, "pixel_size_um")
     if value is None:
         return None
     sizes = np.asarray(value)
@@ -266,26 +270,3 @@ def _pixel_size(group: Any) -> tuple[float, float, float] | None:
         return None
     z, y, x = (float(v) for v in sizes)
     return (z, y, x) if all(np.isfinite(v) and v > 0 for v in (z, y, x)) else None
-
-
-def _attribute(item: Any, key: str) -> Any:
-    """An attribute's value, or None when it is absent or of absurd size."""
-    if key not in item.attrs:
-        return None
-    if item.attrs.get_id(key).get_storage_size() > MAX_ATTRIBUTE_BYTES:
-        return None
-    return item.attrs[key]
-
-
-def _text(item: Any, key: str) -> str | None:
-    value = _attribute(item, key)
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "replace")
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else None
-
-
-def _number(item: Any, key: str) -> float | None:
-    value = _attribute(item, key)
-    if isinstance(value, (bool, int, float, np.bool_, np.integer, np.floating)):
-        return float(value)
-    return None

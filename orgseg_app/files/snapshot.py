@@ -15,6 +15,7 @@ from typing import Any
 
 from orgseg_app.core.project import Project
 from orgseg_app.files import layers, schema
+from orgseg_app.files.attributes import write_text
 from orgseg_app.files.draft import Draft, drafting
 from orgseg_app.files.errors import ProjectError
 from orgseg_app.files.intake import NewImage
@@ -57,13 +58,12 @@ def write_snapshot(
     size = sum(NewImage(project_file.opened_image(i)).stored_bytes for i in image_ids)
     with drafting(target, new_bytes=size) as draft:
         schema.write_root(draft.file, facts, schema.SNAPSHOT)
-        for order, image_id in enumerate(image_ids):
-            _store(draft, project_file, facts, image_id, order)
+        for image_id in image_ids:
+            _store(draft, project_file, facts, image_id)
+        schema.write_order(draft.file["images"], image_ids)
 
 
-def _store(
-    draft: Draft, project_file: ProjectFile, facts: Project, image_id: str, order: int
-) -> None:
+def _store(draft: Draft, project_file: ProjectFile, facts: Project, image_id: str) -> None:
     """Copy one image with everything a person made for it."""
     image = facts.images[image_id]
     mask = project_file.load_mask(image_id)
@@ -77,10 +77,10 @@ def _store(
         )
     dataset = layers.create_mask(group, image.mask_shape)
     layers.store_mask(dataset, change)
-    dataset.attrs["mask_sha256"] = layers.mask_hash(change.as_mask(image.mask_shape))
+    write_text(dataset, "mask_sha256", layers.mask_hash(change.as_mask(image.mask_shape)))
     objects = project_file.objects(image_id)
     if objects is not None:
         layers.store_objects(group, objects)
     layers.store_thumbnail(group, small)
-    schema.write_image_facts(group, image.changed(sha256=sha256), order)
+    schema.write_image_facts(group, image.changed(sha256=sha256))
     draft.check()

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from orgseg_app.files import atomic, schema
+from orgseg_app.files.attributes import copy_attributes
 from orgseg_app.files.audit import DAMAGE, check_objects, damaged, open_hdf5
 from orgseg_app.files.draft import Draft, drafting, read_mark
 from orgseg_app.files.errors import FileError, ProjectError
@@ -76,7 +77,7 @@ class Storage:
 
         folder = self.target.parent
         try:
-            if not folder.is_dir():
+            if not os.path.isdir(folder):
                 raise ProjectError(f"There is no folder {folder} to create a project in.")
             self._take_lock()
             if os.path.lexists(self.target):
@@ -248,14 +249,17 @@ class Storage:
     def _copy_objects(self, draft: Draft, drop: Collection[str]) -> None:
         """Copy object by object: what is left behind is the holes."""
         with self.reading() as file:
-            for key, value in file.attrs.items():
-                draft.file.attrs[key] = value
+            copy_attributes(file, draft.file)
             names = list(file["images"])
         images = draft.file.create_group("images")
         for image_id in names:
             if image_id not in drop:
                 with self.reading() as file:
-                    file.copy(file["images"][image_id], images, image_id)
+                    source, target = file["images"][image_id], images.create_group(image_id)
+                    copy_attributes(source, target)
+                    for layer, dataset in source.items():
+                        file.copy(dataset, target, layer, without_attrs=True)
+                        copy_attributes(dataset, target[layer])
                 draft.check()
 
     def _prepare_writing(self) -> None:

@@ -54,9 +54,7 @@ def run(paths: Sequence[Path] = ()) -> int:
 def install_excepthook(window: MainWindow) -> None:
     """An error nobody caught is shown and logged; the window lives on, and so does the work."""
 
-    def hook(
-        kind: type[BaseException], error: BaseException, trace: TracebackType | None
-    ) -> None:
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if issubclass(kind, KeyboardInterrupt):
             QApplication.quit()
             return

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject
-from PySide6.QtWidgets import QFileDialog
 
 if TYPE_CHECKING:
     from orgseg_app.gui.background import Task
@@ -88,34 +87,4 @@ class Exporting(QObject):
 
     def save_comparison(self) -> None:
         """Ask where, write the table of the Compare workspace."""
-        results = self.window.ensure_parts().results
-        comparison = results.comparison
-        if comparison is None:
-            self.session.message.emit(
-                "There is nothing to compare yet. Train a model; it is scored on the test images "
-                "at its end.",
-                "info",
-            )
-            return
-        name, _ = QFileDialog.getSaveFileName(
-            self.window,
-            "Save comparison",
-            str(Path(self.window.settings.last_folder or Path.home()) / "comparison.csv"),
-            "Table (*.csv);;JSON (*.json)",
-        )
-        if not name:
-            return
-        path = Path(name)
-
-        def work(task: Task) -> Path:
-            from orgseg_app.runs.comparison import write_comparison
-
-            write_comparison(path, comparison)
-            return path
-
-        self.session.background.start(
-            "Saving the comparison",
-            work,
-            lambda written: self.session.message.emit(f"Comparison written to {written}.", "info"),
-            self.session.report_error,
-        )
+        self.window.ensure_parts().results.save_comparison()

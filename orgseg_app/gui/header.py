@@ -59,8 +59,9 @@ class HeaderBar(QFrame):
         row = QHBoxLayout(self)
         row.setContentsMargins(8, 0, 16, 0)
         row.setSpacing(4)
+        self.tabs: dict[str, QToolButton] = {}
         for action_id in WORKSPACE_ACTIONS:
-            button = QToolButton()
+            button = self.tabs[action_id.removeprefix("workspace_")] = QToolButton()
             button.setDefaultAction(actions[action_id])
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
             button.setAccessibleName(actions[action_id].text())
@@ -108,9 +109,10 @@ class HeaderBar(QFrame):
         self.state.style().unpolish(self.state)
         self.state.style().polish(self.state)
 
-    def show_device(self, sentence: str) -> None:
-        """What networks are trained on."""
+    def show_device(self, sentence: str, explanation: str = "") -> None:
+        """What networks are trained on, and why it is slow if it is."""
         self.device.setText(sentence)
+        self.device.setToolTip(explanation)
 
     def _on_renamed(self) -> None:
         name = self.name.text().strip()

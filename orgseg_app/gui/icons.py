@@ -95,8 +95,8 @@ class _LineIconEngine(QIconEngine):
     def scaledPixmap(
         self, size: QSize, mode: QIcon.Mode, state: QIcon.State, scale: float
     ) -> QPixmap:
-        # `size` is already in device pixels.
-        return _drawn(self._name, self._tint(mode, state), size.width(), size.height(), scale)
+        pixels = size * scale
+        return _drawn(self._name, self._tint(mode, state), pixels.width(), pixels.height(), scale)
 
     def _tint(self, mode: QIcon.Mode, state: QIcon.State) -> str:
         now = theme.current()

@@ -184,7 +184,9 @@ class MainWindow(QMainWindow):
         for tool in TOOLS:
             actions[f"tool_{tool}"].setChecked(tool == self.tools.tool)
         for split in ("train", "validation", "test"):
-            actions[f"split_{split}"].setChecked(bool(session.image and session.image.split == split))
+            actions[f"split_{split}"].setChecked(
+                bool(session.image and session.image.split == split)
+            )
         for name in ("system", "light", "dark"):
             actions[f"theme_{name}"].setChecked(self.settings.theme == name)
         switches = {

@@ -184,8 +184,8 @@ def _take_validation(entry: RunEntry, event: Mapping[str, Any]) -> None:
     if step is None:
         return
     while entry.validation_steps and entry.validation_steps[-1] >= step:
+        entry.validation_steps.pop()
         for values in (
-            entry.validation_steps,
             entry.validation_iou,
             entry.validation_losses,
             *entry.validation_class_iou.values(),

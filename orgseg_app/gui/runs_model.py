@@ -64,7 +64,7 @@ class RunsModel(QObject):
     ) -> None:
         super().__init__(parent)
         self.session = session
-        self.thread = thread
+        self.training_thread = thread
         self._entries: dict[str, RunEntry] = {}
         self._pending: dict[str, list[list[dict[str, Any]]]] = {}
         self._colours: dict[str, int] = {}
@@ -138,7 +138,7 @@ class RunsModel(QObject):
     def start(self, run: RunFolder) -> None:
         """Start a run that was prepared elsewhere (predicting a folder, for instance)."""
         self._adopt(run)
-        self.thread.start_run(run)
+        self.training_thread.start_run(run)
 
     def request_stop(self, run_id: str) -> None:
         """Ask a run to stop at its next step; what it has learnt so far is kept."""
@@ -159,7 +159,7 @@ class RunsModel(QObject):
     def _ask_job(self, run_id: str, request: Callable[[RunFolder], object]) -> None:
         entry = self._entries.get(run_id)
         if entry is not None:
-            self.thread.ask(entry.run, request)
+            self.training_thread.ask(entry.run, request)
 
     def rename(self, run_id: str, name: str) -> bool:
         """Give a run another name; False (and a message) when that failed."""
@@ -173,7 +173,7 @@ class RunsModel(QObject):
             return False
         entry.name = " ".join(name.split())
         self.runs_changed.emit()
-        self.thread.refresh()
+        self.training_thread.refresh()
         return True
 
     def delete(self, run_ids: Sequence[str]) -> None:
@@ -190,7 +190,7 @@ class RunsModel(QObject):
             del self._entries[run_id]
             self.run_deleted.emit(entry.name, trashed)
         self.runs_changed.emit()
-        self.thread.refresh()
+        self.training_thread.refresh()
 
     def restore_run(self, trashed: Path) -> None:
         """Bring a deleted run back."""
@@ -198,7 +198,7 @@ class RunsModel(QObject):
             self._adopt(restore(trashed))
         except (RunError, OSError) as error:
             self.session.report_error(error)
-        self.thread.refresh()
+        self.training_thread.refresh()
 
     def _prepare(self, title: str, work: Callable[[Any], list[RunFolder]]) -> None:
         file = self.session.file
@@ -215,7 +215,7 @@ class RunsModel(QObject):
                     for text in run.warnings:
                         self.session.message.emit(text, "warning")
                 self.run_prepared.emit(run.run_id)
-                self.thread.start_run(run)
+                self.training_thread.start_run(run)
 
         def on_failure(error: Exception) -> None:
             self._set_preparing(-1)
@@ -235,7 +235,7 @@ class RunsModel(QObject):
             self._entries.clear()
             self._pending.clear()
             self._colours.clear()
-            self.thread.watch(self._path)
+            self.training_thread.watch(self._path)
             self.runs_changed.emit()
 
     def _adopt(self, run: RunFolder) -> RunEntry:

@@ -174,9 +174,13 @@ class Session(QObject):
     def save(self) -> None:
         """Save now, off the window's thread."""
         file = self.file
-        if file is None or file.read_only or not file.is_dirty or self._recorder is not None:
-            if self._recorder is not None:
-                self._save_timer.start()
+        if file is None or file.read_only:
+            return
+        if self._recorder is not None:  # the hand is down: once it is lifted
+            self._save_timer.start()
+            return
+        if not file.is_dirty:
+            self._set_save_state(SAVED)
             return
         self._save_timer.stop()
         self._set_save_state(SAVING)

@@ -21,6 +21,7 @@ QToolTip { background: $raised; color: $text; border: 1px solid $line; padding: 
 QWidget[surface="window"] { background: $window; }
 QWidget[surface="panel"] { background: $panel; }
 QWidget[surface="strip"] { background: $panel; border-top: 1px solid $line; }
+QWidget[surface="message"] { background: $panel; border-bottom: 1px solid $line; }
 QWidget[surface="bar"] { background: $raised; border: 1px solid $line; border-radius: 6px; }
 QWidget[surface="canvas"] { background: $canvas; color: $on_canvas; }
 
@@ -53,7 +54,8 @@ QPushButton[look="quiet"]:focus { border: 2px solid $accent; padding: 3px 7px; }
 QPushButton[look="segment"] { border-color: transparent; background: transparent;
   color: $secondary; min-height: 20px; padding: 2px 10px; border-radius: 5px; }
 QPushButton[look="segment"]:hover { color: $text; }
-QPushButton[look="segment"]:checked { background: $selected; color: $accent; font-weight: 600; }
+QPushButton[look="segment"]:checked { background: $selected; color: $accent; }
+QPushButton[look="segment"]:disabled { color: $disabled; background: transparent; }
 QPushButton[look="segment"]:focus { border: 2px solid $accent; padding: 1px 9px; }
 QPushButton::menu-indicator { width: 0; }
 
@@ -72,6 +74,7 @@ QToolBar { border: none; background: $panel; spacing: 4px; padding: 4px; }
 QLineEdit, QPlainTextEdit, QTextEdit, QAbstractSpinBox, QComboBox { min-height: 22px;
   padding: 2px 6px; border: 1px solid $control; border-radius: 6px; background: $panel;
   color: $text; selection-background-color: $accent; selection-color: $on_accent; }
+QLineEdit, QPlainTextEdit, QTextEdit { placeholder-text-color: $secondary; }
 QLineEdit:hover, QPlainTextEdit:hover, QAbstractSpinBox:hover, QComboBox:hover {
   border-color: $secondary; }
 QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QAbstractSpinBox:focus, QComboBox:focus,
@@ -83,11 +86,19 @@ QLineEdit[look="inline"] { min-height: 18px; padding: 0 3px; border-radius: 4px;
 QLineEdit[look="inline"]:focus { border: 1px solid $accent; padding: 0 3px; }
 QAbstractSpinBox QLineEdit, QComboBox QLineEdit { border: none; padding: 0; min-height: 0;
   background: transparent; }
-QAbstractSpinBox QLineEdit:focus, QComboBox QLineEdit:focus { border: none; padding: 0; }
+QComboBox QLineEdit:focus { border: none; padding: 0; }
+QAbstractSpinBox QLineEdit, QAbstractSpinBox QLineEdit:focus { border: none; padding: 0 6px; }
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { width: 16px; border: none;
-  background: transparent; }
+  background: transparent; subcontrol-origin: border; subcontrol-position: top right; }
+QAbstractSpinBox::down-button { subcontrol-position: bottom right; }
+QAbstractSpinBox[bare="true"]::up-button, QAbstractSpinBox[bare="true"]::down-button { width: 0; }
 QAbstractSpinBox::up-arrow { image: url($marks/up-$name.svg); width: 12px; height: 12px; }
 QAbstractSpinBox::down-arrow { image: url($marks/down-$name.svg); width: 12px; height: 12px; }
+QAbstractSpinBox[bare="true"]::up-arrow, QAbstractSpinBox[bare="true"]::down-arrow {
+  image: none; width: 0; height: 0; }
+QAbstractSpinBox[bare="true"] { border-color: $line; }
+QAbstractSpinBox[bare="true"]:hover { border-color: $control; }
+QAbstractSpinBox[bare="true"]:focus { border: 2px solid $accent; }
 QComboBox::drop-down { width: 20px; border: none; background: transparent; }
 QComboBox::down-arrow { image: url($marks/down-$name.svg); width: 16px; height: 16px; }
 QComboBox QAbstractItemView { border: 1px solid $line; background: $raised; outline: none;
@@ -130,10 +141,10 @@ QScrollArea, QScrollArea > QWidget > QWidget[surface="clear"] { border: none;
   background: transparent; }
 QScrollBar:vertical { width: 12px; margin: 0; background: transparent; }
 QScrollBar:horizontal { height: 12px; margin: 0; background: transparent; }
-QScrollBar::handle { border-radius: 3px; margin: 3px; background: $control; }
+QScrollBar::handle { border-radius: 2px; margin: 4px; background: $control; }
+QScrollBar::handle:hover { border-radius: 3px; margin: 3px; background: $secondary; }
 QScrollBar::handle:vertical { min-height: 26px; }
 QScrollBar::handle:horizontal { min-width: 26px; }
-QScrollBar::handle:hover { background: $secondary; }
 QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; }
 QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
 QAbstractScrollArea::corner { background: transparent; }
@@ -148,7 +159,7 @@ QTableView::item:selected, QTreeView::item:selected { background: $selected; col
 QTableView::item:focus { border: 1px solid $accent; }
 QHeaderView { background: $panel; border: none; }
 QHeaderView::section { background: $panel; color: $secondary; border: none; font-size: 11px;
-  border-bottom: 1px solid $line; padding: 6px 8px; }
+  border-bottom: 1px solid $line; padding: 6px 8px; font-weight: normal; }
 QHeaderView::section:hover { color: $text; }
 QHeaderView::up-arrow { image: url($marks/up-$name.svg); width: 12px; height: 12px; }
 QHeaderView::down-arrow { image: url($marks/down-$name.svg); width: 12px; height: 12px; }
@@ -180,6 +191,16 @@ QMainWindow::separator:hover { background: $accent; }
 QStatusBar { background: $panel; color: $secondary; border-top: 1px solid $line; }
 QStatusBar::item { border: none; }
 QDialog { background: $panel; }
+QFrame#header { background: $panel; border: none; border-bottom: 1px solid $line; }
+QFrame#toolStrip { background: $panel; border: none; border-right: 1px solid $line; }
+QFrame#header QToolButton[role="tab"] { padding: 4px 12px; color: $secondary; border: none; }
+QFrame#header QToolButton[role="tab"]:hover { color: $text; background: $hover; }
+QFrame#header QToolButton[role="tab"]:checked { color: $accent; background: $selected; }
+QFrame#header QToolButton[role="tab"]:disabled { color: $disabled; }
+QFrame#header QToolButton[role="tab"]:focus { border: 2px solid $accent; padding: 2px 10px; }
+QLineEdit#projectName { border-color: transparent; background: transparent; font-weight: 600; }
+QLineEdit#projectName:hover { border-color: $control; }
+QLineEdit#projectName:focus { border: 2px solid $accent; background: $panel; }
 QFrame[look="line"] { background: $line; border: none; }
 """)
 

@@ -120,7 +120,9 @@ class Training(QObject):
             if self.session.project and image_id in self.session.project.images:
                 edit = ReplaceMask(prediction.mask, "accept prediction", only_unlabelled=True)
                 if self.session.apply(edit, image_id) is None:
-                    self.session.message.emit("Everything in this image is painted already.", "info")
+                    self.session.message.emit(
+                        "Everything in this image is painted already.", "info"
+                    )
                 else:
                     self.session.message.emit(
                         "What was unlabelled now holds the prediction. Correct it, or undo.", "info"

@@ -27,6 +27,7 @@ from PySide6.QtWidgets import (
     QPushButton,
     QScrollArea,
     QSizePolicy,
+    QStackedWidget,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -321,7 +322,7 @@ class _SectionHeader(QAbstractButton):
 
     def sizeHint(self) -> QSize:
         metrics = QFontMetrics(theme.font(theme.TITLE_PX, strong=True))
-        return QSize(20 + metrics.horizontalAdvance(self.text()) + 4, 28)
+        return QSize(metrics.horizontalAdvance(self.text()) + 26, 28)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         now = theme.current()
@@ -329,13 +330,14 @@ class _SectionHeader(QAbstractButton):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if self.hasFocus():
             focus_ring(painter, QRectF(self.rect()), 4)
+        font = theme.font(theme.TITLE_PX, strong=True)
+        painter.setFont(font)
+        painter.setPen(QColor(now.text))
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter, self.text())
         name = "chevron-down" if self.isChecked() else "chevron-right"
         colour = "text" if self.underMouse() else "secondary"
-        painter.drawPixmap(0, 6, icons.pixmap(name, colour, 16, self.devicePixelRatio()))
-        painter.setFont(theme.font(theme.TITLE_PX, strong=True))
-        painter.setPen(QColor(now.text))
-        place = self.rect().adjusted(20, 0, 0, 0)
-        painter.drawText(place, Qt.AlignmentFlag.AlignVCenter, self.text())
+        left = QFontMetrics(font).horizontalAdvance(self.text()) + 6
+        painter.drawPixmap(left, 7, icons.pixmap(name, colour, 16, self.devicePixelRatio()))
 
     def enterEvent(self, event: QEvent) -> None:  # type: ignore[override]
         self.update()
@@ -353,10 +355,34 @@ class ScrollColumn(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._content = content
         content.setProperty("surface", "clear")
         self.setWidget(content)
         self.viewport().setAutoFillBackground(False)
         content.setAutoFillBackground(False)
+
+    def minimumSizeHint(self) -> QSize:
+        """Never narrower than what is inside: it could not be reached."""
+        bar = self.verticalScrollBar().sizeHint().width()
+        return QSize(self._content.minimumSizeHint().width() + bar, 96)
+
+
+class PageStack(QStackedWidget):
+    """Pages of which one is shown; it is as small as that one, not as the largest."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.currentChanged.connect(lambda _: self.updateGeometry())
+
+    def sizeHint(self) -> QSize:
+        """That of the page shown."""
+        page = self.currentWidget()
+        return page.sizeHint() if page is not None else super().sizeHint()
+
+    def minimumSizeHint(self) -> QSize:
+        """That of the page shown."""
+        page = self.currentWidget()
+        return page.minimumSizeHint() if page is not None else super().minimumSizeHint()
 
 
 def focus_ring(painter: QPainter, rect: QRectF, radius: float = 6) -> None:

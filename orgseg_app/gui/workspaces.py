@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QSplitter, QVBoxLayout, QWidget
 
 from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
+from orgseg_app.gui.device_line import DeviceLine
 from orgseg_app.gui.header import HeaderBar, ToolStrip
 from orgseg_app.gui.panels.classes_panel import ClassesPanel
 from orgseg_app.gui.panels.export_panel import ExportPanel
@@ -21,13 +22,14 @@ from orgseg_app.gui.panels.training_panel import TrainingPanel
 from orgseg_app.gui.runs_model import RunsModel
 from orgseg_app.gui.status_line import StatusLine
 from orgseg_app.gui.training_thread import TrainingThread
-from orgseg_app.gui.widgets import ScrollColumn, surface
+from orgseg_app.gui.widgets import PageStack, ScrollColumn, surface
 
 if TYPE_CHECKING:
     from orgseg_app.gui.main_window import MainWindow
 
 LEFT_WIDTH = 216
-RIGHT_WIDTH = 296
+RIGHT_WIDTH = 300
+SIDE_LEAST = 288
 
 
 class Workspaces(QWidget):
@@ -49,13 +51,15 @@ class Workspaces(QWidget):
         self.thread_ = TrainingThread(self)
         self.runs = RunsModel(session, self.thread_, self)
         self.thread_.start()
+        self.device_line = DeviceLine(self)
+        self.device_line.ask()
         self.header = HeaderBar(window.actions_by_id)
         self.canvas = AnnotationCanvas(session, window.tools, window.display)
         self.tool_strip = ToolStrip(window.actions_by_id)
         self.images = ImagesPanel(session)
         self.classes = ClassesPanel(session)
         self.tool_panel = ToolPanel(window.tools)
-        self.layers = LayersPanel(window.display)
+        self.layers = LayersPanel(window.display, session)
         self.training = TrainingPanel(session, self.runs)
         self.runs_panel = RunsPanel(self.runs)
         self.results = ResultsView(session, self.runs)
@@ -67,8 +71,7 @@ class Workspaces(QWidget):
 
     def _arrange(self) -> None:
         annotate = _scrolled(self.classes, self.tool_panel, self.layers)
-        self.side = QStackedWidget()
-        self.side.setMinimumWidth(240)
+        self.side = PageStack()
         self.sides: dict[str, QWidget] = {
             "annotate": annotate,
             "train": self.training,
@@ -83,7 +86,7 @@ class Workspaces(QWidget):
         self.canvas_and_runs.addWidget(self.runs_panel)
         self.canvas_and_runs.setStretchFactor(0, 1)
         self.canvas_and_runs.setSizes([460, 240])
-        self.middle = QStackedWidget()
+        self.middle = PageStack()
         self.middle.addWidget(self.canvas_and_runs)
         self.middle.addWidget(self.results)
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
@@ -110,10 +113,16 @@ class Workspaces(QWidget):
         self.canvas.hovered.connect(self.status.on_hovered)
         self.canvas.tool_hint_changed.connect(self.status.show_hint)
         self.status.show_hint(self.canvas.tool.hint)
+        self.device_line.found.connect(self.header.show_device)
         self.header.project_renamed.connect(session.rename_project)
         self.images.add_requested.connect(commands.add_images)
         self.training.train_requested.connect(commands.training.train)
         self.results.score_requested.connect(self.runs.score)
+        self.results.train_requested.connect(lambda: window.show_workspace("train"))
+        self.results.annotate_requested.connect(lambda: window.show_workspace("annotate"))
+        self.runs_panel.recipe_requested.connect(self.training.use_recipe)
+        self.runs_panel.train_requested.connect(lambda: self.training.button.setFocus())
+        self.export.train_requested.connect(lambda: window.show_workspace("train"))
         self.export.export_masks_requested.connect(commands.exporting.export_masks)
         self.export.predict_folder_requested.connect(commands.exporting.predict_folder)
         self.runs.run_changed.connect(lambda _: self._show_run())
@@ -147,6 +156,7 @@ class Workspaces(QWidget):
 
     def shut_down(self) -> None:
         """Stop following runs; the runs themselves go on."""
+        self.device_line.stop()
         self.thread_.stop()
         self.thread_.wait(5000)
 

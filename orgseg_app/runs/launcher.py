@@ -7,6 +7,7 @@ closed, hangs or is killed. Everything passes through files of the run folder.
 from __future__ import annotations
 
 import os
+import site
 import subprocess
 import sys
 import threading
@@ -23,11 +24,16 @@ _NICE = 10
 _KILL_WAIT_S = 5.0
 
 
-def job_command(run_path: Path) -> list[str]:
-    """The command line of the process that does a run: this program again, frozen or not."""
+def program_command(*arguments: str) -> list[str]:
+    """How this program starts itself again: from its source, installed, or frozen."""
     if getattr(sys, "frozen", False):
-        return [sys.executable, "--job", str(run_path)]
-    return [sys.executable, "-m", "orgseg_app", "--job", str(run_path)]
+        return [sys.executable, *arguments]
+    return [sys.executable, "-m", "orgseg_app", *arguments]
+
+
+def job_command(run_path: Path) -> list[str]:
+    """The command line of the process that does a run."""
+    return program_command("--job", str(run_path))
 
 
 def job_environment() -> dict[str, str]:
@@ -51,8 +57,9 @@ def job_environment() -> dict[str, str]:
         # The package must be found from any folder, and a file called like a library in the
         # folder where the user happens to be must not.
         package_parent = str(Path(__file__).resolve().parents[2])
-        known = environment.get("PYTHONPATH")
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (package_parent, known)))
+        if package_parent not in (os.path.realpath(path) for path in site.getsitepackages()):
+            known = environment.get("PYTHONPATH")
+            environment["PYTHONPATH"] = os.pathsep.join(filter(None, (package_parent, known)))
         environment["PYTHONSAFEPATH"] = "1"
     return environment
 

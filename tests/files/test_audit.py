@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
+from orgseg_app.files.attributes import write_text
 from orgseg_app.files.errors import ProjectError
 from orgseg_app.files.project_file import ProjectFile
 from tests.files.projects import fill, run_child, small_project
@@ -123,6 +124,7 @@ def swap(group, name, *arguments, **fields):
     group.create_dataset(name, *arguments, **fields)
 
 
+ODD_CLASSES = '[{"id":1,"name":"background","colour":"red"},{"id":2,"name":"\\n","colour":0}]'
 ORPHAN = '[{"id":2,"name":"a","colour":"x"}]'
 
 SPOILT = {
@@ -138,10 +140,10 @@ SPOILT = {
     "mask of another size": (lambda f, i, g: swap(g, "mask", (1, 5, 5), "u1"), "does not fit"),
     "mask of floats": (lambda f, i, g: swap(g, "mask", (1, 60, 80), "f4"), "does not fit"),
     "objects too small": (lambda f, i, g: g.create_dataset("objects", (1, 5, 5), "u4"), "not fit"),
-    "classes no JSON": (lambda f, i, g: f.attrs.create("classes", "[{"), "list of classes"),
-    "classes a number": (lambda f, i, g: f.attrs.create("classes", "7"), "list of classes"),
-    "classes too deep": (lambda f, i, g: f.attrs.create("classes", "[" * 99999), "list of classes"),
-    "no background": (lambda f, i, g: f.attrs.create("classes", ORPHAN), "list of classes"),
+    "classes no JSON": (lambda f, i, g: write_text(f, "classes", "[{"), "list of classes"),
+    "classes a number": (lambda f, i, g: write_text(f, "classes", "7"), "list of classes"),
+    "classes too deep": (lambda f, i, g: write_text(f, "classes", "[" * 99999), "list of classes"),
+    "no background": (lambda f, i, g: write_text(f, "classes", ORPHAN), "list of classes"),
 }
 
 
@@ -156,24 +158,23 @@ def test_odd_notes_do_no_harm(path):
     """What is not essential falls back to something sensible."""
 
     def change(file, images, group):
-        file.attrs["name"] = "a\u202eb" * 400
+        write_text(file, "name", "a\u202eb" * 400)
         file.attrs["uuid"] = 7
-        file.attrs["classes"] = (
-            '[{"id":1,"name":"background","colour":"red"},{"id":2,"name":"\\n","colour":0}]'
-        )
+        write_text(file, "classes", ODD_CLASSES)
         odd = {
-            "order": "first",
+            "order": np.bytes_("first"),
             "is_rgb": [1, 2],
-            "channel_names": "{",
+            "channel_names": np.bytes_("{"),
             "sha256": np.bytes_(b"\xff\xfe"),
-            "split": "all",
+            "split": "train",  # variable-length: not read
+            "note": np.bytes_("[" * 99999),
             "name": np.float32(3),
             "pixel_size_um": [0.0, np.nan, 1.0],
             "source": np.bytes_(b"c:\\x\n.tif"),
         }
         for key, value in odd.items():
             group.attrs[key] = value
-        group["mask"].attrs["counts"] = "[1]"
+        write_text(group["mask"], "counts", "[" * 99999)
 
     spoil(path, change)
     with ProjectFile.open(path) as file:
@@ -273,6 +274,21 @@ def test_flipped_bits_in_voxels_are_noticed_and_named(path):
         fill(file, 2)
         file.save()  # what is whole can still be worked on
         assert file.counts(first) == {2: 4800}
+
+
+def test_a_missing_block_of_an_image_is_not_read_as_black(path):
+    def drop(file, images, group):
+        pixels = group["pixels"][...]
+        fields = {"chunks": (1, 1, 40, 40), "fletcher32": True}
+        swap(group, "pixels", pixels.shape, pixels.dtype, **fields)
+        group["pixels"][:, :, :40] = pixels[:, :, :40]
+
+    spoil(path, drop)
+    with ProjectFile.open(path, read_only=True) as file:
+        first = min(file.project.images)  # the one that was spoilt
+        assert file.read_region(first, 0, 0, 0, 40, 80).shape == (1, 40, 80)
+        with pytest.raises(ProjectError, match="Plane 1 of “cell .” cannot be read"):
+            file.read_plane(first, 0)
 
 
 def test_random_damage_never_crashes_or_changes_voxels_silently(path, tmp_path):

@@ -142,7 +142,7 @@ def test_plain_h5py_reads_the_documented_layout(tmp_path):
         i = only(file)
         pixels, mask = file.read_image(i), file.mask(i).to_array()
     with h5py.File(tmp_path / "p.orgseg", "r") as h5:
-        assert h5.attrs["format"] == "orgseg-project"
+        assert h5.attrs["format"] == b"orgseg-project"
         assert h5.attrs["schema_version"] == 1
         assert [c["name"] for c in json.loads(h5.attrs["classes"])] == [
             "background",
@@ -150,7 +150,7 @@ def test_plain_h5py_reads_the_documented_layout(tmp_path):
             "nucleus",
         ]
         group = h5["images"][i]
-        assert group.attrs["name"] == "cell 0"
+        assert group.attrs["name"].decode() == "cell 0"
         np.testing.assert_array_equal(group["pixels"][...], pixels)
         np.testing.assert_array_equal(group["mask"][...], mask)
         for layer in ("pixels", "mask"):
@@ -245,7 +245,7 @@ def test_names_in_a_project_stay_distinct(tmp_path):
             file.rename_image(added[3].image_id, "a")
         with pytest.raises(ProjectError, match="needs a name"):
             file.rename_image(added[3].image_id, " \n")
-        file.set_note(added[3].image_id, "half \ud800 and zero \0")
+        file.set_note(added[3].image_id, "half \ud800 and zero \0 and long " + "µ" * 200_000)
         file.save()
 
 
@@ -267,6 +267,37 @@ def test_removed_images_can_be_restored_until_saved(tmp_path):
             file.set_split(order[1], "test")
     with ProjectFile.open(tmp_path / "p.orgseg") as file:
         assert list(file.project.images) == [order[0], order[2]]
+
+
+def test_the_order_of_images_outlives_every_change_of_the_list(tmp_path):
+    path = tmp_path / "p.orgseg"
+
+    def check(file, names):
+        assert [i.name for i in file.project.images.values()] == names
+        file.save()
+        with ProjectFile.open(path, read_only=True) as other:
+            assert [i.name for i in other.project.images.values()] == names
+
+    with ProjectFile.create(path, default_classes()) as file:
+        for names in ("ab", "c", "de"):
+            file.add_images([NewImage(picture(n, (1, 1, 2, 2))) for n in names])
+        ids = {image.name: i for i, image in file.project.images.items()}
+        check(file, list("abcde"))
+        file.remove_image(ids["b"])
+        file.set_note(ids["a"], "changed")
+        file.set_note(ids["e"], "changed")
+        check(file, list("acde"))
+        image = file.project.images[ids["e"]]
+        file.remove_image(ids["e"])
+        file.restore_image(image, 0)
+        check(file, list("eacd"))
+        file.add_images([NewImage(picture("f", (1, 1, 2, 2)))])
+        check(file, list("eacdf"))
+        file.remove_image(ids["d"])
+        pending = file.collect()
+        file.add_images([NewImage(picture("g", (1, 1, 2, 2)))])
+        file.write(pending)
+        check(file, list("eacfg"))
 
 
 def test_room_of_removed_images_is_given_back(tmp_path, monkeypatch):
@@ -395,6 +426,33 @@ def test_opening_and_thumbnails_read_no_pixels(tmp_path, monkeypatch):
             file.counts(i)
     assert read
     assert {name.rsplit("/", 1)[1] for name in read} == {"thumbnail"}
+
+
+@given(
+    box=st.tuples(*[st.integers(-20, 1300)] * 4).filter(lambda b: b[0] < b[2] and b[1] < b[3]),
+    z=st.integers(0, 1),
+)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_region_of_a_plane(two_planes, box, z):
+    file, pixels = two_planes
+    y0, x0, y1, x1 = box
+    region = file.read_region(only(file), z, *box)
+    np.testing.assert_array_equal(region, pixels[:, z, max(0, y0) : y1, max(0, x0) : x1])
+
+
+@pytest.fixture
+def two_planes(tmp_path):
+    pixels = np.arange(2 * 2 * 600 * 1200, dtype=np.uint16).reshape(2, 2, 600, 1200)
+    with ProjectFile.create(tmp_path / "p.orgseg", default_classes()) as file:
+        file.add_images([NewImage(open_array("i", pixels))])
+        yield file, pixels
+
+
+def test_there_are_no_planes_but_its_own(two_planes):
+    file, _ = two_planes
+    for z in (-1, 2):
+        with pytest.raises(IndexError, match="no plane"):
+            file.read_plane(only(file), z)
 
 
 def test_relative_paths_survive_a_change_of_folder(tmp_path, monkeypatch):

@@ -267,7 +267,7 @@ def test_compressions_and_tiles(tmp_path, compression):
 
 
 @pytest.mark.parametrize(
-    ("unit", "resolution", "expected"),
+    "unit, resolution, expected",
     [
         ("CENTIMETER", (40000, 50000), (0.2, 0.2, 0.25)),
         ("INCH", (254000, 254000), (0.1, 0.1, 0.1)),
@@ -284,7 +284,7 @@ def test_resolution_tags_count_only_when_plausible(tmp_path, unit, resolution, e
 
 
 @pytest.mark.parametrize(
-    ("unit", "micrometres"),
+    "unit, micrometres",
     [("micron", 1), ("um", 1), ("\\u00B5m", 1), ("nm", 0.001), ("mm", 1000), ("pixel", None)],
 )
 def test_imagej_units(tmp_path, unit, micrometres):

@@ -312,6 +312,21 @@ def test_what_hdf5_cannot_read_back_does_not_replace_the_project(tmp_path, monke
         assert file.path.read_bytes() == before
 
 
+def test_our_own_mistakes_are_not_called_damage(tmp_path):
+    with small_project(tmp_path / "p.orgseg", 1) as file:
+        before = file.path.read_bytes()
+        with pytest.raises(KeyError, match="oops"), file.transaction() as h5:
+            h5.attrs["half"] = 1
+            raise KeyError("oops")
+        with (
+            pytest.raises(ProjectError, match="part of the file is damaged"),
+            file.transaction() as h5,
+        ):
+            h5["images"]["nothing"]
+        assert file.path.read_bytes() == before
+        assert drafts(tmp_path) == []
+
+
 # -- the file vanishes, changes, or cannot be written --------------------------------------------
 
 

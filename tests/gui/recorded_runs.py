@@ -6,9 +6,11 @@ that stands for how good the run is. Scores are computed from them as the job co
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,10 @@ from orgseg_app.core.image import OpenedImage
 from orgseg_app.core.metrics.pixels import confusion_matrix, scores
 from orgseg_app.files.predictions import Prediction, write_predictions
 from orgseg_app.files.project_file import NewImage, ProjectFile
+from orgseg_app.gui.run_entry import RunEntry
+from orgseg_app.gui.runs_model import RunsModel
+from orgseg_app.gui.session import Session
+from orgseg_app.gui.training_thread import TrainingThread
 from orgseg_app.runs.events import EventWriter
 from orgseg_app.runs.folder import RunFolder, runs_dir
 from orgseg_app.runs.process import write_json
@@ -283,7 +289,41 @@ def append_events(run: RunFolder, *events: dict[str, Any]) -> None:
 
 def pretend_alive(run: RunFolder) -> None:
     """Let this very process pass for the run's job."""
-    import os
-
     run.write_process(os.getpid())
     assert run.is_active, (run.state, time.time())
+
+
+@contextlib.contextmanager
+def opened(path: Path | None) -> Iterator[World]:
+    """A session with a project, its training thread and its runs model, closed at the end."""
+    world = World()
+    try:
+        if path is not None:
+            world.session.open_project(path)
+        yield world
+    finally:
+        assert world.thread.stop()
+        world.session.close_project()
+        world.session.background.wait()
+
+
+class World:
+    """What the window holds of runs, without a window."""
+
+    def __init__(self) -> None:
+        self.session = Session()
+        self.thread = TrainingThread()
+        self.runs = RunsModel(self.session, self.thread)
+        self.messages: list[tuple[str, str]] = []
+        self.session.message.connect(lambda text, level: self.messages.append((level, text)))
+        self.thread.start()
+
+    def named(self, name: str) -> RunEntry:
+        """The run of this name."""
+        return next(entry for entry in self.runs.all() if entry.name == name)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether every run's history has arrived."""
+        found = self.runs.all()
+        return bool(found) and all(entry.steps or entry.message for entry in found)

@@ -114,17 +114,20 @@ def find_beside(listing: Listing, claimed: set[Path]) -> Found:
 
 def _find_in_folder(entries: list[Entry], found: Found) -> None:
     images: dict[tuple[str, ...], list[Entry]] = defaultdict(list)
-    marked = [e for e in entries if has_label_word(e.stem)]
-    aside = [e for e in entries if has_any(e.stem, SIDE_WORDS | OUTLINE_WORDS)]
+    marked, aside = [], []
     for entry in entries:
-        if not entry.is_context and entry not in marked and entry not in aside:
+        if has_any(entry.stem, SIDE_WORDS | OUTLINE_WORDS):
+            aside.append(entry)
+        elif has_label_word(entry.stem):
+            marked.append(entry)
+        elif not entry.is_context:
             images[base(entry.stem)].append(entry)
     for entry in aside:
         if without(base(entry.stem), SIDE_WORDS | OUTLINE_WORDS | {"cp"}) in images:
             found.claimed.add(entry.path)
     labels: dict[tuple[str, ...], list[Entry]] = defaultdict(list)
     for entry in marked:
-        if base(entry.stem) in images and entry.path not in found.claimed:
+        if base(entry.stem) in images:
             labels[base(entry.stem)].append(entry)
             found.claimed.add(entry.path)
     for key, fitting in labels.items():

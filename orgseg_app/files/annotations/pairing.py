@@ -44,7 +44,7 @@ def pair(images: Sequence[str], labels: Sequence[str]) -> Pairing:
     Pairing(pairs={0: 1, 1: 0}, ambiguous={}, unmatched=[2])
     """
     result = Pairing()
-    free_images, free_labels = list(range(len(images))), list(range(len(labels)))
+    free_images, free_labels = dict.fromkeys(range(len(images))), dict.fromkeys(range(len(labels)))
     for key in (_exact, base, _plain):
         _pair_equal(images, labels, key, result, free_images, free_labels)
     _pair_contained(images, labels, result, free_images, free_labels)
@@ -71,8 +71,8 @@ def _pair_equal(
     labels: Sequence[str],
     key: Callable[[str], Hashable],
     result: Pairing,
-    free_images: list[int],
-    free_labels: list[int],
+    free_images: dict[int, None],
+    free_labels: dict[int, None],
 ) -> None:
     """Pair what has the same key on both sides exactly once; note what fits several times."""
     by_image, by_label = defaultdict(list), defaultdict(list)
@@ -80,72 +80,80 @@ def _pair_equal(
         by_image[key(images[i])].append(i)
     for j in free_labels:
         by_label[key(labels[j])].append(j)
-    for shared in by_image.keys() & by_label.keys():
-        fitting_images, fitting_labels = by_image[shared], by_label[shared]
+    for shared, fitting_images in by_image.items():
+        fitting_labels = by_label.get(shared, [])
+        if not fitting_labels:
+            continue
         if len(fitting_images) == 1 and len(fitting_labels) == 1:
             result.pairs[fitting_images[0]] = fitting_labels[0]
-            free_labels.remove(fitting_labels[0])
+            del free_labels[fitting_labels[0]]
         else:
             for i in fitting_images:
                 result.ambiguous[i] = fitting_labels
         for i in fitting_images:
-            free_images.remove(i)
+            del free_images[i]
 
 
 def _pair_contained(
     images: Sequence[str],
     labels: Sequence[str],
     result: Pairing,
-    free_images: list[int],
-    free_labels: list[int],
+    free_images: dict[int, None],
+    free_labels: dict[int, None],
 ) -> None:
     """Pair names that contain each other, the longest common run of words first."""
     taken = {label for fits in result.ambiguous.values() for label in fits}
     candidates = [j for j in free_labels if j not in taken]
     if len(free_images) * len(candidates) > MAX_COMPARED:
         return
-    lengths = {
-        (i, j): _common_run(base(images[i]), base(labels[j]))
+    fits = {
+        (i, j): fit
         for i in free_images
         for j in candidates
+        if (fit := _fit(base(images[i]), base(labels[j])))[0]
     }
+    of_image, of_label = defaultdict(list), defaultdict(list)
+    for i, j in fits:
+        of_image[i].append(j)
+        of_label[j].append(i)
     for i in list(free_images):
-        best = _best([j for j in candidates if lengths[i, j]], lambda j, i=i: lengths[i, j])  # type: ignore[misc]
+        best = _best({j: fits[i, j] for j in of_image[i]})
         if len(best) > 1:
             result.ambiguous[i] = best
-        if len(best) != 1:
-            continue
-        j = best[0]
-        rivals = _best([k for k in free_images if lengths[k, j]], lambda k, j=j: lengths[k, j])  # type: ignore[misc]
-        if rivals == [i]:
-            result.pairs[i] = j
-    for i, j in result.pairs.items():
-        if i in free_images:
-            free_images.remove(i)
-        if j in free_labels:
-            free_labels.remove(j)
+        elif best and _best({k: fits[k, best[0]] for k in of_label[best[0]]}) == [i]:
+            result.pairs[i] = best[0]
+            del free_labels[best[0]]
 
 
-def _best(candidates: list[int], length: Callable[[int], int]) -> list[int]:
-    top = max(map(length, candidates), default=0)
-    return [c for c in candidates if length(c) == top]
+def _best(fits: dict[int, tuple[int, bool]]) -> list[int]:
+    top = max(fits.values(), default=None)
+    return [candidate for candidate, fit in fits.items() if fit == top]
 
 
-def _common_run(image: Tokens, label: Tokens) -> int:
-    """Length of the longest shared run of words that identifies the image; 0 if none does.
+def _fit(image: Tokens, label: Tokens) -> tuple[int, bool]:
+    """How well two names fit: words in their longest shared run that identifies the image, 0 if
+    there is none; and whether the label's other words are free of numbers.
 
-    A run identifies an image if it is the whole of one of the names, or holds all numbers of the
-    image's name (and there are some).
+    A run identifies an image if it holds all numbers of the image's name (and there are some), or
+    is the whole of one of the names and no number is left over on the other side alone.
     """
-    best = 0
+    best = (0, False)
     for i in range(len(image)):
         for j in range(len(label)):
             n = 0
             while i + n < len(image) and j + n < len(label) and image[i + n] == label[j + n]:
                 n += 1
-            run = image[i : i + n]
-            rest = image[:i] + image[i + n :]
-            numbered = any(t.isdecimal() for t in run) and not any(t.isdecimal() for t in rest)
-            if n > best and (n in (len(image), len(label)) or numbered):
-                best = n
+            run_numbered = _has_number(image[i : i + n])
+            image_rest = _has_number(image[:i] + image[i + n :])
+            label_rest = _has_number(label[:j] + label[j + n :])
+            is_all_numbers = run_numbered and not image_rest
+            is_whole = n in (len(image), len(label)) and (
+                run_numbered or not (image_rest or label_rest)
+            )
+            if n and (is_all_numbers or is_whole):
+                best = max(best, (n, not label_rest))
     return best
+
+
+def _has_number(tokens: Tokens) -> bool:
+    return any(token.isdecimal() for token in tokens)

@@ -1,8 +1,8 @@
 """What an import would do, shown before anything is stored.
 
 `plan_import` looks through files and folders, finds images and their annotations by name, checks
-sizes from file headers, and decodes no more than a few label images to guess what their values
-mean.
+sizes from file headers, and decodes no image and only a few label images, to guess what their
+values mean; for class images more of them, to find rare classes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from orgseg_app.files.annotations.listing import Entry, Listing, list_files
 from orgseg_app.files.annotations.mask_folder import size_words
 from orgseg_app.files.annotations.naming import names_for
 from orgseg_app.files.annotations.registry import FORMATS
-from orgseg_app.files.annotations.source import MAX_PLAIN_CLASS, AnnotationSource
+from orgseg_app.files.annotations.source import AnnotationSource
 from orgseg_app.files.errors import ReadError
 from orgseg_app.files.readers.names import clean_name, shown
 from orgseg_app.files.readers.registry import read_header
@@ -314,9 +314,9 @@ def _guess(plan: ImportPlan) -> None:
         looked = [s for s in map(values.look_at, values.sample(labels)) if s is not None]
         plan.meaning = values.guess(looked)
         seen = {v for s in looked for v in s.values}
-        if plan.meaning == "classes" and max(seen) > MAX_PLAIN_CLASS:
-            everything = [s for s in map(values.look_at, labels) if s is not None]
-            seen = {v for s in everything for v in s.values}
+        if plan.meaning == "classes":
+            for path in values.sample(labels, values.MAX_SCANNED):
+                seen |= values.distinct_values(path)
         plan.class_values = tuple(sorted(seen))
     elif folders:
         plan.meaning, plan.class_names = "classes", folders[0].class_names

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,9 +19,14 @@ from orgseg_app.files.annotations.source import MAX_PLAIN_CLASS
 from orgseg_app.files.errors import ReadError
 from orgseg_app.files.readers.registry import read_header
 
+T = TypeVar("T")
+
 MAX_SAMPLES = 8
 """Label images looked at."""
 MAX_SAMPLED_PLANES = 3
+MAX_SCANNED = 300
+"""Class images in which rare classes are looked for."""
+MAX_SCANNED_PLANES = 64
 MAX_MEASURED_VALUES = 64
 """Values of one plane whose connectedness is measured."""
 COMPACT = 0.75
@@ -48,15 +54,15 @@ class LabelStatistics:
     background: float
 
 
-def sample(paths: Sequence[Path], limit: int = MAX_SAMPLES) -> list[Path]:
-    """Up to ``limit`` of the paths, evenly spread.
+def sample(things: Sequence[T], limit: int = MAX_SAMPLES) -> list[T]:
+    """Up to ``limit`` of the things, evenly spread.
 
-    >>> [p.name for p in sample([Path(str(n)) for n in range(10)], 3)]
-    ['0', '4', '9']
+    >>> sample(range(10), 3)
+    [0, 4, 9]
     """
-    if len(paths) <= limit:
-        return list(paths)
-    return [paths[round(n * (len(paths) - 1) / (limit - 1))] for n in range(limit)]
+    if len(things) <= limit:
+        return list(things)
+    return [things[round(n * (len(things) - 1) / (limit - 1))] for n in range(limit)]
 
 
 def look_at(path: Path) -> LabelStatistics | None:
@@ -70,6 +76,21 @@ def look_at(path: Path) -> LabelStatistics | None:
     except ReadError:
         return None
     return statistics(labels)
+
+
+def distinct_values(path: Path) -> set[int]:
+    """Values other than 0 of a class image, of up to `MAX_SCANNED_PLANES` planes; empty if unread.
+
+    Rare classes are missed by a sample; this is run over (nearly) all images of a set.
+    """
+    try:
+        planes = sample(range(count_planes(path)), MAX_SCANNED_PLANES)
+        labels = read_labels(path, planes)
+    except ReadError:
+        return set()
+    if labels.dtype == np.uint8:
+        return {int(v) for v in np.flatnonzero(np.bincount(labels.ravel())) if v}
+    return {int(v) for v in np.unique(labels) if v}
 
 
 def statistics(labels: Labels) -> LabelStatistics:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from orgseg_app.gui.session import Session
 
 LOAD_HERE_BYTES = 48 << 20
+PLAIN_RING_PX = 40  # larger rings are drawn without smoothing: half a millisecond less a move
 ARROWS = {
     Qt.Key.Key_Up: (-1, 0),
     Qt.Key.Key_Down: (1, 0),
@@ -378,7 +379,13 @@ class AnnotationCanvas(PlaneView):
             two_tone(painter, lambda: painter.drawEllipse(middle, 4.5, 4.5))
         elif zoom < 3 and not square:
             reach = size * zoom / 2
-            two_tone(painter, lambda: painter.drawEllipse(middle, reach, reach))
+            if reach > PLAIN_RING_PX:
+                painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+                for colour, radius in (("#000000", reach + 1), ("#FFFFFF", reach)):
+                    painter.setPen(QColor(colour))
+                    painter.drawEllipse(middle, radius, radius)
+            else:
+                two_tone(painter, lambda: painter.drawEllipse(middle, reach, reach))
         else:
             if self._outlines[0] != (size, square):
                 self._outlines = ((size, square), footprint_outline(size, square=square))

@@ -250,26 +250,30 @@ def tint(
     margin = outline
     height, width = values.shape[0] - 2 * margin, values.shape[1] - 2 * margin
     inner = values[margin : margin + height, margin : margin + width]
-    out = np.take(_premultiplied(colours), inner)
+    out = _look_up(inner, colours)
     if outline:
-        kernel = cv2.getStructuringElement(cv2.MORPH_CROSS, (2 * outline - 1, 2 * outline - 1))
-        if outline == 1:
-            kernel = np.ones((3, 3), np.uint8)
-        edge = cv2.dilate(values, kernel) != cv2.erode(values, kernel)
+        reach = 2 * outline - 1 if outline > 1 else 3
+        kernel = cv2.getStructuringElement(cv2.MORPH_CROSS, (reach, reach))
+        edge = cv2.compare(cv2.dilate(values, kernel), cv2.erode(values, kernel), cv2.CMP_NE)
         edge = edge[margin : margin + height, margin : margin + width]
         if outlined is None:
-            edge &= inner > BACKGROUND
-        else:
-            edge &= outlined[inner]
+            outlined = np.arange(256) > BACKGROUND
+        edge = cv2.bitwise_and(edge, cv2.LUT(inner, np.where(outlined, 255, 0).astype(np.uint8)))
         solid = colours.copy()
         solid[:, 3] = 255
-        np.copyto(out, np.take(_premultiplied(solid), inner), where=edge)
+        cv2.copyTo(_look_up(inner, solid), edge, out)
+    out = out.view(np.uint32)
     if hatch_unlabelled:
         rows = np.arange(height)[:, None] + offset_yx[0]
         columns = np.arange(width)[None, :] + offset_yx[1]
         lines = ((rows + columns) % _HATCH_PERIOD == 0) & (inner == 0)
         np.copyto(out, np.uint32(0x60606060), where=lines)
     return out
+
+
+def _look_up(values: NDArray[np.uint8], colours: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """The premultiplied colour of every value."""
+    return np.asarray(cv2.LUT(values, _premultiplied(colours).view(np.int32)))
 
 
 def _premultiplied(colours: NDArray[np.uint8]) -> NDArray[np.uint32]:

@@ -92,7 +92,9 @@ class CurvesFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
                 axis.setTextPen(now.secondary)
                 axis.setPen(pg.mkPen(now.line if name == "bottom" else None))
                 axis.setTickPen(pg.mkPen(QColor(now.control)))
-                axis.setStyle(tickLength=0 if name == "left" else -4, tickTextOffset=6)
+                axis.setStyle(
+                    tickLength=0, tickTextOffset=6, maxTickLevel=0, hideOverlappingLabels=False
+                )
         for line in self._lines:
             line.setPen(pg.mkPen(now.control, width=1))
         self._looks.clear()
@@ -150,7 +152,7 @@ class CurvesFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         curves = self._curves[entry.run_id]
         if is_behind:
             faint = QColor(theme.current().secondary)
-            faint.setAlpha(BEHIND_ALPHA)
+            faint.setAlpha(max(24, BEHIND_ALPHA - len(self._curves)))
             pen = QPen(faint, 1)
             pen.setCosmetic(True)
         else:
@@ -212,7 +214,7 @@ class CurvesFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
                         low = min(low, float(np.nanmin(y)))
         self.loss.setXRange(0, max(last), padding=0.01)
         self.iou.setYRange(
-            max(0.0, math.floor(low * 10) / 10) if low < 1 else 0.0, 1.0, padding=0.03
+            max(0.0, math.floor(low * 10) / 10) if low < 1 else 0.0, 1.0, padding=0.09
         )
         self.loss.enableAutoRange(axis="y")
 

@@ -122,6 +122,7 @@ class Readout(QWidget):
         width = 20 + KEY + self._name_width + 2 * self._number
         height = 14 + ROW * (1 + len(self._rows) + bool(self._rest))
         parent = self.parentWidget()
+        assert parent is not None
         x = at.x() + 14
         if x + width > parent.width() - 4:
             x = at.x() - 14 - width

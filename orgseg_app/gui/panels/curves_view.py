@@ -198,7 +198,7 @@ class CurvesView(QWidget):
             painter.fillRect(self.rect(), theme.current().colour("panel"))
             self._paint_to(painter)
             painter.end()
-        elif not self.to_image().save(str(path), "PNG"):
+        elif not self.to_image().save(str(path)):
             raise OSError(f"“{path}” could not be written. Choose another folder.")
 
     def _paint_to(self, painter: QPainter) -> None:

@@ -61,8 +61,9 @@ class ImagesPanel(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
+        self._shown_file: object = None
         surface(self, "panel")
-        self.setMinimumWidth(168)
+        self.setMinimumWidth(184)
         self.model = ImagesModel(session, self)
         self.view = ImagesView(self.model)
         self.count = Caption()
@@ -190,6 +191,9 @@ class ImagesPanel(QWidget):
     # -- keeping up with the session -------------------------------------------------------------
 
     def _on_project_changed(self) -> None:
+        if self._session.file is self._shown_file and self._shown_file is not None:
+            return  # only its name is another
+        self._shown_file = self._session.file
         self.model.forget()
         with QSignalBlocker(self.filter):
             self.filter.clear()
@@ -267,10 +271,10 @@ class ImagesView(QListView):
 
     def event(self, event: QEvent) -> bool:
         """Keep the list's own keys for the list."""
-        is_key = event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent)
-        if is_key and (_split_of(event) or event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_F2)):
-            event.accept()
-            return True
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride:
+            is_own = bool(_split_of(event)) or event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_F2)
+            event.setAccepted(is_own)
+            return is_own
         return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

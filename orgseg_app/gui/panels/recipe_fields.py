@@ -170,8 +170,7 @@ class _PartRow(QWidget):
         self.weight = NumberField(0.001, 1000, self)
         self.weight.setAccessibleName(f"{noun} weight")
         self.weight.setToolTip("How much this part counts beside the others.")
-        self.weight.setFixedWidth(56)
-        self.weight.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
+        self.weight.setFixedWidth(64)
         self.weight.changed.connect(self.changed)
         self.remove = QToolButton(self)
         self.remove.setIcon(icons.icon("close"))
@@ -224,8 +223,10 @@ class _PartRow(QWidget):
 
     def _show_params(self, values: Mapping[str, float]) -> None:
         while self._values.count():
-            item = self._values.takeAt(0)
-            item.widget().deleteLater()  # type: ignore[union-attr]
+            old = self._values.takeAt(0).widget()  # type: ignore[union-attr]
+            if old is not None:
+                old.hide()
+                old.deleteLater()
         self.params = {}
         for name, param in PREPROCESSING[self.choice.value()].params.items():
             row = QWidget(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, QPoint, Qt, Signal
-from PySide6.QtWidgets import QGridLayout, QLabel, QMenu, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QVBoxLayout, QWidget
 
 from orgseg_app.gui import theme
 from orgseg_app.gui.panels.recipe_fields import ChoiceField, Field, PartsField, make_field
@@ -67,12 +67,10 @@ class RecipeForm(QWidget):
         column.addWidget(self.problem)
 
     def _fill(self, page: QWidget, infos: list[FieldInfo]) -> None:
-        grid = QGridLayout(page)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(GAP)
-        grid.setVerticalSpacing(GAP)
-        grid.setColumnStretch(0, 1)
-        for row, info in enumerate(infos):
+        rows = QVBoxLayout(page)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(GAP)
+        for info in infos:
             field = make_field(info, page)
             title = label(info.title)
             title.setToolTip(info.description)
@@ -88,12 +86,15 @@ class RecipeForm(QWidget):
                 part.setSpacing(4)
                 part.addWidget(title)
                 part.addWidget(field)
-                grid.addLayout(part, row, 0, 1, 2)
+                rows.addLayout(part)
             else:
                 is_choice = isinstance(field, ChoiceField)
                 field.setFixedWidth(CHOICE_WIDTH if is_choice else NUMBER_WIDTH)
-                grid.addWidget(title, row, 0)
-                grid.addWidget(field, row, 1, Qt.AlignmentFlag.AlignRight)
+                line = QHBoxLayout()  # one row by itself: wide choices do not push numbers out
+                line.setSpacing(GAP)
+                line.addWidget(title, 1)
+                line.addWidget(field)
+                rows.addLayout(line)
             field.changed.connect(lambda path=info.path: self._on_changed(path))
 
     # -- the recipe --------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ from PySide6.QtWidgets import (
 
 from orgseg_app.gui import icons, theme
 from orgseg_app.gui.estimate import time_left
+from orgseg_app.gui.panels.table_keys import keeps_key
 from orgseg_app.gui.run_colours import paint_key
 from orgseg_app.gui.run_entry import RunEntry
 from orgseg_app.gui.runs_model import RunsModel
@@ -76,8 +77,8 @@ def _short(seconds: float) -> str:
 
 
 def _when(created: float, now: datetime | None = None) -> str:
-    now = now or datetime.now()
-    then = datetime.fromtimestamp(created)
+    now = now or datetime.now().astimezone()
+    then = datetime.fromtimestamp(created).astimezone()
     if then.date() == now.date():
         return then.strftime("%H:%M")
     pattern = "%-d %b" if then.year == now.year else "%-d %b %Y"
@@ -354,12 +355,7 @@ class RunsList(QListView):
 
     def event(self, event: QEvent) -> bool:
         """Keys of the list that the window's shortcuts would take (Home, letters to search)."""
-        if event.type() == QEvent.Type.ShortcutOverride:
-            key = event.key()  # type: ignore[attr-defined]
-            if key in (Qt.Key.Key_Home, Qt.Key.Key_End, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown):
-                event.accept()
-                return True
-        return super().event(event)
+        return keeps_key(event) or super().event(event)
 
     def _keep(self) -> None:
         self._kept = self.chosen()

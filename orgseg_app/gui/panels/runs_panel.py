@@ -246,7 +246,7 @@ class RunsPanel(QWidget):
 
     def _on_run_deleted(self, name: str, trashed: object) -> None:
         self._trashed = trashed if isinstance(trashed, Path) else None
-        self.undo_text.setText(f"“{name}” deleted")
+        self.undo_text.setText(f"Deleted “{name}”")
         self.undo_bar.show()
         self._undo_timer.start()
 

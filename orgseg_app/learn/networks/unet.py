@@ -114,10 +114,10 @@ def _double_conv(inputs: int, outputs: int) -> nn.Sequential:
 
 
 def _initialise(network: UNet) -> None:
-    """He et al. 2015 for convolutions before a ReLU; a quiet head: the start is undecided."""
+    """He et al. 2015: convolutions before a ReLU keep the variance of what goes in."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-    nn.init.normal_(network.head.weight, std=0.01)
+    nn.init.kaiming_normal_(network.head.weight, nonlinearity="linear")

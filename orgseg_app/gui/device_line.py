@@ -1,0 +1,72 @@
+"""What networks will be trained on, asked of a child process so that the window stays light."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
+
+from orgseg_app.runs.launcher import job_environment, program_command
+
+LOG = logging.getLogger(__name__)
+
+DELAY_MS = 1500
+TIMEOUT_MS = 60_000
+
+
+class DeviceLine(QObject):
+    """Finds out the device once, a moment after the first project opened.
+
+    Signals
+    -------
+    found(sentence, explanation)
+        "CPU · 2 threads · bf16", and why it is slow if it is.
+    """
+
+    found = Signal(str, str)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._process: QProcess | None = None
+        self._timer = QTimer(self, singleShot=True)
+        self._timer.timeout.connect(self._start)
+
+    def ask(self) -> None:
+        """Look soon; the answer comes by signal."""
+        self._timer.start(DELAY_MS)
+
+    def stop(self) -> None:
+        """Give up on an answer."""
+        self._timer.stop()
+        if self._process is not None:
+            self._process.finished.disconnect()
+            self._process.kill()
+            self._process.waitForFinished(2000)
+            self._process = None
+
+    def _start(self) -> None:
+        program, *arguments = program_command("doctor", "--json")
+        process = self._process = QProcess(self)
+        environment = QProcessEnvironment()
+        for name, value in job_environment().items():
+            environment.insert(name, value)
+        process.setProcessEnvironment(environment)
+        process.finished.connect(self._on_finished)
+        process.start(program, arguments)
+        QTimer.singleShot(TIMEOUT_MS, process, process.kill)
+
+    def _on_finished(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        text = bytes(process.readAllStandardOutput().data()).decode("utf-8", "replace")
+        process.deleteLater()
+        try:
+            facts = json.loads(text.strip().splitlines()[-1])
+            line = str(facts["device"]["line"])
+            reasons = "\n".join(str(reason) for reason in facts.get("reasons", ()))
+        except (ValueError, IndexError, KeyError, TypeError):
+            LOG.warning("the device could not be found out: %s", text[:500])
+            return
+        self.found.emit(line, reasons)

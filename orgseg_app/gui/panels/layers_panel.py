@@ -1,0 +1,337 @@
+"""How the mask and the image are shown; nothing here changes data."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from PySide6.QtCore import QRectF, QSignalBlocker, Qt, QTimer
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QCheckBox,
+    QHBoxLayout,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from orgseg_app.gui import theme
+from orgseg_app.gui.canvas.options import DisplayOptions
+from orgseg_app.gui.canvas.rendering import CHANNEL_COLOURS
+from orgseg_app.gui.fields import NumberBox, SliderField
+from orgseg_app.gui.panels.levels_editor import LevelsEditor
+from orgseg_app.gui.session import Session
+from orgseg_app.gui.widgets import (
+    GAP,
+    Caption,
+    ElidedLabel,
+    IconButton,
+    SecondaryButton,
+    Section,
+    focus_ring,
+    surface,
+)
+
+COUNT_AFTER_MS = 80
+SAMPLES = 60_000
+NAME_WIDTH = 64
+PRIMARIES = {"red": "#FF5050", "green": "#40C040", "blue": "#5080FF"}
+
+
+class LayersPanel(QWidget):
+    """Mask and image, each a section that folds.
+
+    Parameters
+    ----------
+    display
+        What is shown and changed.
+    session
+        Where the histogram's values come from; without it there is none.
+    """
+
+    def __init__(
+        self,
+        display: DisplayOptions,
+        session: Session | None = None,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._display = display
+        self._session = session
+        self._channel = 0
+        self._channel_rows: list[ChannelRow] = []
+        self._values: np.ndarray | None = None
+        surface(self, "panel")
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(COUNT_AFTER_MS)
+        self._timer.timeout.connect(self._read_values)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(12, 8, 12, 8)
+        column.setSpacing(12)
+        column.addWidget(self._build_mask())
+        column.addWidget(self._build_image())
+        display.changed.connect(self._show)
+        if session is not None:
+            session.image_selected.connect(lambda _: self._timer.start())
+            session.plane_selected.connect(lambda _: self._timer.start())
+            self._timer.start()
+        self._show()
+
+    # -- building --------------------------------------------------------------------------------
+
+    def _build_mask(self) -> Section:
+        update = self._display.update
+        self.opacity = SliderField(
+            "Opacity",
+            0,
+            100,
+            40,
+            unit="%",
+            name_width=NAME_WIDTH,
+            tip="Of the tint over painted regions",
+        )
+        self.outline = _check("Outline", "Draw the edges of painted regions (O)")
+        self.fill = _check("Filled", "Tint painted regions (Shift+O)")
+        self.unlabelled = _check("Mark unlabelled", "Hatch what nobody has painted yet (U)")
+        self.eye = IconButton("eye", "Hide mask", shortcut="V", checkable=True, colour="secondary")
+        content, column = _column()
+        row = QHBoxLayout()
+        row.setSpacing(GAP * 2)
+        row.addWidget(self.outline)
+        row.addWidget(self.fill)
+        row.addStretch(1)
+        column.addWidget(self.opacity)
+        column.addLayout(row)
+        column.addWidget(self.unlabelled)
+        section = Section("Mask", content)
+        section.add_extra(self.eye)
+        self.opacity.value_changed.connect(lambda value: update(opacity=value / 100))
+        self.outline.toggled.connect(lambda on: update(outline=on))
+        self.fill.toggled.connect(lambda on: update(fill=on))
+        self.unlabelled.toggled.connect(lambda on: update(show_unlabelled=on))
+        self.eye.toggled.connect(lambda hidden: update(overlay_visible=not hidden))
+        return section
+
+    def _build_image(self) -> Section:
+        display = self._display
+        self.auto = SecondaryButton("Auto", "contrast", quiet=True)
+        self.auto.setAccessibleName("Automatic contrast")
+        self.auto.setToolTip("Contrast from the image itself (Ctrl+L)")
+        self.levels = LevelsEditor()
+        self.low, self.high = NumberBox("Value shown black"), NumberBox("Value shown white")
+        for box, tip in (
+            (self.low, "This value and below are black"),
+            (self.high, "This value and above are white"),
+        ):
+            box.setToolTip(tip)
+            box.setFixedWidth(84)
+        self.gamma = SliderField(
+            "Gamma",
+            0.2,
+            5,
+            1,
+            decimals=2,
+            logarithmic=True,
+            name_width=NAME_WIDTH,
+            tip="Above 1 brightens dark structures",
+        )
+        self.channels = QWidget()
+        self.channels.hide()
+        self._channels_column = QVBoxLayout(self.channels)
+        self._channels_column.setContentsMargins(0, 0, 0, 4)
+        self._channels_column.setSpacing(0)
+        content, column = _column()
+        limits = QHBoxLayout()
+        self.scope = Caption()
+        self.scope.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        limits.addWidget(self.low)
+        limits.addWidget(self.scope, 1)
+        limits.addWidget(self.high)
+        column.addWidget(self.channels)
+        column.addWidget(self.levels)
+        column.addLayout(limits)
+        column.addWidget(self.gamma)
+        section = Section("Image", content)
+        section.add_extra(self.auto)
+        self.auto.clicked.connect(display.reset_levels)
+        self.levels.reset_requested.connect(display.reset_levels)
+        self.levels.levels_changed.connect(self._set_levels)
+        self.low.valueChanged.connect(
+            lambda value: self._set_levels(value, max(value, self.high.value()))
+        )
+        self.high.valueChanged.connect(
+            lambda value: self._set_levels(min(value, self.low.value()), value)
+        )
+        self.gamma.value_changed.connect(lambda value: display.update(gamma=value))
+        return section
+
+    # -- channels --------------------------------------------------------------------------------
+
+    def select_channel(self, channel: int) -> None:
+        """Show the contrast of another channel."""
+        self._channel = channel
+        self._show()
+        self._timer.start()
+
+    def _build_channels(self, names: tuple[str, ...]) -> None:
+        for row in self._channel_rows:
+            row.hide()
+            row.deleteLater()
+        self._channel_rows = []
+        self._channel = 0
+        if len(names) > 1:
+            for number, name in enumerate(names):
+                row = ChannelRow(name, _channel_colour(number, name))
+                row.clicked.connect(lambda _=False, n=number: self.select_channel(n))
+                row.eye.toggled.connect(
+                    lambda hidden, n=number: self._display.set_channel_visible(n, not hidden)
+                )
+                self._channels_column.addWidget(row)
+                self._channel_rows.append(row)
+        self.channels.setVisible(len(names) > 1)
+
+    # -- showing ---------------------------------------------------------------------------------
+
+    def _set_levels(self, low: float, high: float) -> None:
+        if self._channel < len(self._display.shown_levels()):
+            self._display.set_levels(self._channel, low, high)
+
+    def _show(self) -> None:
+        display = self._display
+        for box, on in (
+            (self.outline, display.outline),
+            (self.fill, display.fill),
+            (self.unlabelled, display.show_unlabelled),
+            (self.eye, not display.overlay_visible),
+        ):
+            with QSignalBlocker(box):
+                box.setChecked(on)
+        if display.overlay_visible:
+            self.eye.describe("eye", "Hide mask", "secondary")
+        else:
+            self.eye.describe("eye-off", "Show mask", "accent")
+        for widget in (self.opacity, self.outline, self.fill, self.unlabelled):
+            widget.setEnabled(display.overlay_visible)
+        self.opacity.set_value(display.opacity * 100)
+        self.gamma.set_value(display.gamma)
+        names = tuple(row.name for row in self._channel_rows)
+        if names != (display.channel_names if len(display.channel_names) > 1 else ()):
+            self._build_channels(display.channel_names)
+        for number, row in enumerate(self._channel_rows):
+            shown = display.channels[number] if number < len(display.channels) else True
+            row.show_state(chosen=number == self._channel, visible=shown)
+        self._show_levels()
+
+    def _show_levels(self) -> None:
+        display = self._display
+        levels = display.shown_levels()
+        self._channel = min(self._channel, max(0, len(levels) - 1))
+        low, high = levels[self._channel] if levels else display.value_range
+        auto = display.auto_levels[min(self._channel, len(display.auto_levels) - 1)]
+        bottom, top = display.value_range
+        decimals = _decimals(top - bottom)
+        for box, value in ((self.low, low), (self.high, high)):
+            with QSignalBlocker(box):
+                box.setDecimals(decimals)
+                box.setRange(min(bottom, low), max(top, high))
+                box.setSingleStep(
+                    (top - bottom) / 200 if decimals else max(1.0, (top - bottom) // 200)
+                )
+                box.setValue(value)
+        self.auto.setEnabled(bool(display.levels))
+        self.scope.setText("automatic" if not display.levels else "")
+        # Hot pixels reach far beyond what is worth looking at.
+        reach = auto[1] + 0.6 * (auto[1] - auto[0])
+        shown = (max(bottom, auto[0] - 0.3 * (auto[1] - auto[0])), min(top, reach))
+        before = self.levels.shown_range()
+        self.levels.show_levels((low, high), shown)
+        if self.levels.shown_range() != before:
+            self.levels.show_histogram(self._values)
+
+    def _read_values(self) -> None:
+        session = self._session
+        self._values = None
+        if session is not None and session.image is not None:
+            try:
+                plane = session.plane(session.image_id, session.z)
+                channel = plane[min(self._channel, plane.shape[0] - 1)]
+                step = max(1, round(math.sqrt(channel.size / SAMPLES)))
+                self._values = np.array(channel[::step, ::step])
+            except Exception as error:
+                session.report_error(error)
+        self.levels.show_histogram(self._values)
+
+
+class ChannelRow(QAbstractButton):
+    """A channel: its colour, its name, and whether it is shown."""
+
+    def __init__(self, name: str, colour: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.name = name
+        self._colour = QColor(colour)
+        self.setCheckable(True)
+        self.setAccessibleName(f"Contrast of {name}")
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setFixedHeight(28)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.eye = IconButton("eye", f"Hide {name}", checkable=True, colour="secondary")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(28, 0, 0, 0)
+        row.setSpacing(4)
+        words = ElidedLabel(name)
+        words.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        row.addWidget(words, 1)
+        row.addWidget(self.eye)
+
+    def show_state(self, *, chosen: bool, visible: bool) -> None:
+        """Chosen for contrast; shown on the canvas."""
+        self.setChecked(chosen)
+        with QSignalBlocker(self.eye):
+            self.eye.setChecked(not visible)
+        if visible:
+            self.eye.describe("eye", f"Hide {self.name}", "secondary")
+        else:
+            self.eye.describe("eye-off", f"Show {self.name}", "accent")
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Ground and colour."""
+        now = theme.current()
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if self.isChecked() or self.underMouse():
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(now.selected if self.isChecked() else now.hover))
+            painter.drawRoundedRect(QRectF(self.rect()), 6, 6)
+        painter.setPen(QPen(QColor(now.control), 1))
+        painter.setBrush(self._colour)
+        painter.drawEllipse(QRectF(8.5, 8.5, 11, 11))
+        if self.hasFocus():
+            focus_ring(painter, QRectF(self.rect()))
+
+
+def _check(text: str, tip: str) -> QCheckBox:
+    made = QCheckBox(text)
+    made.setToolTip(tip)
+    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return made
+
+
+def _column() -> tuple[QWidget, QVBoxLayout]:
+    content = QWidget()
+    column = QVBoxLayout(content)
+    column.setContentsMargins(0, 0, 0, 4)
+    column.setSpacing(4)
+    return content, column
+
+
+def _channel_colour(number: int, name: str) -> str:
+    if name in PRIMARIES:
+        return PRIMARIES[name]
+    return QColor(*CHANNEL_COLOURS[number % len(CHANNEL_COLOURS)]).name()
+
+
+def _decimals(span: float) -> int:
+    """Decimals that tell a hundredth of a span; none from 100 on."""
+    return 0 if span >= 100 else min(8, max(1, 3 - math.floor(math.log10(max(span, 1e-9)))))

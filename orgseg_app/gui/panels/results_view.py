@@ -1,0 +1,457 @@
+"""The Compare workspace: which run is better, by how much, where, and why.
+
+A table of runs on top; below it the chosen runs on a test image (A, B and the truth), or their
+curves. Scores are read in the background, again whenever runs or test images change.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import (
+    QPoint,
+    Qt,
+    QTimer,
+    Signal,
+)
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLineEdit,
+    QMenu,
+    QPushButton,
+    QSplitter,
+    QStackedLayout,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from orgseg_app.gui import theme
+from orgseg_app.gui.background import Task
+from orgseg_app.gui.panels.curves_view import CurvesView
+from orgseg_app.gui.panels.difference_view import DifferenceView
+from orgseg_app.gui.panels.image_scores import ImageScoresTable
+from orgseg_app.gui.panels.results_table import ResultsTable
+from orgseg_app.gui.results_data import Candidate, ResultRow, Results, gather
+from orgseg_app.gui.runs_model import RunsModel
+from orgseg_app.gui.session import Session
+from orgseg_app.gui.widgets import (
+    GAP,
+    GROUP,
+    Caption,
+    EmptyState,
+    IconButton,
+    IconPicture,
+    SecondaryButton,
+    SectionTitle,
+    Separator,
+    label,
+    surface,
+)
+
+GATHER_DELAY_MS = 400
+ALL_CLASSES = "All classes"
+FILTER_FROM = 9
+"""A filter field is offered from so many runs on."""
+PAGES = ("images", "curves")
+
+
+class ResultsView(QWidget):
+    """Runs side by side.
+
+    Signals
+    -------
+    score_requested(run_ids)
+        Connect it to `RunsModel.score`.
+    train_requested()
+        From the empty state: go to the Train workspace.
+    annotate_requested()
+        From the empty state without a painted test image.
+    """
+
+    score_requested = Signal(list)
+    train_requested = Signal()
+    annotate_requested = Signal()
+
+    def __init__(self, session: Session, runs: RunsModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.session, self.runs = session, runs
+        self.results = Results()
+        self.a = self.b = ""
+        self._task: Task | None = None
+        self._is_stale = True
+        surface(self, "panel")
+        self.setAccessibleName("Results")
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(GATHER_DELAY_MS)
+        self._timer.timeout.connect(self._gather)
+        self._build()
+        session.project_changed.connect(self._on_project_changed)
+        session.images_changed.connect(self.refresh)
+        session.classes_changed.connect(self.refresh)
+        session.mask_changed.connect(self._on_mask_changed)
+        runs.runs_changed.connect(self.refresh)
+        runs.run_ended.connect(lambda _: self.refresh())
+        theme.watcher.changed.connect(lambda _: self.table.viewport().update())
+
+    # -- building ----------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self.table = ResultsTable(self)
+        self.table.selectionModel().selectionChanged.connect(lambda *_: self._on_selection())
+        self.table.customContextMenuRequested.connect(self._open_menu)
+        self.images = ImageScoresTable(self)
+        self.images.image_chosen.connect(lambda _: self._show_panes())
+        self.panes = DifferenceView(self.session, self)
+        self.panes.runs_chosen.connect(self._on_runs_chosen)
+        self.panes.score_requested.connect(self.score_requested)
+        self.curves = CurvesView(self.runs, self)
+        self.empty = EmptyState("", icon_name="compare")
+        self.empty.button.clicked.connect(self._on_empty_action)
+        self._empty_action: Any = None
+        top = QWidget(self)
+        column = QVBoxLayout(top)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(self._build_head())
+        column.addWidget(self._build_note())
+        column.addWidget(self.table, 1)
+        splitter = QSplitter(Qt.Orientation.Vertical)
+        splitter.setHandleWidth(1)
+        splitter.setChildrenCollapsible(False)
+        splitter.addWidget(top)
+        splitter.addWidget(self._build_bottom())
+        splitter.setStretchFactor(0, 2)
+        splitter.setStretchFactor(1, 3)
+        splitter.setSizes([270, 440])
+        self._stack = QStackedLayout(self)
+        self._stack.addWidget(self.empty)
+        self._stack.addWidget(splitter)
+
+    def _build_head(self) -> QHBoxLayout:
+        self.title = SectionTitle("Results")
+        self.caption = Caption()
+        self.caption.setWordWrap(False)
+        self.filter = QLineEdit()
+        self.filter.setPlaceholderText("Filter runs")
+        self.filter.setAccessibleName("Filter runs")
+        self.filter.setClearButtonEnabled(True)
+        self.filter.setFixedWidth(160)
+        self.filter.textChanged.connect(self._on_filter)
+        self.chooser = QComboBox()
+        self.chooser.setAccessibleName("Class")
+        self.chooser.setToolTip("Class that table and overlays are about")
+        self.chooser.setMinimumContentsLength(10)
+        self.chooser.currentIndexChanged.connect(self._on_class)
+        self.copy_button = IconButton("copy", "Copy table", shortcut="Ctrl+C")
+        self.copy_button.clicked.connect(self.table.copy)
+        self.save_button = IconButton("save", "Save comparison", shortcut="Ctrl+Shift+C")
+        self.save_button.clicked.connect(self.save_comparison)
+        head = QHBoxLayout()
+        head.setContentsMargins(GROUP, 10, GROUP, 6)
+        head.setSpacing(GAP)
+        head.addWidget(self.title)
+        head.addWidget(self.caption)
+        head.addStretch(1)
+        for widget in (self.filter, self.chooser, self.copy_button, self.save_button):
+            head.addWidget(widget)
+        return head
+
+    def _build_note(self) -> QWidget:
+        self.note = QWidget(self)
+        self.note_text = label(wrap=True, tone="warning")
+        self.note_text.setAccessibleName("Note")
+        self.score_button = SecondaryButton("Score")
+        self.score_button.clicked.connect(self._on_score)
+        row = QHBoxLayout(self.note)
+        row.setContentsMargins(GROUP, 0, GROUP, 6)
+        row.setSpacing(GAP)
+        row.addWidget(IconPicture("warning", 16, "warning"))
+        row.addWidget(self.note_text, 1)
+        row.addWidget(self.score_button)
+        self.note.hide()
+        return self.note
+
+    def _build_bottom(self) -> QWidget:
+        bottom = QWidget(self)
+        self._pages = QStackedWidget()
+        across = QSplitter(Qt.Orientation.Horizontal)
+        across.setHandleWidth(1)
+        across.setChildrenCollapsible(False)
+        self.images.setMinimumWidth(220)
+        across.addWidget(self.images)
+        across.addWidget(self.panes)
+        across.setStretchFactor(1, 1)
+        across.setSizes([296, 760])
+        self._pages.addWidget(across)
+        self._pages.addWidget(self.curves)
+        self._page_buttons = QButtonGroup(self)
+        tabs = QHBoxLayout()
+        tabs.setContentsMargins(12, 6, GROUP, 2)
+        tabs.setSpacing(2)
+        for number, text in enumerate(("Images", "Curves")):
+            button = QPushButton(text)
+            button.setProperty("look", "segment")
+            button.setCheckable(True)
+            button.setChecked(number == 0)
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            self._page_buttons.addButton(button, number)
+            tabs.addWidget(button)
+        self._page_buttons.idClicked.connect(lambda number: self.show_page(PAGES[number]))
+        tabs.addStretch(1)
+        column = QVBoxLayout(bottom)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(Separator())
+        column.addLayout(tabs)
+        column.addWidget(self._pages, 1)
+        return bottom
+
+    # -- gathering ---------------------------------------------------------------------------------
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """What changed while the view was away is read now."""
+        super().showEvent(event)
+        if self._is_stale:
+            self._gather()
+
+    def refresh(self) -> None:
+        """Read the scores again soon."""
+        self._is_stale = True
+        if self.isVisible():
+            self._timer.start()
+
+    def _on_project_changed(self) -> None:
+        self.results = Results()
+        self.a = self.b = ""
+        self.panes.clear()
+        self._show_results()
+        self.refresh()
+
+    def _on_mask_changed(self, image_id: str, box: object) -> None:
+        project = self.session.project
+        if project and image_id in project.images and project.images[image_id].split == "test":
+            self.refresh()
+
+    def _gather(self) -> None:
+        file = self.session.file
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+        self._is_stale = False
+        if file is None:
+            self.results = Results()
+            self._show_results()
+            return
+        candidates = [Candidate.of(entry) for entry in self.runs.trainings()]
+
+        def work(task: Task) -> Results | None:
+            return None if task.is_cancelled else gather(file, candidates)
+
+        def on_success(results: Results | None) -> None:
+            if self._task is task and results is not None and self.session.file is file:
+                self._task = None
+                self.results = results
+                self._show_results()
+
+        def on_failure(error: Exception) -> None:
+            if self._task is task:
+                self._task = None
+                self.results = Results(problem=f"The runs could not be compared. {error}")
+                self._show_results()
+                self.session.report_error(error)
+
+        task = self.session.background.start("Comparing runs", work, on_success, on_failure)
+        self._task = task
+        if not self.results.rows:
+            self._show_results()
+
+    @property
+    def is_gathering(self) -> bool:
+        """Whether scores are being read."""
+        return self._task is not None
+
+    # -- showing -----------------------------------------------------------------------------------
+
+    def _show_results(self) -> None:
+        results = self.results
+        if not self._show_empty():
+            return
+        self._fill_classes()
+        self.filter.setVisible(len(results.rows) >= FILTER_FROM)
+        chosen = [row.run_id for row in self.table.chosen()]
+        blocked = self.table.selectionModel().blockSignals(True)
+        self.table.results.set_results(results, self.class_name)
+        self.table.selectionModel().blockSignals(blocked)
+        self.table.fit_columns()
+        ranked = len(results.ranked)
+        images = len(results.images)
+        noun = "test image" if images == 1 else "test images"
+        self.caption.setText(f"{ranked} of {len(results.rows)} runs ranked on {images} {noun}")
+        self.note_text.setText(" ".join(results.notes))
+        self.note.setVisible(bool(results.notes))
+        count = len(results.to_score)
+        self.score_button.setText("Score" if count == 1 else f"Score {count} runs")
+        self.score_button.setVisible(count > 0)
+        self._choose_runs(chosen)
+
+    def _show_empty(self) -> bool:
+        """Show what is missing; True when there is something to show instead."""
+        results = self.results
+        text, action, signal = "", "", None
+        if self.session.project is None:
+            text = "Open a project to compare its models."
+        elif results.problem:
+            text, action, signal = results.problem, "Annotate", self.annotate_requested
+        elif not results.rows and self._task is not None:
+            text = "Reading scores…"
+        elif not results.rows:
+            text = "No models yet. Paint at least two classes, then Train."
+            action, signal = "Train", self.train_requested
+        self.empty.set_text(text)
+        self.empty.button.setText(action)
+        self.empty.button.setVisible(bool(action))
+        self._empty_action = signal
+        self._stack.setCurrentIndex(0 if text else 1)
+        return not text
+
+    def _on_empty_action(self) -> None:
+        if self._empty_action is not None:
+            self._empty_action.emit()
+
+    @property
+    def class_name(self) -> str:
+        """Class chosen; "" for all."""
+        return str(self.chooser.currentData() or "")
+
+    def _fill_classes(self) -> None:
+        names = self.results.class_names
+        chosen = self.class_name
+        blocked = self.chooser.blockSignals(True)
+        self.chooser.clear()
+        if len(names) > 1:
+            self.chooser.addItem(ALL_CLASSES, "")
+        for name in names:
+            self.chooser.addItem(name, name)
+        self.chooser.setCurrentIndex(max(0, self.chooser.findData(chosen)))
+        self.chooser.blockSignals(blocked)
+        self.chooser.setVisible(len(names) > 1)
+
+    def _choose_runs(self, wanted: list[str]) -> None:
+        """Select the runs that were selected, or the two best."""
+        rows = self.table.results.rows
+        shown = [row.run_id for row in rows]
+        chosen = [run_id for run_id in wanted if run_id in shown]
+        if not chosen:
+            with_scores = [row.run_id for row in rows if row.images]
+            chosen = (with_scores or shown)[:2]
+        self.table.choose(chosen)
+        self._on_selection()
+
+    def _on_selection(self) -> None:
+        """A and B are the first two selected; with one, B is the best other."""
+        chosen = [row.run_id for row in self.table.chosen()]
+        if not chosen:
+            return
+        a = chosen[0]
+        others = [row.run_id for row in self.table.results.rows if row.images and row.run_id != a]
+        b = chosen[1] if len(chosen) > 1 else next(iter(others), "")
+        self._show_pair(a, b)
+
+    def _show_pair(self, a: str, b: str) -> None:
+        self.a, self.b = a, b
+        self.table.results.set_letters({b: "B", a: "A"} if b else {a: "A"})
+        self.images.set_runs(
+            dict(self.results.images), self.results.row(a), self.results.row(b), self.class_name
+        )
+        self._show_panes()
+        chosen = [row.run_id for row in self.table.chosen()]
+        drawn = list(dict.fromkeys([a, *([b] if b else []), *chosen]))
+        others = [row.run_id for row in self.results.rows]
+        self.curves.set_runs(drawn, behind=others)
+
+    def _show_panes(self) -> None:
+        self.panes.show_runs(
+            self.results,
+            self.table.results.rows,
+            self.results.row(self.a),
+            self.results.row(self.b),
+            image_id=self.images.chosen,
+            class_name=self.class_name,
+        )
+
+    def show_page(self, page: str) -> None:
+        """Below the table: ``"images"`` or ``"curves"``."""
+        number = PAGES.index(page)
+        self._pages.setCurrentIndex(number)
+        self._page_buttons.button(number).setChecked(True)
+
+    # -- the person --------------------------------------------------------------------------------
+
+    def _on_filter(self, text: str) -> None:
+        self.table.results.set_filter(text)
+
+    def _on_class(self) -> None:
+        self._show_results()
+
+    def _on_runs_chosen(self, a: str, b: str) -> None:
+        self._show_pair(a, "" if b == a else b)
+
+    def _on_score(self) -> None:
+        self.score_requested.emit(self.results.to_score)
+
+    def _open_menu(self, at: QPoint) -> None:
+        row = self.table.results.row(self.table.indexAt(at).row())
+        if row is not None:
+            self.make_menu(row).popup(self.table.viewport().mapToGlobal(at))
+
+    def make_menu(self, row: ResultRow) -> QMenu:
+        """What one may do with a run of the table."""
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        b = self.b if self.b != row.run_id else self.a
+        menu.addAction("Show as A", lambda: self._show_pair(row.run_id, b))
+        a = self.a if self.a != row.run_id else self.b
+        menu.addAction("Show as B", lambda: self._show_pair(a, row.run_id))
+        menu.addSeparator()
+        score = menu.addAction(
+            "Score on the test images", lambda: self.score_requested.emit([row.run_id])
+        )
+        score.setEnabled(row.can_score)
+        menu.addSeparator()
+        menu.addAction("Copy", self.table.copy)
+        menu.addAction("Save comparison…", self.save_comparison)
+        return menu
+
+    def save_comparison(self) -> None:
+        """Ask where, and write the ranked runs as CSV or JSON."""
+        if self.results.comparison is None:
+            text = "There is nothing to save yet: no run is scored on the test images."
+            self.session.message.emit(text, "info")
+            return
+        name, _ = QFileDialog.getSaveFileName(
+            self, "Save comparison", "comparison.csv", "Tables (*.csv *.json)"
+        )
+        if name:
+            path = Path(name)
+            self.write_comparison(path if path.suffix else path.with_suffix(".csv"))
+
+    def write_comparison(self, path: Path) -> None:
+        """Write the ranked runs, in the background."""
+        from orgseg_app.runs.comparison import write_comparison
+
+        comparison = self.results.comparison
+        if comparison is None:
+            return
+        self.session.background.start(
+            "Saving the comparison",
+            lambda task: write_comparison(path, comparison),
+            lambda _: self.session.message.emit(f"Comparison saved as “{path.name}”.", "info"),
+            self.session.report_error,
+        )

@@ -1,0 +1,377 @@
+"""What the Compare workspace shows, gathered off the window's thread. No Qt.
+
+Only runs that were scored on the same frozen test images, those that are painted and in the test
+split today, and that had seen none of them while learning, are ranked against one another. Every
+other run stays in the table with the reason why it is not ranked.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orgseg_app.core.classes import BACKGROUND, ClassInfo
+from orgseg_app.core.split import TEST, TRAIN, VALIDATION
+from orgseg_app.runs.comparison import (
+    ClassScores,
+    Comparison,
+    ImageScores,
+    RunScores,
+    compare,
+    scored_by,
+)
+from orgseg_app.runs.folder import ACTIVE_STATES, RunFolder, list_runs
+from orgseg_app.runs.recipe import Recipe, differences
+from orgseg_app.runs.schema import recipe_fields
+
+if TYPE_CHECKING:
+    from orgseg_app.core.project import ProjectImage
+    from orgseg_app.files.project_file import ProjectFile
+    from orgseg_app.gui.run_entry import RunEntry
+
+FEW_FIELDS = 2
+
+MEASURES = {"iou": "IoU", "dice": "Dice (F1)", "precision": "Precision", "recall": "Recall"}
+MEASURE_WORDS = {
+    "iou": "Intersection over union: agreement ÷ (agreement + too much + missed). 1 is perfect.",
+    "dice": "Dice, the same as F1: twice the agreement ÷ (truth + prediction). 1 is perfect.",
+    "precision": "How much of what the model marked is right.",
+    "recall": "How much of the true structure the model found.",
+}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One training as the results need it, copied from the window's `RunEntry`."""
+
+    run: RunFolder
+    name: str
+    state: str
+    colour_index: int
+    has_model: bool
+    recipe: Recipe | None
+
+    @classmethod
+    def of(cls, entry: RunEntry) -> Candidate:
+        """From an entry of the runs model."""
+        return cls(
+            entry.run, entry.name, entry.state, entry.colour_index, entry.has_model, entry.recipe
+        )
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """One run in the table.
+
+    Attributes
+    ----------
+    run_id, name : str
+    colour_index : int
+    is_ranked : bool
+        Scored on all test images of today, as they are painted today, having seen none of them.
+    reason : str
+        Why it is not ranked, or "".
+    can_score : bool
+        Whether scoring it (again) would help.
+    pooled : ClassScores or None
+        Over all test images it was scored on.
+    images : mapping of image id to ImageScores
+        Test images of today only.
+    differs, all_that_differs : str
+        Fields of the recipe in which the runs of the table differ; see `what_differs`.
+    predictions_path : Path
+        Where its predictions for the test images lie.
+    seconds : float or None
+        Time to train.
+    """
+
+    run_id: str
+    name: str
+    colour_index: int
+    is_ranked: bool
+    reason: str
+    can_score: bool
+    pooled: ClassScores | None
+    images: Mapping[str, ImageScores]
+    differs: str
+    predictions_path: Path
+    all_that_differs: str = ""
+    seconds: float | None = None
+
+    def value(self, measure: str, class_name: str, *, mean: bool = False) -> float | None:
+        """One score.
+
+        Parameters
+        ----------
+        measure : str
+            ``"iou"``, ``"dice"``, ``"precision"`` or ``"recall"``.
+        class_name : str
+            "" for the mean over the classes.
+        mean : bool
+            Mean of the images' own scores instead of the pooled one. The two are never mixed.
+        """
+        if not mean:
+            return None if self.pooled is None else class_value(self.pooled, measure, class_name)
+        found = [class_value(item.scores, measure, class_name) for item in self.images.values()]
+        return average(found)
+
+
+def class_value(scores: ClassScores, measure: str, class_name: str = "") -> float | None:
+    """One score of a class, or ("") the mean over the classes other than background."""
+    if class_name:
+        return scores.by_class[measure].get(class_name)
+    if measure == "iou":
+        return scores.mean_iou
+    if measure == "dice":
+        return scores.mean_dice
+    return average(scores.by_class[measure].values())
+
+
+def average(values: Iterable[float | None]) -> float | None:
+    """Mean of those that exist, or None.
+
+    Examples
+    --------
+    >>> average([0.5, None, 1.0])
+    0.75
+    """
+    found = [value for value in values if value is not None]
+    return sum(found) / len(found) if found else None
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything the view shows.
+
+    Attributes
+    ----------
+    rows : tuple of ResultRow
+        Oldest run first.
+    images : mapping of id to name
+        Test images that are painted, in the order of the project.
+    class_names : tuple of str
+        Classes other than background.
+    comparison : Comparison or None
+        Of the ranked runs, for writing to a file.
+    problem : str
+        Why nothing can be compared, or "".
+    notes : tuple of str
+        Sentences to read before trusting the figures.
+    """
+
+    rows: tuple[ResultRow, ...] = ()
+    images: Mapping[str, str] = field(default_factory=dict)
+    class_names: tuple[str, ...] = ()
+    comparison: Comparison | None = None
+    problem: str = ""
+    notes: tuple[str, ...] = ()
+
+    def row(self, run_id: str) -> ResultRow | None:
+        """The row of a run."""
+        return next((row for row in self.rows if row.run_id == run_id), None)
+
+    @property
+    def ranked(self) -> list[ResultRow]:
+        """Runs that may be ranked."""
+        return [row for row in self.rows if row.is_ranked]
+
+    @property
+    def to_score(self) -> list[str]:
+        """Ids of runs that scoring would bring into the ranking."""
+        return [row.run_id for row in self.rows if row.can_score]
+
+
+def gather(file: ProjectFile, candidates: Sequence[Candidate]) -> Results:
+    """Read scores and compare; slow, so run it in the background.
+
+    Raises
+    ------
+    FileError
+        When the project cannot be read.
+    """
+    images = {
+        image.image_id: image.name
+        for image in file.project.in_split(TEST)
+        if _is_painted(file, image)
+    }
+    class_names = tuple(c.name for c in file.project.classes if c.class_id != BACKGROUND)
+    if not images:
+        split = file.project.in_split(TEST)
+        return Results(
+            class_names=class_names,
+            problem="No test image yet. Put one image aside for test and paint it: models are "
+            "compared on images they have not seen."
+            if not split
+            else "No test image is painted yet. Paint one of them (every class in it), so that "
+            "there is a truth to compare with.",
+        )
+    if not candidates:
+        return Results(images=images, class_names=class_names)
+    runs = [item.run for item in candidates]
+    scorings = [run for run in list_runs(file.path) if run.kind == "score"]
+    everything = compare(file, runs, TEST, images)
+    hashes = {i: file.project.images[i].sha256 for i in images}
+    reasons = {
+        scored.run_id: _reason(scored, candidate, images, _seen(candidate.run, hashes))
+        for scored, candidate in zip(everything.runs, candidates, strict=True)
+    }
+    pooled, comparison = _pool(file, runs, everything, reasons, images)
+    differs = what_differs(candidates)
+    rows = tuple(
+        ResultRow(
+            run_id=scored.run_id,
+            name=candidate.name,
+            colour_index=candidate.colour_index,
+            is_ranked=not reasons[scored.run_id][0],
+            reason=reasons[scored.run_id][0],
+            can_score=reasons[scored.run_id][1],
+            pooled=pooled.get(scored.run_id),
+            images={item.image_id: item for item in scored.per_image},
+            differs=differs[scored.run_id][0],
+            all_that_differs=differs[scored.run_id][1],
+            predictions_path=scored_by(candidate.run, scorings).predictions_path,
+            seconds=scored.seconds,
+        )
+        for scored, candidate in zip(everything.runs, candidates, strict=True)
+    )
+    return Results(rows, images, class_names, comparison, "", _notes(rows, images))
+
+
+def _is_painted(file: ProjectFile, image: ProjectImage) -> bool:
+    return bool(file.counts(image.image_id))
+
+
+def _pool(
+    file: ProjectFile,
+    runs: Sequence[RunFolder],
+    everything: Comparison,
+    reasons: Mapping[str, tuple[str, bool]],
+    images: Mapping[str, str],
+) -> tuple[dict[str, ClassScores | None], Comparison | None]:
+    """Pooled scores of every run over its own images: runs with the same images share a call."""
+    groups: dict[tuple[bool, frozenset[str]], list[RunFolder]] = {}
+    for run, scored in zip(runs, everything.runs, strict=True):
+        if scored.per_image:
+            ids = frozenset(item.image_id for item in scored.per_image)
+            groups.setdefault((not reasons[run.run_id][0], ids), []).append(run)
+    pooled: dict[str, ClassScores | None] = {}
+    ranked: Comparison | None = None
+    for (is_ranked, ids), members in groups.items():
+        found = compare(file, members, TEST, ids)
+        pooled |= {scored.run_id: scored.pooled for scored in found.runs}
+        if is_ranked:
+            ranked = found
+    return pooled, ranked
+
+
+def _seen(run: RunFolder, hashes: Mapping[str, str]) -> set[str]:
+    """Ids of today's test images that the run learnt from or was selected on."""
+    given = run.request.get("images")
+    facts = [fact for fact in given if isinstance(fact, dict)] if isinstance(given, list) else []
+    known = {fact.get("sha256") for fact in facts if fact.get("split") in (TRAIN, VALIDATION)}
+    return {image_id for image_id, sha256 in hashes.items() if sha256 in known}
+
+
+def _reason(
+    scored: RunScores, candidate: Candidate, images: Mapping[str, str], seen: Collection[str]
+) -> tuple[str, bool]:
+    """Why a run is not ranked ("" when it is), and whether scoring would help."""
+    can_score = candidate.has_model and candidate.state not in ACTIVE_STATES
+    if not scored.per_image:
+        if candidate.state in ACTIVE_STATES:
+            return "still learning", False
+        if not can_score:
+            return "has no model", False
+        if not seen:
+            return "not scored on these test images yet", True
+    reasons = []
+    if seen:
+        names = [name for image_id, name in images.items() if image_id in seen]
+        reasons.append(f"saw {_some(names, len(images))} while learning")
+        can_score = False
+    have = {item.image_id for item in scored.per_image} | set(seen)
+    missing = [name for image_id, name in images.items() if image_id not in have]
+    if missing:
+        reasons.append(f"not scored on {_some(missing, len(images))}")
+    outdated = [item.image for item in scored.per_image if item.is_outdated]
+    if outdated:
+        reasons.append(f"{_some(outdated, len(images))} changed since scoring")
+    return "; ".join(reasons), bool(reasons) and can_score
+
+
+def _some(names: Sequence[str], total: int) -> str:
+    if len(names) <= 2:
+        return " and ".join(names)
+    return f"{len(names)} of {total} test images"
+
+
+def _notes(rows: Sequence[ResultRow], images: Mapping[str, str]) -> tuple[str, ...]:
+    """What a person should know before believing the order."""
+    notes = []
+    outdated = dict.fromkeys(
+        item.image for row in rows for item in row.images.values() if item.is_outdated
+    )
+    if outdated:
+        verb = "was" if len(outdated) == 1 else "were"
+        notes.append(
+            f"{_some(list(outdated), len(images))} {verb} painted anew since runs were scored. "
+            "Score them again to compare on today's truth."
+        )
+    elif any(row.can_score for row in rows):
+        count = sum(row.can_score for row in rows)
+        noun = "run is" if count == 1 else "runs are"
+        notes.append(f"{count} {noun} not scored on all test images.")
+    return tuple(notes)
+
+
+def what_differs(candidates: Sequence[Candidate]) -> dict[str, tuple[str, str]]:
+    """For every run, its values of the fields in which the runs' recipes are not all alike.
+
+    Returns
+    -------
+    dict
+        Run id → (short, whole): ``("network width 32", "loss bce, network width 32, steps 400")``.
+        The short text leaves out values that most of the runs share, where more than two fields
+        differ; both are "" where all runs are alike.
+    """
+    recipes = {item.run.run_id: item.recipe for item in candidates if item.recipe is not None}
+    titles = {info.path: _title(info.title) for info in recipe_fields()}
+    first = next(iter(recipes.values()), None)
+    values: dict[str, dict[str, str]] = {run_id: {} for run_id in recipes}
+    base: dict[str, str] = {}
+    for run_id, recipe in recipes.items():
+        for path, (usual, own) in differences(first or recipe, recipe).items():
+            base[path], values[run_id][path] = _plain(usual), _plain(own)
+    order = [path for path in titles if path in base]
+    common = {
+        path: Counter(own.get(path, base[path]) for own in values.values()).most_common(1)[0][0]
+        for path in order
+    }
+    said = {item.run.run_id: ("", "") for item in candidates}
+    for run_id, own in values.items():
+        mine = {path: own.get(path, base[path]) for path in order}
+        whole = ", ".join(f"{titles[path]} {value}" for path, value in mine.items())
+        special = [path for path in order if mine[path] != common[path]]
+        short = ", ".join(f"{titles[path]} {mine[path]}" for path in special) or "as most runs"
+        said[run_id] = (whole if len(order) <= FEW_FIELDS else short, whole)
+    return said
+
+
+def _title(title: str) -> str:
+    """A field's title inside a list: lower case, without the unit."""
+    plain = title.partition(" (")[0]
+    return plain[:1].lower() + plain[1:]
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value).replace("_", " ").replace("+", " + ")
+
+
+def class_id_of(classes: Sequence[ClassInfo], name: str) -> int | None:
+    """Id of the class with this name, or None ("" or unknown)."""
+    return next((c.class_id for c in classes if name and c.name == name), None)

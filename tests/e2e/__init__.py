@@ -1,0 +1,1 @@
+"""The whole story, told in the real window with mouse and keys."""

@@ -1,0 +1,115 @@
+"""Predictions of a run: written whole, read back as they were."""
+
+from __future__ import annotations
+
+import os
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from orgseg_app.files import predictions
+from orgseg_app.files.errors import ProjectError
+from orgseg_app.files.predictions import (
+    Prediction,
+    predicted_images,
+    read_prediction,
+    write_prediction,
+    write_predictions,
+)
+from tests.files.projects import small_project
+
+
+def a_mask(shape=(1, 30, 40), seed=0):
+    return np.random.default_rng(seed).integers(0, 4, shape).astype(np.uint8)
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    shape=st.tuples(st.integers(1, 3), st.integers(1, 300), st.integers(1, 300)),
+    classes=st.integers(0, 4),
+    seed=st.integers(0, 1000),
+)
+def test_a_prediction_comes_back(tmp_path, shape, classes, seed):
+    path = tmp_path / "pred ü.h5"
+    mask = a_mask(shape, seed)
+    probability = None
+    if classes:
+        probability = np.random.default_rng(seed).integers(0, 256, (classes, *shape)).astype("u1")
+    write_prediction(path, "abc123", mask, probability)
+    found = read_prediction(path, "abc123")
+    np.testing.assert_array_equal(found.mask, mask)
+    if probability is None:
+        assert found.probability is None
+    else:
+        np.testing.assert_array_equal(found.probability, probability)
+
+
+def test_one_after_the_other_and_again(tmp_path):
+    path = tmp_path / "p.h5"
+    assert predicted_images(path) == []
+    write_prediction(path, "a", a_mask(seed=1))
+    write_predictions(path, [Prediction("b", a_mask(seed=2)), Prediction("c", a_mask(seed=3))])
+    write_prediction(path, "a", a_mask((2, 5, 6), seed=4))
+    assert predicted_images(path) == ["a", "b", "c"]
+    np.testing.assert_array_equal(read_prediction(path, "a").mask, a_mask((2, 5, 6), seed=4))
+    np.testing.assert_array_equal(read_prediction(path, "c").mask, a_mask(seed=3))
+    assert os.listdir(tmp_path) == ["p.h5"]
+    with h5py.File(path) as file:
+        assert file["predictions/b/mask"].fletcher32
+
+
+def test_a_failure_keeps_what_was_there(tmp_path, monkeypatch):
+    path = tmp_path / "p.h5"
+    write_prediction(path, "a", a_mask())
+    before = path.read_bytes()
+
+    def later():
+        yield Prediction("b", a_mask())
+        raise OSError(5, "Input/output error")
+
+    with pytest.raises(ProjectError, match=r"“p.h5” could not be saved: input/output error"):
+        write_predictions(path, later())
+    with pytest.raises(ValueError, match="uint8"):
+        write_prediction(path, "b", a_mask().astype(int))
+    with pytest.raises(ValueError, match="Probabilities are"):
+        write_prediction(path, "b", a_mask(), a_mask((2, 1, 30, 41)))
+    with pytest.raises(ValueError, match="no image id"):
+        write_prediction(path, "../b", a_mask())
+    assert path.read_bytes() == before
+
+
+def test_what_holds_no_predictions(tmp_path):
+    with pytest.raises(ProjectError, match="There is no file"):
+        read_prediction(tmp_path / "gone.h5", "a")
+    small_project(tmp_path / "p.orgseg", 1).close()
+    before = (tmp_path / "p.orgseg").read_bytes()
+    with pytest.raises(ProjectError, match="holds no predictions"):
+        write_prediction(tmp_path / "p.orgseg", "a", a_mask())
+    assert (tmp_path / "p.orgseg").read_bytes() == before
+    write_prediction(tmp_path / "p.h5", "a", a_mask())
+    with pytest.raises(ProjectError, match="no prediction of this image"):
+        read_prediction(tmp_path / "p.h5", "b")
+    with h5py.File(tmp_path / "p.h5", "r+") as file:
+        file["predictions/b"] = h5py.ExternalLink(str(tmp_path / "p.orgseg"), "/images")
+    with pytest.raises(ProjectError, match="links"):
+        read_prediction(tmp_path / "p.h5", "a")
+
+
+def test_bombs_and_odd_types_are_refused(tmp_path):
+    path = tmp_path / "p.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["format"] = np.bytes_(predictions.FORMAT)
+        file.create_dataset("predictions/a/mask", (1, 2**25, 2**25), "u1", chunks=(1, 256, 256))
+        file.create_dataset("predictions/b/mask", (1, 5, 5), "f8")
+        file.create_group("predictions/c")
+    with pytest.raises(ProjectError, match="impossible size"):
+        read_prediction(path, "a")
+    with pytest.raises(ProjectError, match="mask is float64"):
+        read_prediction(path, "b")
+    with pytest.raises(ProjectError, match="is damaged"):
+        read_prediction(path, "c")

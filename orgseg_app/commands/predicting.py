@@ -110,7 +110,7 @@ def find_model(text: str, near: Sequence[Path]) -> RunFolder | Path:
 def _projects_nearby(near: Iterable[Path]) -> list[Path]:
     folders = [Path.cwd()]
     for path in near:
-        folders += [path.absolute(), *list(path.absolute().parents)[:2]]
+        folders += [path.absolute(), *list(path.absolute().parents)[:4]]
     found: dict[Path, None] = {}
     for folder in dict.fromkeys(folders):
         try:

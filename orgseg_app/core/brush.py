@@ -54,8 +54,8 @@ def swept(
     radius = size / 2
     y0, x0 = math.floor(min(ay, by) - radius), math.floor(min(ax, bx) - radius)
     y1, x1 = math.ceil(max(ay, by) + radius), math.ceil(max(ax, bx) + radius)
-    dy = np.arange(y0, y1) + (0.5 - ay)
-    dx = np.arange(x0, x1) + (0.5 - ax)
+    dy = np.arange(y0, y1, dtype=np.float64) + np.float64(0.5 - ay)
+    dx = np.arange(x0, x1, dtype=np.float64) + np.float64(0.5 - ax)
     vy, vx = by - ay, bx - ax
     if square:
         low_y, high_y = _reach(dy[:, None], vy, radius)

@@ -143,9 +143,7 @@ def prepare_import(
     ValueError
         When there is no room for that many classes.
     """
-    return Intake(
-        plan, choice, class_target(plan, choice, classes), _splits(plan, choice, images)
-    )
+    return Intake(plan, choice, class_target(plan, choice, classes), _splits(plan, choice, images))
 
 
 def class_target(

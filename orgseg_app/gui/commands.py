@@ -217,12 +217,9 @@ class Commands(QObject):
                 session.select_class(wanted if wanted in others else others[0])
 
     def new_class(self) -> None:
-        """Add a class with a free name; it is renamed in its row."""
-        names = {c.name.casefold() for c in self.session.classes}
-        number = len(self.session.classes)
-        while f"class {number}" in names:
-            number += 1
-        self._try(lambda: self.session.add_class(f"class {number}"))
+        """Add a class and let its name be typed in its row."""
+        self.window.show_workspace("annotate")
+        self._try(self.window.ensure_parts().classes.add_class)
 
     def _choose_class(self, number: int) -> None:
         if number <= len(self.session.classes):

@@ -44,8 +44,9 @@ class Exporting(QObject):
             )
 
         def on_success(written: list[Path]) -> None:
-            files = f"{len(written)} file{'' if len(written) == 1 else 's'}"
-            self.session.message.emit(f"{files} written to {out}.", "info")
+            if self.window.workspace != "export":  # there the panel says it
+                files = f"{len(written)} file{'' if len(written) == 1 else 's'}"
+                self.session.message.emit(f"{files} written to {out}.", "info")
 
         self._panel_task(
             self.session.background.start(

@@ -84,7 +84,8 @@ class ShortcutsDialog(QDialog):
     def _filter(self, text: str) -> None:
         wanted = text.casefold().split()
         for place in range(self.table.rowCount()):
-            cells = " ".join(self.table.item(place, c).text() for c in range(3)).casefold()
+            items = [self.table.item(place, column) for column in range(3)]
+            cells = " ".join(item.text() for item in items if item is not None).casefold()
             self.table.setRowHidden(place, not all(w in cells for w in wanted))
 
 

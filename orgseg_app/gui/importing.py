@@ -169,7 +169,7 @@ def sample_path(kind: str) -> Path:
 
 
 def free_path(folder: Path, stem: str) -> Path:
-    """A project path that is not taken: "name", "name 2", …"""
+    """A project path that is not taken: "name", "name 2" and so on."""
     path, number = folder / f"{stem}{PROJECT_SUFFIX}", 2
     while path.exists():
         path = folder / f"{stem} {number}{PROJECT_SUFFIX}"

@@ -173,8 +173,8 @@ class MainWindow(QMainWindow):
         actions["undo"].setText(f"Undo {undo.title}" if undo else "Undo")
         actions["redo"].setText(f"Redo {redo.title}" if redo else "Redo")
         names = {c.class_id: c.name for c in session.classes}
-        for number, info in enumerate(session.classes[:9], 1):
-            actions[f"class_{number}"].setText(f"Paint {info.name}")
+        for number, kind in enumerate(session.classes[:9], 1):
+            actions[f"class_{number}"].setText(f"Paint {kind.name}")
         for number in range(1, 10):
             actions[f"class_{number}"].setVisible(number <= len(names))
         for workspace in WORKSPACES:
@@ -244,11 +244,9 @@ class MainWindow(QMainWindow):
             self.restoreGeometry(QByteArray.fromBase64(text.encode("ascii", "ignore")))
 
     def _store_geometry(self) -> None:
-        self.settings.window_state["main"] = bytes(self.saveGeometry().toBase64()).decode()
+        self.settings.window_state["main"] = _text(self.saveGeometry())
         if self.parts is not None:
-            self.settings.window_state["splitter"] = bytes(
-                self.parts.splitter.saveState().toBase64()
-            ).decode()
+            self.settings.window_state["splitter"] = _text(self.parts.splitter.saveState())
 
     def set_theme(self, name: str) -> None:
         """System, light or dark."""
@@ -256,3 +254,8 @@ class MainWindow(QMainWindow):
         theme.apply(QApplication.instance(), name)  # type: ignore[arg-type]
         settings_module.save(self.settings)
         self.refresh_actions()
+
+
+def _text(state: QByteArray) -> str:
+    """Qt's bytes in letters, for the settings file."""
+    return bytes(state.toBase64().data()).decode("ascii")

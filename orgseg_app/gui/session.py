@@ -270,7 +270,7 @@ class Session(QObject):
         problems = [] if problems is None else problems
         if classes:
             self._set_classes(classes)
-        task = self.background.start(
+        return self.background.start(
             "Importing images",
             lambda task: file.add_images(
                 items,
@@ -280,7 +280,6 @@ class Session(QObject):
             lambda added: self._on_added(added, problems),
             self.report_error,
         )
-        return task
 
     def _on_added(self, added: list[ProjectImage], problems: Sequence[str]) -> None:
         self.images_changed.emit()

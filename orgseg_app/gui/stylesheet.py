@@ -21,7 +21,6 @@ QToolTip { background: $raised; color: $text; border: 1px solid $line; padding: 
 QWidget[surface="window"] { background: $window; }
 QWidget[surface="panel"] { background: $panel; }
 QWidget[surface="strip"] { background: $panel; border-top: 1px solid $line; }
-QWidget[surface="message"] { background: $panel; border-bottom: 1px solid $line; }
 QWidget[surface="bar"] { background: $raised; border: 1px solid $line; border-radius: 6px; }
 QWidget[surface="canvas"] { background: $canvas; color: $on_canvas; }
 

@@ -108,6 +108,8 @@ class Training(QObject):
                 self._accept(run.run.predictions_path, image_id)
             else:
                 self.session.message.emit(f"The prediction did not finish. {run.message}", "error")
+        elif run.kind == "predict" and self.window.workspace == "export":
+            pass  # the panel says it
         elif run.state == "failed":
             self.session.message.emit(f"“{run.name}” failed. {run.message}", "error")
         elif run.state in ("finished", "stopped"):

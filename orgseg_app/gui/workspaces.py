@@ -27,9 +27,8 @@ from orgseg_app.gui.widgets import PageStack, ScrollColumn, surface
 if TYPE_CHECKING:
     from orgseg_app.gui.main_window import MainWindow
 
-LEFT_WIDTH = 216
-RIGHT_WIDTH = 300
-SIDE_LEAST = 288
+LEFT_WIDTH = 188
+RIGHT_WIDTH = 276
 
 
 class Workspaces(QWidget):
@@ -122,6 +121,7 @@ class Workspaces(QWidget):
         self.results.annotate_requested.connect(lambda: window.show_workspace("annotate"))
         self.runs_panel.recipe_requested.connect(self.training.use_recipe)
         self.runs_panel.train_requested.connect(lambda: self.training.button.setFocus())
+        self.export.annotate_requested.connect(lambda: window.show_workspace("annotate"))
         self.export.train_requested.connect(lambda: window.show_workspace("train"))
         self.export.export_masks_requested.connect(commands.exporting.export_masks)
         self.export.predict_folder_requested.connect(commands.exporting.predict_folder)

@@ -84,7 +84,7 @@ class Driver:
         if self.pictures is not None:
             self.rest()
             self.pictures.mkdir(parents=True, exist_ok=True)
-            self.window.grab().save(str(self.pictures / f"{name}.png"))
+            self.window.grab().save(str(self.pictures / f"{name}.jpg"), quality=90)
 
     def click(self, widget: QWidget) -> None:
         """Press a button as a person would; it must be there and usable."""
@@ -121,6 +121,12 @@ class Driver:
         self.parts.canvas.setFocus()
         QTest.keyClick(self.parts.canvas, key, modifiers)
         self.rest(0.05)
+
+    def point(self, spot: QPoint) -> None:
+        """Move the pointer over the canvas, so that the footprint shows."""
+        QTest.mouseMove(self.parts.canvas, spot - QPoint(5, 5))
+        QTest.mouseMove(self.parts.canvas, spot)
+        self.rest(0.1)
 
     def workspace(self, name: str) -> None:
         """Click a tab of the header."""

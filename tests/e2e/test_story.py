@@ -1,4 +1,4 @@
-"""Open, paint, undo, train, compare, export, on real images, in the real window, with mouse and keys."""
+"""The whole story on real images, in the real window, with mouse and keys."""
 
 from __future__ import annotations
 
@@ -146,6 +146,7 @@ def test_a_killed_window_finds_its_training_again(tmp_path: Path, orgseg_home: P
     finally:
         window.send_signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
         window.wait(10)
+        window.stdout.close()  # type: ignore[union-attr]
     assert said["state"] == "running", said
     facts = tell(orgseg_home, "find", path, said["run"])
     assert facts["found"] in ("running", "finished")

@@ -86,7 +86,7 @@ def predicted(truth: np.ndarray, quality: float, seed: int) -> np.ndarray:
     mask = np.roll(truth, (shift, -shift), (1, 2))
     mask[mask == 0] = 1
     depth, height, width = mask.shape
-    classes = np.unique(truth[truth > 0])
+    classes = np.unique(mask)
     for _ in range(round((1 - quality) * 30)):
         y, x = random.integers(0, height - 6), random.integers(0, width - 6)
         mask[random.integers(depth), y : y + 6, x : x + 6] = random.choice(classes)
@@ -105,7 +105,7 @@ def record_events(
     class_ids: Sequence[int] = (2,),
     seed: int = 0,
 ) -> None:
-    """Write the events of a training that came as far as step `upto` and ended as `end` ("" not)."""
+    """Write the events of a training: as far as step `upto`, ended as `end` ("" is not ended)."""
     random = np.random.default_rng(seed)
     last, best = upto or steps, -1.0
     with EventWriter(run.events_path) as events:

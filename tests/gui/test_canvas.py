@@ -25,7 +25,9 @@ PLAIN = Qt.KeyboardModifier.NoModifier
 @pytest.fixture
 def session(tmp_path: Path, qtbot: QtBot) -> Iterator[Session]:
     session = Session()
-    session.create_project(tmp_path / "pröject with spaces.orgseg", default_classes(["ER", "nucleus"]))
+    session.create_project(
+        tmp_path / "pröject with spaces.orgseg", default_classes(["ER", "nucleus"])
+    )
     rng = np.random.default_rng(0)
     assert session.file is not None
     session.file.add_images(

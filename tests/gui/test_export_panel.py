@@ -393,7 +393,7 @@ def test_examples_show_the_values_as_they_are_written(qtbot: QtBot) -> None:
 
     def brightest(form: str, classes: Any) -> int:
         image = example(form, classes).toImage()
-        return image.pixelColor(40, 60).lightness()
+        return image.pixelColor(54, 30).lightness()
 
     assert brightest("png", one) == 255  # the structure is 255
     assert brightest("png", two) < 20  # classes are 1, 2, …: nearly black

@@ -76,6 +76,14 @@ def test_the_canvas_neither_moves_nor_loses_the_keyboard(window: Window) -> None
     assert abs(window.bar.geometry().center().x() - window.rect().center().x()) <= 1
 
 
+def test_a_short_message_covers_little(window: Window) -> None:
+    window.bar.show_message("Saved.", "info")
+    narrow = window.bar.width()
+    window.bar.show_message("“cell_01.tif” cannot be read: it ends too early, so it is left out.")
+    assert narrow < window.bar.width() < window.width()
+    assert window.bar.words.text().endswith("left out.")
+
+
 def test_what_was_done_fades_and_what_went_wrong_stays(
     bar: MessageBar, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:

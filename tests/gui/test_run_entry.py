@@ -18,7 +18,7 @@ from orgseg_app.runs.folder import RunFolder
 from orgseg_app.runs.recipe import PRESETS, with_settings
 
 
-@pytest.fixture()
+@pytest.fixture
 def entry(tmp_path: Path) -> RunEntry:
     run = RunFolder.create(tmp_path, name="run", kind="train", recipe=PRESETS["fast"])
     return RunEntry(run, run.run_id, "run", "train", "running", 0.0, run.recipe)

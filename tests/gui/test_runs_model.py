@@ -21,7 +21,7 @@ from tests.gui.recorded_runs import (
 )
 
 
-@pytest.fixture()
+@pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "cells.orgseg"
     with make_project(path, side=48) as file:
@@ -30,7 +30,7 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture()
+@pytest.fixture
 def world(path: Path, qtbot: QtBot) -> Iterator[World]:
     with opened(path) as world:
         qtbot.waitUntil(lambda: len(world.runs.all()) == 2 and world.is_read)

@@ -35,13 +35,13 @@ write(event="stopped", run="x", message="Stopped as asked.")
 """
 
 
-@pytest.fixture()
+@pytest.fixture
 def project(tmp_path: Path) -> Iterator[ProjectFile]:
     with make_project(tmp_path / "cells µ.orgseg") as file:
         yield file
 
 
-@pytest.fixture()
+@pytest.fixture
 def thread(qtbot: QtBot) -> Iterator[TrainingThread]:
     thread = TrainingThread()
     thread.start()
@@ -69,7 +69,7 @@ class Heard:
         return [event for i, events in self.batches if i == run.run_id for event in events]
 
 
-@pytest.fixture()
+@pytest.fixture
 def heard(thread: TrainingThread) -> Heard:
     return Heard(thread)
 

@@ -16,6 +16,7 @@ from orgseg_app.gui.widgets import (
     ElidedLabel,
     EmptyState,
     IconButton,
+    PageStack,
     PrimaryButton,
     ScrollColumn,
     SecondaryButton,
@@ -256,6 +257,32 @@ def test_column_scrolls_only_up_and_down(qtbot: QtBot) -> None:
     column.show()
     assert column.verticalScrollBar().maximum() > 0
     assert not column.horizontalScrollBar().isVisible()
+
+
+def test_pages_not_shown_claim_no_room(qtbot: QtBot) -> None:
+    stack = PageStack()
+    qtbot.addWidget(stack)
+    small, large = QWidget(), QWidget()
+    for page, width in ((small, 100), (large, 900)):
+        inner = QVBoxLayout(page)
+        wide = QLabel()
+        wide.setMinimumWidth(width)
+        inner.addWidget(wide)
+        stack.addWidget(page)
+    assert stack.minimumSizeHint().width() < 200
+    stack.setCurrentWidget(large)
+    assert stack.minimumSizeHint().width() >= 900
+
+
+def test_column_is_never_narrower_than_its_content(qtbot: QtBot) -> None:
+    content = QWidget()
+    inner = QVBoxLayout(content)
+    wide = QLabel()
+    wide.setMinimumWidth(300)
+    inner.addWidget(wide)
+    column = ScrollColumn(content)
+    qtbot.addWidget(column)
+    assert column.minimumSizeHint().width() >= 300
 
 
 def test_tone_can_be_taken_back(qapp: QApplication, qtbot: QtBot) -> None:

@@ -390,7 +390,7 @@ class AnnotationCanvas(PlaneView):
             if self._outlines[0] != (size, square):
                 self._outlines = ((size, square), footprint_outline(size, square=square))
             shapes = [
-                QPolygonF([QPointF(p.x() * zoom, p.y() * zoom) + middle for p in outline])
+                QPolygonF([QPointF(p.x() * zoom, p.y() * zoom) + middle for p in outline.toList()])
                 for outline in self._outlines[1]
             ]
             two_tone(painter, lambda: [painter.drawPolyline(shape) for shape in shapes])

@@ -413,5 +413,5 @@ def _as_qimage(pixels: np.ndarray, kind: Any, ratio: float) -> QImage:
     pixels = np.ascontiguousarray(pixels)
     image = QImage(pixels.data, pixels.shape[1], pixels.shape[0], pixels.strides[0], kind)
     image.setDevicePixelRatio(ratio)
-    image._pixels = pixels  # the wrapper keeps the memory alive as long as it lives
+    image._pixels = pixels  # type: ignore[attr-defined]  # the wrapper keeps the memory alive as long as it lives
     return image

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -85,7 +85,7 @@ def value_range(plane: NDArray[np.generic]) -> tuple[float, float]:
 
 
 def to_bytes(
-    values: NDArray[np.generic], low: float, high: float, gamma: float = 1.0
+    values: NDArray[Any], low: float, high: float, gamma: float = 1.0
 ) -> NDArray[np.uint8]:
     """Values to 0…255 between two limits; not-a-number becomes 0."""
     span = max(high - low, 1e-12)
@@ -111,7 +111,7 @@ class PlanePyramid:
 
     def __init__(self, plane: NDArray[np.generic]) -> None:
         self.plane = plane
-        self._levels: list[list[NDArray[np.generic]]] = [[np.ascontiguousarray(c) for c in plane]]
+        self._levels: list[list[NDArray[Any]]] = [[np.ascontiguousarray(c) for c in plane]]
 
     @property
     def size_yx(self) -> tuple[int, int]:
@@ -158,7 +158,7 @@ class PlanePyramid:
 
 
 def _warp(
-    array: NDArray[np.generic], matrix: NDArray[np.float64], size: tuple[int, int], flags: int
+    array: NDArray[Any], matrix: NDArray[np.float64], size: tuple[int, int], flags: int
 ) -> NDArray[np.generic]:
     """Resample only the part that is needed: OpenCV refuses sides of 32,768 and more."""
     x0 = max(0, math.floor(matrix[0, 2]) - 1)
@@ -262,25 +262,24 @@ def tint(
         solid = colours.copy()
         solid[:, 3] = 255
         cv2.copyTo(_look_up(inner, solid), edge, out)
-    out = out.view(np.uint32)
+    tinted = out.view(np.uint32)
     if hatch_unlabelled:
         rows = np.arange(height)[:, None] + offset_yx[0]
         columns = np.arange(width)[None, :] + offset_yx[1]
         lines = ((rows + columns) % _HATCH_PERIOD == 0) & (inner == 0)
-        np.copyto(out, np.uint32(0x60606060), where=lines)
-    return out
+        np.copyto(tinted, np.uint32(0x60606060), where=lines)
+    return tinted
 
 
 def _look_up(values: NDArray[np.uint8], colours: NDArray[np.uint8]) -> NDArray[np.int32]:
     """The premultiplied colour of every value."""
-    return np.asarray(cv2.LUT(values, _premultiplied(colours).view(np.int32)))
+    table = _premultiplied(colours).view(np.int32)
+    return np.asarray(cv2.LUT(values, table), np.int32)
 
 
 def _premultiplied(colours: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """Colours as Qt's premultiplied ARGB, one number each."""
     red, green, blue, alpha = (colours[:, i].astype(np.uint32) for i in range(4))
-    return (
-        (alpha << 24)
-        | ((red * alpha // 255) << 16)
-        | ((green * alpha // 255) << 8)
-        | (blue * alpha // 255)
-    )
+    packed = (alpha << 24) | ((red * alpha // 255) << 16)
+    packed |= ((green * alpha // 255) << 8) | (blue * alpha // 255)
+    return packed.astype(np.uint32)

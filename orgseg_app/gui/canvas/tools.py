@@ -294,7 +294,7 @@ def footprint_outline(size: int, *, square: bool) -> list[QPolygonF]:
 
     centre = 0.5 if size % 2 else 0.0
     y0, x0, where = brush.swept((centre, centre), (centre, centre), size, square=square)
-    big = np.kron(where.astype(np.uint8), np.ones((2, 2), np.uint8))
+    big = where.astype(np.uint8).repeat(2, axis=0).repeat(2, axis=1)
     big = np.pad(big, 1)
     found, _ = cv2.findContours(big, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     outlines = []

@@ -37,6 +37,15 @@ class _Curves:
     best: Any
 
 
+@dataclass
+class _Plot:
+    """A view and its axes."""
+
+    box: Any
+    left: Any
+    bottom: Any
+
+
 class CurvesFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
     """Loss above, validation IoU below; the pointer reads off both."""
 
@@ -48,49 +57,53 @@ class CurvesFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self._entries: list[RunEntry] = []
         self._curves: dict[str, _Curves] = {}
         self._looks: dict[str, tuple[bool, bool]] = {}
-        self.ci.layout.setContentsMargins(8, 4, 12, 4)
-        self.ci.layout.setSpacing(0)
-        self._titles = [self._add_title(0), self._add_title(2)]
-        self.loss = self._add_plot(1)
-        self.iou = self._add_plot(3)
-        self.iou.setXLink(self.loss)
-        self.loss.getAxis("bottom").setStyle(showValues=False)
-        for row, factor in ((1, 5), (3, 5)):
-            self.ci.layout.setRowStretchFactor(row, factor)
+        self._is_log = False
+        layout = self.ci.layout
+        layout.setContentsMargins(8, 4, 12, 4)
+        layout.setSpacing(0)
+        self._titles = [self._add_title(0), self._add_title(3)]
+        self.loss, self.iou = self._add_plot(1), self._add_plot(4)
+        self.iou.box.setXLink(self.loss.box)
+        self.loss.bottom.setStyle(showValues=False)
+        for row in (1, 4):
+            layout.setRowStretchFactor(row, 1)
         self._lines = [pg.InfiniteLine(angle=90, movable=False) for _ in range(2)]
         for plot, line in zip((self.loss, self.iou), self._lines, strict=True):
             line.setVisible(False)
             line.setZValue(-10)
-            plot.addItem(line, ignoreBounds=True)
+            plot.box.addItem(line, ignoreBounds=True)
         self.readout = Readout(self)
         self.scene().sigMouseMoved.connect(self._on_mouse_moved)
         self.restyle()
 
     def _add_title(self, row: int) -> Any:
         title = pg.LabelItem("", justify="left")
-        self.addItem(title, row=row, col=0)
+        self.addItem(title, row=row, col=0, colspan=2)
         return title
 
-    def _add_plot(self, row: int) -> Any:
-        plot = self.addPlot(row=row, col=0)
-        plot.setMenuEnabled(False)
-        plot.hideButtons()
-        plot.setMouseEnabled(x=False, y=False)
-        plot.setDefaultPadding(0.02)
-        plot.getAxis("left").setWidth(AXIS_WIDTH)
-        plot.showGrid(x=False, y=True, alpha=0.15)
-        return plot
+    def _add_plot(self, row: int) -> _Plot:
+        """A view with two axes; PlotItem would bring menus and buttons that nobody wants here."""
+        box = pg.ViewBox(enableMenu=False, enableMouse=False, defaultPadding=0.02)
+        left, bottom = pg.AxisItem("left"), pg.AxisItem("bottom")
+        left.setWidth(AXIS_WIDTH)
+        left.setGrid(38)
+        for axis in (left, bottom):
+            axis.linkToView(box)
+            axis.setZValue(-100)
+        self.addItem(left, row=row, col=0)
+        self.addItem(box, row=row, col=1)
+        self.addItem(bottom, row=row + 1, col=1)
+        return _Plot(box, left, bottom)
 
     def restyle(self) -> None:
         """Colours and type of the theme in use."""
         now = theme.current()
         self.setBackground(now.panel)
         for plot in (self.loss, self.iou):
-            for name in ("left", "bottom"):
-                axis = plot.getAxis(name)
+            for axis, line in ((plot.left, None), (plot.bottom, now.line)):
                 axis.setTickFont(theme.font(theme.CAPTION_PX))
                 axis.setTextPen(now.secondary)
-                axis.setPen(pg.mkPen(now.line if name == "bottom" else None))
+                axis.setPen(pg.mkPen(line))
                 axis.setTickPen(pg.mkPen(QColor(now.control)))
                 axis.setStyle(
                     tickLength=0, tickTextOffset=6, maxTickLevel=0, hideOverlappingLabels=False
@@ -102,7 +115,11 @@ class CurvesFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
 
     def set_log_loss(self, on: bool) -> None:
         """Loss on a logarithmic scale."""
-        self.loss.setLogMode(y=on)
+        self._is_log = on
+        self.loss.left.setLogMode(x=False, y=on)
+        for curves in self._curves.values():
+            for item in (curves.raw, curves.smooth):
+                item.setLogMode(False, on)
         self._fit()
 
     # -- drawing -----------------------------------------------------------------------------------
@@ -128,25 +145,27 @@ class CurvesFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self._fit()
 
     def _add_curves(self) -> _Curves:
-        def curve(plot: Any) -> Any:
+        def curve(plot: _Plot) -> Any:
             item = pg.PlotDataItem(antialias=True, connect="finite")
             item.setDownsampling(auto=True, method="peak")
             item.setClipToView(True)
-            plot.addItem(item)
+            if plot is self.loss:
+                item.setLogMode(False, self._is_log)
+            plot.box.addItem(item)
             return item
 
         best = pg.ScatterPlotItem(size=8, pxMode=True, antialias=True)
         curves = _Curves(curve(self.loss), curve(self.loss), curve(self.iou), best)
-        self.iou.addItem(best)
+        self.iou.box.addItem(best)
         return curves
 
     def _remove(self, run_id: str) -> None:
         curves = self._curves.pop(run_id)
         self._looks.pop(run_id, None)
         for item in (curves.raw, curves.smooth):
-            self.loss.removeItem(item)
+            self.loss.box.removeItem(item)
         for item in (curves.iou, curves.best):
-            self.iou.removeItem(item)
+            self.iou.box.removeItem(item)
 
     def _draw(self, entry: RunEntry, is_behind: bool, with_raw: bool) -> None:
         curves = self._curves[entry.run_id]
@@ -212,20 +231,20 @@ class CurvesFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
                     last.append(float(x[-1]))
                     if item is curves.iou and np.isfinite(y).any():
                         low = min(low, float(np.nanmin(y)))
-        self.loss.setXRange(0, max(last), padding=0.01)
-        self.iou.setYRange(
+        self.loss.box.setXRange(0, max(last), padding=0.01)
+        self.iou.box.setYRange(
             max(0.0, math.floor(low * 10) / 10) if low < 1 else 0.0, 1.0, padding=0.09
         )
-        self.loss.enableAutoRange(axis="y")
+        self.loss.box.enableAutoRange(axis=pg.ViewBox.YAxis)
 
     # -- the pointer -------------------------------------------------------------------------------
 
     def _on_mouse_moved(self, at: QPointF) -> None:
-        box = self.loss.vb.sceneBoundingRect().united(self.iou.vb.sceneBoundingRect())
+        box = self.loss.box.sceneBoundingRect().united(self.iou.box.sceneBoundingRect())
         if not self._entries or not box.contains(at):
             self._hide_readout()
             return
-        self.read_at(float(self.loss.vb.mapSceneToView(at).x()), QPointF(self.mapFromScene(at)))
+        self.read_at(float(self.loss.box.mapSceneToView(at).x()), QPointF(self.mapFromScene(at)))
 
     def read_at(self, step: float, at: QPointF) -> None:
         """Show the values at the reported step closest to `step`."""

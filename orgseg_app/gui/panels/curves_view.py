@@ -9,8 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPoint, QRectF, QSize, Qt, QTimer
-from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QImage, QPainter, QShowEvent
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QPoint, QRectF, QSize, Qt, QTimer
+from PySide6.QtGui import (
+    QContextMenuEvent,
+    QGuiApplication,
+    QImage,
+    QImageWriter,
+    QPainter,
+    QShowEvent,
+)
 from PySide6.QtWidgets import QFileDialog, QMenu, QStackedLayout, QVBoxLayout, QWidget
 
 from orgseg_app.gui import theme
@@ -184,22 +191,26 @@ class CurvesView(QWidget):
         OSError
             When it cannot be written.
         """
+        buffer = QBuffer()
+        buffer.open(QIODevice.OpenModeFlag.WriteOnly)
         if path.suffix.lower() == ".svg":
-            from PySide6.QtSvg import QSvgGenerator
+            self._write_svg(buffer)
+        else:
+            QImageWriter(buffer, QByteArray(b"png")).write(self.to_image())
+        path.write_bytes(buffer.data().data())
 
-            generator = QSvgGenerator()
-            generator.setFileName(str(path))
-            generator.setSize(self.size())
-            generator.setViewBox(self.rect())
-            generator.setTitle("Learning curves")
-            painter = QPainter()
-            if not painter.begin(generator):
-                raise OSError(f"“{path}” could not be written. Choose another folder.")
-            painter.fillRect(self.rect(), theme.current().colour("panel"))
-            self._paint_to(painter)
-            painter.end()
-        elif not self.to_image().save(str(path)):
-            raise OSError(f"“{path}” could not be written. Choose another folder.")
+    def _write_svg(self, device: QIODevice) -> None:
+        from PySide6.QtSvg import QSvgGenerator
+
+        generator = QSvgGenerator()
+        generator.setOutputDevice(device)
+        generator.setSize(self.size())
+        generator.setViewBox(self.rect())
+        generator.setTitle("Learning curves")
+        painter = QPainter(generator)
+        painter.fillRect(self.rect(), theme.current().colour("panel"))
+        self._paint_to(painter)
+        painter.end()
 
     def _paint_to(self, painter: QPainter) -> None:
         if self.legend.isVisible():
@@ -221,7 +232,8 @@ class CurvesView(QWidget):
             try:
                 self.save(path)
             except OSError as error:
-                self.runs.session.report_error(error)
+                text = f"The curves could not be saved: {error.strerror}. Choose another folder."
+                self.runs.session.message.emit(text, "error")
 
 
 def _empty_text(entries: Sequence[RunEntry]) -> str:

@@ -130,7 +130,7 @@ class DifferenceView(QWidget):
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             self._modes.addButton(button, number)
             row.addWidget(button)
-        self._modes.idClicked.connect(lambda number: self.set_mode(MODES[number]))
+        self._modes.idClicked.connect(self._on_mode)
         row.addSpacing(GAP)
         self.legend = QWidget()
         keys = QHBoxLayout(self.legend)
@@ -336,6 +336,9 @@ class DifferenceView(QWidget):
         for other, pane in enumerate(self.panes):
             if other != place:
                 pane.set_view(state)
+
+    def _on_mode(self, number: int) -> None:
+        self.set_mode(MODES[number])
 
     def _on_plane(self, z: int) -> None:
         self._z = z

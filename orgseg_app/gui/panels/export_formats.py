@@ -109,5 +109,5 @@ def _shapes(count: int) -> list[tuple[QPainterPath, QRectF]]:
     disc.addEllipse(QPointF(34, 34), 9, 9)
     if count == 1:
         blob.addEllipse(QPointF(36, 36), 6, 6)
-    found = [(blob, QRectF(6, 9, 22, 16)), (disc, QRectF(25, 25, 18, 18))]
+    found = [(blob, QRectF(8, 8, 22, 18)), (disc, QRectF(25, 25, 18, 18))]
     return found[:count]

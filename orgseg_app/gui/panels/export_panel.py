@@ -199,6 +199,7 @@ class ExportPanel(QWidget):
         self.output.setVisible(can_export)
         self.painted.set_target(self.out() if masks else None, self.formats.chosen())
         self.existing_words.setText(self._existing_words())
+        self.existing_words.setVisible(bool(self.existing_words.text()))
         reason = self._reason()
         busy = self.progress.is_working
         self.reason.setText(reason)
@@ -233,9 +234,7 @@ class ExportPanel(QWidget):
         count = self.painted.existing
         if count and replace:
             return f"{count:,} mask{'' if count == 1 else 's'} in the folder will be replaced."
-        if count:
-            return f"{_of_these(count)} in the folder already."
-        return "None of these masks is in the folder yet."
+        return "" if count else "None of these masks is in the folder yet."
 
     def _reason(self) -> str:
         """Why nothing can be started, or ""."""

@@ -268,9 +268,11 @@ class ImageDelegate(QStyledItemDelegate):
         line = QRect(left + 16, centre - 8, width - 16, 16)
         flags = Qt.AlignmentFlag.AlignVCenter
         painter.drawText(line, flags | Qt.AlignmentFlag.AlignLeft, SPLIT_WORDS[split])
-        share = painted_words(painted)
-        if metrics.horizontalAdvance(SPLIT_WORDS[split] + share) + 8 <= line.width():
-            painter.drawText(line, flags | Qt.AlignmentFlag.AlignRight, share)
+        shortest = "" if painted is None else percent(painted)
+        for share in (painted_words(painted), shortest):
+            if metrics.horizontalAdvance(SPLIT_WORDS[split] + share) + 8 <= line.width():
+                painter.drawText(line, flags | Qt.AlignmentFlag.AlignRight, share)
+                break
 
     # -- editing a name --------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from pathlib import Path
 
 from PySide6.QtGui import QFontDatabase, QGuiApplication
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
@@ -43,22 +43,24 @@ class LogDialog(QDialog):
         column.setSpacing(GAP)
         column.addWidget(self.text, 1)
         column.addLayout(row)
-        task = session.background.start("Reading the log", self._read)
-        task.succeeded.connect(self._show)
-
-    def _read(self, task: Any) -> str:
-        try:
-            with open(self._path, "rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                file.seek(max(0, size - TAIL_BYTES))
-                content = file.read().decode("utf-8", "replace")
-        except OSError:
-            return "There is no log: the run has printed nothing, or its folder is gone."
-        if size > TAIL_BYTES:
-            content = "(the beginning is left out)\n" + content.partition("\n")[2]
-        return content or "The run has printed nothing yet."
+        path = self._path
+        session.background.start("Reading the log", lambda task: _tail(path), self._show)
 
     def _show(self, text: object) -> None:
         self.text.setPlainText(str(text))
         bar = self.text.verticalScrollBar()
         bar.setValue(bar.maximum())
+
+
+def _tail(path: Path) -> str:
+    """The end of a log, or why there is none."""
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            file.seek(max(0, size - TAIL_BYTES))
+            content = file.read().decode("utf-8", "replace")
+    except OSError:
+        return "There is no log: the run has printed nothing, or its folder is gone."
+    if size > TAIL_BYTES:
+        content = "(the beginning is left out)\n" + content.partition("\n")[2]
+    return content or "The run has printed nothing yet."

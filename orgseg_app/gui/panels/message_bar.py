@@ -46,7 +46,7 @@ LEVELS = {
 """Icon, its colour, and its name, by level."""
 PASSING = (INFO, SUCCESS)
 
-WIDTH = 664
+NARROWEST, WIDEST = 344, 664
 ABOVE_EDGE = 76
 """Distance from the parent's lower edge: over run strip and status line."""
 SIDE = 12
@@ -81,6 +81,12 @@ class Message:
     def passes(self) -> bool:
         """True if it fades away by itself."""
         return self.level in PASSING and not self.details
+
+    @property
+    def line(self) -> str:
+        """Its words on one line, and how often they came."""
+        words = " ".join(self.text.split())
+        return f"{words} (×{self.times})" if self.times > 1 else words
 
     @property
     def report(self) -> str:
@@ -283,7 +289,7 @@ class MessageBar(QWidget):
         layout = parent.layout()
         if layout is not None and layout.indexOf(self) >= 0:
             layout.removeWidget(self)
-        width = min(WIDTH, parent.width())
+        width = self._wanted_width(parent.width())
         self._show_words(width)
         for inner in (self.card.layout(), self.layout()):
             if inner is not None:
@@ -297,9 +303,7 @@ class MessageBar(QWidget):
     def _show_words(self, width: int) -> None:
         """The text in at most three lines; the rest is behind Details."""
         newest = self._messages[-1]
-        text = " ".join(newest.text.split())
-        if newest.times > 1:
-            text = f"{text} (×{newest.times})"
+        text = newest.line
         self.words.ensurePolished()
         metrics = self.words.fontMetrics()
         self.details_button.setVisible(newest.level == ERROR or bool(newest.details))
@@ -312,6 +316,18 @@ class MessageBar(QWidget):
         self.words.setText(shown)
         self.words.setFixedSize(room, text_rect(metrics, shown, room).height() + 2)
         self._fold.setVisible(self.details_button.isChecked())
+
+    def _wanted_width(self, most: int) -> int:
+        """A short message covers no more than it needs, unless something is folded out."""
+        folds = (self.more_button, self.details_button)
+        if any(fold.isChecked() for fold in folds):
+            return min(WIDEST, most)
+        newest = self._messages[-1]
+        self.words.ensurePolished()
+        self.details_button.setVisible(newest.level == ERROR or bool(newest.details))
+        beside = WIDEST - self._room_for_words(WIDEST)
+        wanted = beside + self.words.fontMetrics().horizontalAdvance(newest.line) + 4
+        return min(max(NARROWEST, min(wanted, WIDEST)), most)
 
     def _room_for_words(self, width: int) -> int:
         buttons = (self.details_button, self.copy_button, self.more_button, self.close_button)

@@ -17,11 +17,14 @@ from PySide6.QtCore import (
 )
 from PySide6.QtGui import QColor, QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QAbstractItemView,
     QDialog,
     QHBoxLayout,
     QHeaderView,
     QLineEdit,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
     QTableView,
     QVBoxLayout,
     QWidget,
@@ -165,6 +168,14 @@ class _Filter(QSortFilterProxyModel):
         self.sourceModel().sort(column, order)
 
 
+class _Sentence(QStyledItemDelegate):
+    """A sentence reads from its beginning; the table's paths are cut in their middle."""
+
+    def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
+        super().initStyleOption(option, index)
+        option.textElideMode = Qt.TextElideMode.ElideRight
+
+
 class PairsDialog(QDialog):
     """Shows a plan row by row; the window goes on beside it."""
 
@@ -224,6 +235,7 @@ class PairsDialog(QDialog):
         table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        table.setItemDelegateForColumn(3, _Sentence(table))
         table.setShowGrid(False)
         table.setWordWrap(False)
         table.setTabKeyNavigation(False)
@@ -235,6 +247,10 @@ class PairsDialog(QDialog):
         header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         table.setSortingEnabled(True)
         header.setStretchLastSection(True)
+        header.setAccessibleName("Columns; press one to sort")
+        table.verticalHeader().setAccessibleName("Rows")
+        for corner in table.findChildren(QAbstractButton):
+            corner.setAccessibleName("Select all rows")
         for column, width in enumerate((230, 230, 88, 240)):
             table.setColumnWidth(column, width)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)

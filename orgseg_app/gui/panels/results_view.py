@@ -31,7 +31,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from orgseg_app.gui import theme
 from orgseg_app.gui.background import Task
 from orgseg_app.gui.panels.curves_view import CurvesView
 from orgseg_app.gui.panels.difference_view import DifferenceView
@@ -97,17 +96,16 @@ class ResultsView(QWidget):
         session.classes_changed.connect(self.refresh)
         session.mask_changed.connect(self._on_mask_changed)
         runs.runs_changed.connect(self.refresh)
-        runs.run_ended.connect(lambda _: self.refresh())
-        theme.watcher.changed.connect(lambda _: self.table.viewport().update())
+        runs.run_ended.connect(self.refresh)
 
     # -- building ----------------------------------------------------------------------------------
 
     def _build(self) -> None:
         self.table = ResultsTable(self)
-        self.table.selectionModel().selectionChanged.connect(lambda *_: self._on_selection())
+        self.table.selectionModel().selectionChanged.connect(self._on_selection)
         self.table.customContextMenuRequested.connect(self._open_menu)
         self.images = ImageScoresTable(self)
-        self.images.image_chosen.connect(lambda _: self._show_panes())
+        self.images.image_chosen.connect(self._show_panes)
         self.panes = DifferenceView(self.session, self)
         self.panes.runs_chosen.connect(self._on_runs_chosen)
         self.panes.score_requested.connect(self.score_requested)
@@ -203,7 +201,7 @@ class ResultsView(QWidget):
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             self._page_buttons.addButton(button, number)
             tabs.addWidget(button)
-        self._page_buttons.idClicked.connect(lambda number: self.show_page(PAGES[number]))
+        self._page_buttons.idClicked.connect(self._on_page)
         tabs.addStretch(1)
         column = QVBoxLayout(bottom)
         column.setContentsMargins(0, 0, 0, 0)
@@ -393,6 +391,9 @@ class ResultsView(QWidget):
         self._page_buttons.button(number).setChecked(True)
 
     # -- the person --------------------------------------------------------------------------------
+
+    def _on_page(self, number: int) -> None:
+        self.show_page(PAGES[number])
 
     def _on_filter(self, text: str) -> None:
         self.table.results.set_filter(text)

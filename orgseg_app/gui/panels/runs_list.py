@@ -317,8 +317,8 @@ class RunsList(QListView):
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.list_model.modelAboutToBeReset.connect(self._keep)
         self.list_model.modelReset.connect(self._bring_back)
-        self.selectionModel().selectionChanged.connect(lambda *_: self.chosen_changed.emit())
-        theme.watcher.changed.connect(lambda _: self.viewport().update())
+        self.selectionModel().selectionChanged.connect(self._on_selection)
+        theme.watcher.changed.connect(self._on_theme_changed)
 
     def chosen(self) -> list[str]:
         """Ids of the selected runs, in the order of the list."""
@@ -356,6 +356,12 @@ class RunsList(QListView):
     def event(self, event: QEvent) -> bool:
         """Keys of the list that the window's shortcuts would take (Home, letters to search)."""
         return keeps_key(event) or super().event(event)
+
+    def _on_selection(self) -> None:
+        self.chosen_changed.emit()
+
+    def _on_theme_changed(self) -> None:
+        self.viewport().update()
 
     def _keep(self) -> None:
         self._kept = self.chosen()

@@ -69,8 +69,8 @@ class TrainingPanel(QWidget):
         session.classes_changed.connect(self._on_classes_changed)
         session.mask_changed.connect(self._on_mask_changed)
         runs.runs_changed.connect(self._on_runs_changed)
-        runs.run_ended.connect(lambda _: self._show_estimate())
-        runs.preparing_changed.connect(lambda _: self._show_button())
+        runs.run_ended.connect(self._on_runs_changed)
+        runs.preparing_changed.connect(self._show_button)
         self.use_preset(next(iter(PRESETS)))
         self._on_project_changed()
 

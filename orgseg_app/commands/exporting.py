@@ -92,13 +92,12 @@ def _export_images(project_file: ProjectFile, asked: Namespace, formats: list[st
     check_output_folder(asked.out)
     progress = Progress("Exporting", quiet=asked.json)
     export = export_masks if asked.what == "masks" else export_objects
-    try:
-        return export(
-            project_file,
-            asked.out,
-            formats=formats,
-            overwrite=asked.overwrite,
-            progress=progress.show,
-        )
-    finally:
-        progress.clear()
+    written = export(
+        project_file,
+        asked.out,
+        formats=formats,
+        overwrite=asked.overwrite,
+        progress=progress.show,
+    )
+    progress.clear()
+    return written

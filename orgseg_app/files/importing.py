@@ -5,7 +5,8 @@ The window and the command line both import through here, so that they cannot di
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from orgseg_app.core.classes import (
@@ -18,14 +19,19 @@ from orgseg_app.core.classes import (
 )
 from orgseg_app.core.project import ProjectImage
 from orgseg_app.core.split import TRAIN, assign_splits
-from orgseg_app.files.annotations.loading import load_item
+from orgseg_app.files.annotations.loading import LoadedItem, load_item
 from orgseg_app.files.annotations.plan import ImportItem, ImportPlan
 from orgseg_app.files.annotations.source import default_class_ids
 from orgseg_app.files.errors import FileError
 from orgseg_app.files.intake import NewImage
 
 DEFAULT_CLASS = "foreground"
+_VALUES_LISTED = 12
 AUTO = "auto"
+
+
+class ImportChoiceError(FileError):
+    """What was chosen does not fit what was found; nothing was imported."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,8 @@ class ClassTarget:
     ----------
     classes
         Classes of the project after the import, background first.
+    meaning
+        Of the values; one of `orgseg_app.files.annotations.source.MEANINGS`, or ``"auto"``.
     class_id
         For binary masks and instances.
     class_ids
@@ -65,6 +73,7 @@ class ClassTarget:
     """
 
     classes: tuple[ClassInfo, ...]
+    meaning: str = AUTO
     class_id: int | None = None
     class_ids: Mapping[int, int] | None = None
 
@@ -75,6 +84,8 @@ class Intake:
 
     Attributes
     ----------
+    splits
+        By name of the item.
     problems
         A sentence for everything that could not be taken as planned; filled while iterating.
     """
@@ -87,94 +98,146 @@ class Intake:
 
     @property
     def total(self) -> int:
-        """Image files to be read."""
-        return len(self.plan.items)
+        """Image files that can be read."""
+        return sum(item.is_readable for item in self.plan.items)
 
     def images(self) -> Iterator[NewImage]:
         """Read one image after the other; an unreadable one becomes a problem, not an end."""
+        self.problems += self.plan.problems
         for item in self.plan.items:
-            if item.problem:
-                self.problems.append(item.problem)
             if item.is_readable:
                 yield from self._load(item)
 
     def _load(self, item: ImportItem) -> Iterator[NewImage]:
-        wanted = item if self.choice.use_annotations else replace(item, annotation=None)
-        try:
-            loaded = self._try(wanted)
-        except FileError as error:
-            self.problems.append(str(error))
-            if wanted.annotation is None:
-                return
-            try:
-                loaded = self._try(replace(wanted, annotation=None))
-            except FileError as second:
-                if str(second) != str(error):
-                    self.problems.append(str(second))
-                return
-        for part in loaded:
+        for loaded in self._read(item):
+            image, annotation = loaded.image, loaded.annotation
+            notes = [*image.notes, *(annotation.notes if annotation else ())]
+            self.problems += [f"“{image.name}”: {text}" for text in notes]
             yield NewImage(
-                part.image,
+                image,
                 self.splits.get(item.name, TRAIN),
-                None if part.annotation is None else part.annotation.mask,
-                None if part.annotation is None else part.annotation.objects,
+                None if annotation is None else annotation.mask,
+                None if annotation is None else annotation.objects,
             )
 
-    def _try(self, item: ImportItem) -> list:  # type: ignore[type-arg]
-        meaning = self.choice.meaning
-        return load_item(item, meaning, self.target.class_ids, self.target.class_id)
+    def _read(self, item: ImportItem) -> list[LoadedItem]:
+        """The images of an item; without their mask where only that cannot be read."""
+        bare = replace(item, annotation=None)
+        attempts = [item, bare] if item.annotation and self.choice.use_annotations else [bare]
+        target = self.target
+        for attempt in attempts:
+            try:
+                return load_item(attempt, target.meaning, target.class_ids, target.class_id)
+            except FileError as error:
+                with_mask = attempt.annotation is not None
+                ending = (
+                    "The image is imported without a mask." if with_mask else "It was left out."
+                )
+                self.problems.append(f"{str(error).rstrip('.')}. {ending}")
+        return []
 
 
 def prepare_import(
     plan: ImportPlan,
     choice: ImportChoice,
     classes: Sequence[ClassInfo] = (),
-    images: Sequence[ProjectImage] = (),
+    images: Iterable[tuple[ProjectImage, bool]] = (),
 ) -> Intake:
     """Settle classes and splits of an import, before anything is read.
 
     Parameters
     ----------
-    classes, images
+    classes
         Those the project has already.
+    images
+        Those the project has already, and whether something is painted on them.
 
     Raises
     ------
+    ImportChoiceError
+        When the names given do not fit the values found.
     ValueError
         When there is no room for that many classes.
     """
-    return Intake(plan, choice, class_target(plan, choice, classes), _splits(plan, choice, images))
+    target = class_target(plan, choice, classes)
+    return Intake(plan, choice, target, _splits(plan, choice, images))
 
 
 def class_target(
     plan: ImportPlan, choice: ImportChoice, existing: Sequence[ClassInfo] = ()
 ) -> ClassTarget:
-    """Which class each value becomes; classes of the same name are the same class."""
+    """Which class each value becomes; classes of the same name are the same class.
+
+    Raises
+    ------
+    ImportChoiceError, ValueError
+        As `prepare_import`.
+    """
     classes = list(existing) or [background()]
+    names = [name.strip() for name in choice.class_names if name.strip()]
     annotated = choice.use_annotations and any(item.annotation for item in plan.items)
     if not annotated:
-        if not existing:
-            _named(choice.class_names[0] if choice.class_names else DEFAULT_CLASS, classes)
+        if not existing and not names:
+            names = [DEFAULT_CLASS]
+        for name in names:
+            _named(name, classes)
         return ClassTarget(check_classes(classes))
     meaning = plan.meaning if choice.meaning == AUTO else choice.meaning
-    if meaning != "classes":
-        own = [c for c in classes if c.class_id != BACKGROUND]
-        if choice.class_names:
-            class_id = _named(choice.class_names[0], classes)
-        else:
-            class_id = own[0].class_id if own else _named(DEFAULT_CLASS, classes)
-        return ClassTarget(check_classes(classes), class_id=class_id)
-    values = sorted(v for v in plan.class_values if v > 0)
-    suggested = dict(zip(values, plan.class_names, strict=False))
-    given = dict(zip(values, choice.class_names, strict=False))
+    if meaning == "classes":
+        return _many_classes(plan, names, classes)
+    return _one_class(names, classes, meaning)
+
+
+def _one_class(names: Sequence[str], classes: list[ClassInfo], meaning: str) -> ClassTarget:
+    """The class of everything that is not 0."""
+    if len(names) > 1:
+        raise ImportChoiceError(
+            f"The masks hold one kind of structure ({meaning}), and {len(names)} names were given. "
+            "Give one name, or say that the values are classes; nothing was imported."
+        )
+    own = [info for info in classes if info.class_id != BACKGROUND]
+    if not names and len(own) > 1:
+        listed = ", ".join(info.name for info in own)
+        raise ImportChoiceError(
+            f"The masks hold one kind of structure, and the project has several classes ({listed})."
+            " Say which it is; nothing was imported."
+        )
+    name = names[0] if names else own[0].name if own else DEFAULT_CLASS
+    class_id = _named(name, classes)
+    return ClassTarget(check_classes(classes), meaning, class_id=class_id)
+
+
+def _many_classes(plan: ImportPlan, names: Sequence[str], classes: list[ClassInfo]) -> ClassTarget:
+    """A class for each value."""
+    values = sorted(value for value in plan.class_values if value > 0)
+    names = names or list(plan.class_names)
     class_ids = {0: BACKGROUND}
+    if names:
+        ordered = _values_for_names(values, names)
+        class_ids |= {v: _named(n, classes) for v, n in zip(ordered, names, strict=True)}
+        return ClassTarget(check_classes(classes), "classes", class_ids=class_ids)
+    known = {info.class_id for info in classes}
     for value, class_id in default_class_ids(tuple(values)).items():
-        name = given.get(value) or suggested.get(value)
-        if name is None and any(c.class_id == class_id for c in existing):
-            class_ids[value] = class_id
-        else:
-            class_ids[value] = _named(name or f"class {value}", classes)
-    return ClassTarget(check_classes(classes), class_ids=class_ids)
+        if class_id not in known:
+            taken = {info.name.casefold() for info in classes}
+            name = f"class {value}" if f"class {value}" not in taken else f"value {value}"
+            classes.append(ClassInfo(class_id, name, palette_colour(class_id)))
+        class_ids[value] = class_id
+    return ClassTarget(check_classes(classes), "classes", class_ids=class_ids)
+
+
+def _values_for_names(values: Sequence[int], names: Sequence[str]) -> list[int]:
+    """The value of each name: in the order of the values, or 1, 2, … where some do not occur."""
+    if len(names) == len(values):
+        return list(values)
+    if values and len(names) > len(values) and values[-1] <= len(names):
+        return list(range(1, len(names) + 1))
+    listed = ", ".join(map(str, values[:_VALUES_LISTED])) or "none"
+    given = "1 name was" if len(names) == 1 else f"{len(names)} names were"
+    raise ImportChoiceError(
+        f"The masks hold the values {listed} beside 0, and {given} given. "
+        "Give one name a value; nothing was imported."
+    )
 
 
 def _named(name: str, classes: list[ClassInfo]) -> int:
@@ -188,19 +251,59 @@ def _named(name: str, classes: list[ClassInfo]) -> int:
 
 
 def _splits(
-    plan: ImportPlan, choice: ImportChoice, images: Sequence[ProjectImage]
+    plan: ImportPlan, choice: ImportChoice, images: Iterable[tuple[ProjectImage, bool]]
 ) -> dict[str, str]:
-    """Split of each item by name: chosen, or from its folder, or drawn; copies stay together."""
+    """Split of each item by name: chosen, or from its folder, or drawn.
+
+    Annotated images are shared out among themselves first, so that each split gets some; copies of
+    an image go where the original goes.
+    """
+    items = [item for item in plan.items if item.is_readable]
     if choice.split != AUTO:
-        return {item.name: choice.split for item in plan.items}
-    fixed = {item.name: item.split for item in plan.items if item.split}
-    existing = {f"in project: {i.image_id}": i.split for i in images} | fixed
-    drawn = assign_splits(
-        [i.name for i in plan.items if not i.split and not i.duplicate_of and i.is_readable],
-        existing,
-    )
-    splits = {**drawn, **fixed}
-    for item in plan.items:
-        if item.duplicate_of:
-            splits[item.name] = splits.get(item.duplicate_of, TRAIN)
+        return {item.name: choice.split for item in items}
+    images = list(images)
+    splits = {item.name: item.split for item in items if item.split}
+
+    def is_annotated(item: ImportItem) -> bool:
+        return choice.use_annotations and item.annotation is not None
+
+    for annotated in (True, False):
+        mine = [item for item in items if is_annotated(item) == annotated]
+        existing = {
+            f"in project: {image.image_id}": image.split
+            for image, painted in images
+            if painted == annotated
+        }
+        existing |= {item.name: splits[item.name] for item in mine if item.name in splits}
+        new = [i.name for i in mine if i.name not in splits and i.duplicate_of is None]
+        splits |= assign_splits(new, existing)
+    for item in items:
+        if item.name not in splits:
+            splits[item.name] = splits.get(item.duplicate_of or "", TRAIN)
     return splits
+
+
+def leaks(images: Iterable[ProjectImage]) -> list[str]:
+    """Sentences about equal images in different splits."""
+    by_content: dict[str, list[ProjectImage]] = defaultdict(list)
+    for image in images:
+        by_content[image.sha256].append(image)
+    return [
+        f"{' and '.join(f'“{image.name}”' for image in same)} are the same image in different "
+        "splits; scores on it would flatter. Remove one, or move it."
+        for same in by_content.values()
+        if len({image.split for image in same}) > 1
+    ]
+
+
+def channel_mix(images: Iterable[ProjectImage]) -> list[str]:
+    """A sentence when images have different numbers of channels: no network takes both."""
+    counts = Counter(image.shape[0] for image in images)
+    if len(counts) < 2:
+        return []
+    listed = ", ".join(
+        f"{number} image{'' if number == 1 else 's'} with {channels} "
+        f"channel{'' if channels == 1 else 's'}"
+        for channels, number in sorted(counts.items())
+    )
+    return [f"The project now holds {listed}; one network learns from one kind only."]

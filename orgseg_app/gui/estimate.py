@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from orgseg_app.gui.run_entry import RunEntry
 from orgseg_app.runs.recipe import Recipe
 
-SLOW_FLOPS, FAST_FLOPS = 0.8e11, 3.5e11
+SLOW_FLOPS, FAST_FLOPS = 0.6e11, 3e11
 """Floating-point operations a second of ordinary processors in training, measured on two cores of
 a 2024 server (2.2e11 in float32, 4.7e11 in bfloat16) and lowered for laptops."""
+
+START_S = 5.0
+"""Starting the job, and checks and scores beside the learning, at the least."""
 
 PROCESS_BYTES = 650e6
 """What the job takes before it holds a single image."""
@@ -42,10 +45,7 @@ class Estimate:
             return f"{_sentence(duration(low))} and {memory}, going by “{self.basis}”"
         if duration(low) == duration(high):
             return f"{_sentence(duration(low))} and {memory}"
-        return (
-            f"Roughly {_bare(low)} to {_bare(high)} without a graphics card, "
-            f"much less with one; {memory}"
-        )
+        return f"Roughly {_span(low, high)} without a graphics card, much less with one; {memory}"
 
 
 def flops_per_patch(recipe: Recipe) -> float:
@@ -82,10 +82,11 @@ def estimate(recipe: Recipe, earlier: Iterable[RunEntry] = ()) -> Estimate:
             speed, basis = entry.patches_per_s * flops_per_patch(entry.recipe), entry.name
     limit = recipe.max_minutes * 60 or float("inf")
     if speed:
-        seconds = min(work / speed, limit)
+        seconds = START_S + min(work / speed, limit)
         return Estimate((seconds, seconds), memory_bytes(recipe), basis)
     return Estimate(
-        (min(work / FAST_FLOPS, limit), min(work / SLOW_FLOPS, limit)), memory_bytes(recipe)
+        (START_S + min(work / FAST_FLOPS, limit), START_S + min(work / SLOW_FLOPS, limit)),
+        memory_bytes(recipe),
     )
 
 
@@ -124,6 +125,13 @@ def _bare(seconds: float) -> str:
             count = max(1, round(seconds / length))
             return f"{count} {unit}" + ("" if count == 1 else "s")
     raise AssertionError("unreachable")
+
+
+def _span(low: float, high: float) -> str:
+    """``"2 to 11 seconds"``, ``"40 seconds to 3 minutes"``."""
+    first, last = _bare(low).split(), _bare(high).split()
+    same = first[1].rstrip("s") == last[1].rstrip("s")
+    return f"{first[0]} to {' '.join(last)}" if same else f"{' '.join(first)} to {' '.join(last)}"
 
 
 def _sentence(text: str) -> str:

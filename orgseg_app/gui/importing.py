@@ -88,8 +88,10 @@ class Importing(QObject):
                 path = project_path_beside(self._paths or [plan.items[0].image_path])
                 session.create_project(path, class_target(plan, choice).classes)
                 self.window.commands.remember(path)
+            assert session.file is not None
             assert session.project is not None
-            images = list(session.project.images.values())
+            counts = session.file.counts
+            images = [(i, bool(counts(i.image_id))) for i in session.project.images.values()]
             intake = prepare_import(plan, choice, session.classes, images)
         except Exception as error:
             session.report_error(error)

@@ -285,6 +285,11 @@ class Session(QObject):
         self.images_changed.emit()
         if added and not self.image_id:
             self.select_image(added[0].image_id)
+        if added and self.project is not None:
+            from orgseg_app.files.importing import channel_mix, leaks
+
+            images = list(self.project.images.values())
+            problems = [*problems, *leaks(images), *channel_mix(images)]
         count = f"{len(added)} image{'' if len(added) == 1 else 's'} imported."
         if problems:
             more = f" And {len(problems) - 3} more." if len(problems) > 3 else ""

@@ -248,6 +248,16 @@ def test_arrow_keys_go_through_the_images(view: ResultsView, qtbot: QtBot) -> No
     assert view.panes.truth_title.whole_text() == f"Truth · {name}"
 
 
+def test_a_test_image_chosen_elsewhere_is_shown(view: ResultsView, world: World) -> None:
+    for image_id in view.results.images:
+        world.session.select_image(image_id)
+        assert view.images.chosen == image_id
+    kept = view.images.chosen
+    assert world.session.project is not None
+    world.session.select_image(world.session.project.in_split("train")[0].image_id)
+    assert view.images.chosen == kept
+
+
 def test_modes(view: ResultsView, qtbot: QtBot) -> None:
     loaded(view, qtbot)
     assert view.panes.legend.isVisible()

@@ -72,6 +72,18 @@ def test_the_curves_start_with_the_run_that_learns(panel: RunsPanel, world: Worl
     assert "learning: step 120" in panel.curves.accessibleDescription()
 
 
+def test_the_curves_follow_the_work(panel: RunsPanel, world: World, qtbot: QtBot) -> None:
+    assert world.session.file is not None
+    waiting = record_run(world.session.file, "waiting", upto=1, end="", created=9e9)
+    waiting.events_path.write_text('{"event": "state", "state": "queued"}\n')
+    pretend_alive(waiting)
+    qtbot.waitUntil(lambda: world.runs.get(waiting.run_id) is not None)
+    learning = world.named("learning").run
+    assert panel.curves.shown == [learning.run_id]  # it is at work, the other only waits
+    append_events(learning, {"event": "finished", "run": learning.run_id, "message": "Done."})
+    qtbot.waitUntil(lambda: panel.curves.shown == [waiting.run_id])
+
+
 def test_a_legend_only_for_several_runs(panel: RunsPanel, world: World) -> None:
     ids = [world.named(name).run_id for name in ("first", "learning")]
     panel.list.choose(ids)

@@ -57,6 +57,7 @@ class DifferenceView(QWidget):
         self._z = 0
         self._mode = MODES[0]
         self._task: Task | None = None
+        self._asked = 0
         self.data: PaneData | None = None
         surface(self)
         self.setAccessibleName("Predictions and truth")
@@ -225,12 +226,16 @@ class DifferenceView(QWidget):
             self._task.cancel()
             self._task = None
         if file is None or self._image_id not in file.project.images:
+            self._asked += 1
             self._take(None)
             return
         image_id, z, rows = self._image_id, self._z, list(self._rows)
         image = file.project.images[image_id]
 
-        def work(task: Task) -> PaneData | None:
+        self._asked += 1
+        asked = self._asked
+
+        def work(task: Task) -> tuple[int, PaneData] | None:
             if task.is_cancelled:
                 return None
             predictions = [
@@ -238,17 +243,18 @@ class DifferenceView(QWidget):
                 for row in rows
             ]
             truth = file.load_mask(image_id).plane(z)
-            return PaneData(file.read_plane(image_id, z), image.is_rgb, truth, predictions)
+            pixels = file.read_plane(image_id, z)
+            return asked, PaneData(pixels, image.is_rgb, truth, predictions)
 
-        def on_success(data: PaneData | None) -> None:
-            if self._task is task and data is not None:
-                self._task = None
-                self._take(data)
-
-        task = self.session.background.start(
-            "Reading predictions", work, on_success, self.session.report_error
+        # A bound method: Qt drops the answer when this widget is gone before it comes.
+        self._task = self.session.background.start(
+            "Reading predictions", work, self._on_read, self.session.report_error
         )
-        self._task = task
+
+    def _on_read(self, answer: tuple[int, PaneData] | None) -> None:
+        if answer is not None and answer[0] == self._asked:
+            self._task = None
+            self._take(answer[1])
 
     def _take(self, data: PaneData | None) -> None:
         self.data = data

@@ -6,6 +6,7 @@ curves. Scores are read in the background, again whenever runs or test images ch
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,8 @@ from orgseg_app.gui.widgets import (
     surface,
 )
 
+LOG = logging.getLogger(__name__)
+
 GATHER_DELAY_MS = 400
 ALL_CLASSES = "All classes"
 FILTER_FROM = 9
@@ -83,6 +86,7 @@ class ResultsView(QWidget):
         self.results = Results()
         self.a = self.b = ""
         self._task: Task | None = None
+        self._asked = 0
         self._is_stale = True
         surface(self, "panel")
         self.setAccessibleName("Results")
@@ -95,6 +99,7 @@ class ResultsView(QWidget):
         session.images_changed.connect(self.refresh)
         session.classes_changed.connect(self.refresh)
         session.mask_changed.connect(self._on_mask_changed)
+        session.image_selected.connect(self._on_image_selected)
         runs.runs_changed.connect(self.refresh)
         runs.run_ended.connect(self.refresh)
 
@@ -227,6 +232,7 @@ class ResultsView(QWidget):
 
     def _on_project_changed(self) -> None:
         self.results = Results()
+        self._asked += 1  # an answer under way is of the project before
         self.a = self.b = ""
         self.panes.clear()
         self._show_results()
@@ -237,38 +243,49 @@ class ResultsView(QWidget):
         if project and image_id in project.images and project.images[image_id].split == "test":
             self.refresh()
 
+    def _on_image_selected(self, image_id: str) -> None:
+        """A test image chosen in the list of images is shown here too."""
+        if image_id in self.results.images:
+            self.images.choose(image_id)
+
     def _gather(self) -> None:
         file = self.session.file
         if self._task is not None:
             self._task.cancel()
             self._task = None
         self._is_stale = False
+        self._asked += 1
+        asked = self._asked
         if file is None:
             self.results = Results()
             self._show_results()
             return
         candidates = [Candidate.of(entry) for entry in self.runs.trainings()]
 
-        def work(task: Task) -> Results | None:
-            return None if task.is_cancelled else gather(file, candidates)
+        def work(task: Task) -> tuple[int, Results | Exception] | None:
+            if task.is_cancelled:
+                return None
+            try:
+                return asked, gather(file, candidates)
+            except Exception as error:
+                LOG.exception("comparing runs failed")
+                return asked, error
 
-        def on_success(results: Results | None) -> None:
-            if self._task is task and results is not None and self.session.file is file:
-                self._task = None
-                self.results = results
-                self._show_results()
-
-        def on_failure(error: Exception) -> None:
-            if self._task is task:
-                self._task = None
-                self.results = Results(problem=f"The runs could not be compared. {error}")
-                self._show_results()
-                self.session.report_error(error)
-
-        task = self.session.background.start("Comparing runs", work, on_success, on_failure)
-        self._task = task
+        # A bound method: Qt drops the answer when this widget is gone before it comes.
+        self._task = self.session.background.start("Comparing runs", work, self._on_gathered)
         if not self.results.rows:
             self._show_results()
+
+    def _on_gathered(self, answer: tuple[int, Results | Exception] | None) -> None:
+        if answer is None or answer[0] != self._asked:
+            return
+        self._task = None
+        if isinstance(answer[1], Exception):
+            self.results = Results(problem=f"The runs could not be compared. {answer[1]}")
+            self.session.report_error(answer[1])
+        else:
+            self.results = answer[1]
+        self._show_results()
 
     @property
     def is_gathering(self) -> bool:

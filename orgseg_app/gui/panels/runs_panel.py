@@ -62,7 +62,8 @@ class RunsPanel(QWidget):
         self.list.customContextMenuRequested.connect(self._open_menu)
         self.list.doubleClicked.connect(self.list.rename_current)
         runs.runs_changed.connect(self._on_runs_changed)
-        runs.run_changed.connect(self._show_buttons)
+        runs.run_changed.connect(self._on_run_changed)
+        runs.run_ended.connect(self._on_chosen_changed)
         runs.run_prepared.connect(self._on_run_prepared)
         runs.run_deleted.connect(self._on_run_deleted)
         self._undo_timer = QTimer(self)
@@ -137,15 +138,28 @@ class RunsPanel(QWidget):
         trainings = [entry.run_id for entry in self.runs.trainings()]
         chosen = [run_id for run_id in self.list.chosen() if run_id in trainings]
         if not chosen and trainings:
-            active = [e.run_id for e in self.runs.trainings() if e.is_active]
-            chosen = active[:1] or trainings[-1:]
+            current = self._working()
+            chosen = [current] if current else trainings[-1:]
         self.curves.set_runs(chosen, behind=trainings if len(chosen) == 1 else [])
         self._show_buttons()
 
     def _on_run_prepared(self, run_id: str) -> None:
-        entry = self.runs.get(run_id)
-        if entry is not None and entry.kind == "train":
-            self.list.choose([run_id])
+        """A new run takes over the curves, unless another is learning still."""
+        others = [entry for entry in self.runs.active() if entry.run_id != run_id]
+        if not others:
+            self.list.choose([])
+
+    def _working(self) -> str:
+        """Id of the training that works, or is next, or ""."""
+        order = {"running": 0, "paused": 1, "queued": 2}
+        active = [entry for entry in self.runs.trainings() if entry.is_active]
+        found = min(active, key=lambda entry: order[entry.state], default=None)
+        return found.run_id if found is not None else ""
+
+    def _on_run_changed(self, run_id: str) -> None:
+        if not self.list.chosen() and self._working() not in ("", *self.curves.shown):
+            self._on_chosen_changed()
+        self._show_buttons()
 
     def selected(self) -> list[RunEntry]:
         """The selected runs; without a selection the one that is working."""

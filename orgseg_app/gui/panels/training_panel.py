@@ -224,25 +224,22 @@ class TrainingPanel(QWidget):
             return
         self._is_counting = True
 
-        def work(task: Any) -> Painted:
-            found: Painted = {}
-            for image_id in wanted:
-                if image_id in file.project.images:
-                    found[image_id] = file.counts(image_id)
-            return found
+        def work(task: Any) -> tuple[object, Painted]:
+            known = (i for i in wanted if i in file.project.images)
+            return file, {image_id: file.counts(image_id) for image_id in known}
 
-        def on_success(found: Painted) -> None:
-            self._is_counting = False
-            if self.session.file is file:
-                self._take_counts(found)
-                self._show_data()
+        self.session.background.start("Counting paint", work, self._on_counted, self._on_uncounted)
 
-        def on_failure(error: Exception) -> None:
-            self._is_counting = False
-            if self.session.file is file:
-                self.session.report_error(error)
+    def _on_counted(self, answer: tuple[object, Painted]) -> None:
+        self._is_counting = False
+        if self.session.file is answer[0]:
+            self._take_counts(answer[1])
+            self._show_data()
 
-        self.session.background.start("Counting paint", work, on_success, on_failure)
+    def _on_uncounted(self, error: Exception) -> None:
+        self._is_counting = False
+        if self.session.file is not None:
+            self.session.report_error(error)
 
     def _take_counts(self, found: Painted) -> None:
         for image_id, counts in found.items():

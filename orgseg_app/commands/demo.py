@@ -34,6 +34,7 @@ KIND = "er"
 SIZE = (320, 320)
 SEED = 7
 SPLITS = ("train",) * 7 + ("validation",) * 2 + ("test",) * 3
+STEPS = 300
 MAX_MINUTES = 1.25
 """Each of the two trainings ends after this time at the latest, on however slow a computer."""
 
@@ -66,8 +67,8 @@ def demo_recipes() -> list[Recipe]:
     """Two recipes that differ in one choice, the loss, and end in time."""
     from orgseg_app.runs.recipe import PRESETS, with_settings
 
-    limit = [f"max_minutes={MAX_MINUTES}"]
-    return [with_settings(PRESETS[name], limit) for name in ("fast", "fast-bce")]
+    limits = [f"steps={STEPS}", f"max_minutes={MAX_MINUTES}"]
+    return [with_settings(PRESETS[name], limits) for name in ("fast", "fast-bce")]
 
 
 def _open_sample(path: Path, *, quiet: bool) -> ProjectFile:

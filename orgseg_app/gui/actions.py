@@ -64,6 +64,10 @@ ACTIONS: tuple[ActionInfo, ...] = (
         "save", "File", "Save now", ("Ctrl+S",), "save",
         "Everything is saved by itself; this does it at once", "project",
     ),
+    ActionInfo(
+        "save_copy", "File", "Save a copy…", ("Ctrl+Shift+S",), "",
+        "Write the project as it is now to another place", "project",
+    ),
     ActionInfo("close_project", "File", "Close project", ("Ctrl+W",), "close", "Back to the start page", "project"),
     ActionInfo("quit", "File", "Quit", ("Ctrl+Q",), "", "Save and leave; a training goes on"),
     # Edit

@@ -10,6 +10,8 @@ from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal
 
 LOG = logging.getLogger(__name__)
 
+PATIENCE_MS = 2000
+
 
 class Task(QObject):
     """One piece of work under way.
@@ -115,6 +117,13 @@ class Background(QObject):
     def wait(self, milliseconds: int = 30_000) -> bool:
         """Block until everything queued is done (used at the very end); False on time-out."""
         return self._pool.waitForDone(milliseconds)
+
+    def finish(self, milliseconds: int = PATIENCE_MS) -> bool:
+        """Wait for everything queued; what takes longer is asked to stop, and waited for."""
+        if not self.wait(milliseconds):
+            for task in self._tasks:
+                task.cancel()
+        return self.wait()
 
     def _on_ended(self, task: Task) -> None:
         self._tasks.remove(task)

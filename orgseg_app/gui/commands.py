@@ -49,7 +49,6 @@ class Commands(QObject):
         session, display, tools = self.session, self.window.display, self.window.tools
         found: dict[str, Callable[[], object]] = {
             "save": session.save,
-            "close_project": session.close_project,
             "quit": self.window.close,
             "undo": session.undo,
             "redo": session.redo,
@@ -107,7 +106,7 @@ class Commands(QObject):
         if path is not None:
             path = path.with_suffix(".orgseg")
             self._try(lambda: self.session.create_project(path, default_classes(["foreground"])))
-            self.remember(path)
+            self._remember_open()
 
     def open_project(self) -> None:
         """Ask which, open it."""
@@ -121,17 +120,51 @@ class Commands(QObject):
         """Open a project; when somebody else has it, offer to look at it."""
         from orgseg_app.files.lock import LockedError
 
-        path = Path(path)
+        session, path = self.session, Path(path).absolute()
+        if session.path == path:
+            session.message.emit(f"“{path.name}” is open in this window.", "info")
+            return
+        if not session.finish_saving() and not self._may_discard():
+            return
         try:
-            self.session.open_project(path)
+            session.open_project(path, discard=True)
         except LockedError as error:
             if self._confirm("Open read-only?", f"{error}", "Open read-only"):
-                self._try(lambda: self.session.open_project(path, read_only=True))
+                self._try(lambda: session.open_project(path, read_only=True, discard=True))
         except Exception as error:
-            self.session.report_error(error)
+            session.report_error(error)
             return
-        if self.session.project is not None:
-            self.remember(path)
+        self._remember_open()
+
+    def close_project(self) -> bool:
+        """Save and close; where that fails, ask before anything is given up."""
+        session = self.session
+        return session.close_project() or (
+            self._may_discard() and session.close_project(discard=True)
+        )
+
+    def _may_discard(self) -> bool:
+        return self._confirm(
+            "Close without saving?",
+            "What changed since the last save could not be written, and would be lost. Cancel to "
+            "save a copy in another place (File menu) or to make room first.",
+            "Close without saving",
+        )
+
+    def save_copy(self) -> None:
+        """Ask where, and write the project as it is now there; this one stays open."""
+        file = self.session.file
+        if file is None:
+            return
+        path = self._ask_save("Save a copy", f"{file.path.stem} copy.orgseg", PROJECT_FILTER)
+        if path is not None:
+            path = path.with_suffix(".orgseg")
+            self.session.background.start(
+                "Saving a copy",
+                lambda task: file.save_copy(path, overwrite=True),
+                lambda _: self.session.message.emit(f"A copy was saved as “{path}”.", "info"),
+                self.session.report_error,
+            )
 
     def open_sample(self, kind: str) -> None:
         """Make a sample project and open it."""
@@ -269,6 +302,10 @@ class Commands(QObject):
             act()
         except Exception as error:
             self.session.report_error(error)
+
+    def _remember_open(self) -> None:
+        if self.session.path is not None:
+            self.remember(self.session.path)
 
     def remember(self, path: Path) -> None:
         """Put a project among the recent ones."""

@@ -53,6 +53,7 @@ class Importing(QObject):
             )
             return
         self._paths = paths
+        file = self.session.file
 
         def work(task: Task) -> ImportPlan:
             from orgseg_app.files.annotations.plan import plan_import
@@ -60,13 +61,24 @@ class Importing(QObject):
             return plan_import(paths)
 
         self.session.background.start(
-            "Looking at the files", work, self._on_plan, self.session.report_error
+            "Looking at the files",
+            work,
+            lambda plan: self._on_plan(plan, file),
+            self.session.report_error,
         )
 
-    def _on_plan(self, plan: ImportPlan) -> None:
+    def _on_plan(self, plan: ImportPlan, file: object) -> None:
         from orgseg_app.files.importing import ImportChoice
 
-        if any(item.annotation for item in plan.items) or plan.unmatched:
+        if self.session.file is not file:  # these images were meant for the one before
+            self.session.message.emit(
+                "Another project was opened or closed meanwhile, so nothing was imported. "
+                "Drop the files again.",
+                "warning",
+            )
+        elif not any(item.is_readable for item in plan.items):
+            self.session.message.emit(_nothing_readable(plan.problems), "warning")
+        elif any(item.annotation for item in plan.items) or plan.unmatched:
             self._ask(plan)
         else:
             self.accept(plan, ImportChoice(use_annotations=False))
@@ -93,10 +105,11 @@ class Importing(QObject):
             counts = session.file.counts
             images = [(i, bool(counts(i.image_id))) for i in session.project.images.values()]
             intake = prepare_import(plan, choice, session.classes, images)
+            session.add_images(
+                intake.images(), intake.target.classes, intake.problems, intake.total
+            )
         except Exception as error:
             session.report_error(error)
-            return
-        session.add_images(intake.images(), intake.target.classes, intake.problems, intake.total)
 
     def open_sample(self, kind: str) -> None:
         """Make a project of simulated images in the user's folder, and open it."""
@@ -144,6 +157,12 @@ class Importing(QObject):
             session.add_images(items, classes)
 
         session.background.start("Simulating images", work, on_success, session.report_error)
+
+
+def _nothing_readable(problems: Sequence[str]) -> str:
+    more = len(problems) - PROBLEMS_SHOWN
+    rest = [f"And {more} more."] if more > 0 else []
+    return " ".join(["Nothing was imported.", *problems[:PROBLEMS_SHOWN], *rest])
 
 
 def project_path_beside(paths: Sequence[Path]) -> Path:

@@ -228,7 +228,7 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Save, remember the window, leave; a training goes on by itself."""
-        if not self.session.close_project():
+        if not self.commands.close_project():
             event.ignore()
             return
         if self.parts is not None:

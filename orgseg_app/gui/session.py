@@ -83,6 +83,7 @@ class Session(QObject):
         self.class_id = BACKGROUND + 1
         self.save_state = SAVED
         self._planes: dict[tuple[str, int], Any] = {}
+        self._unreadable: dict[str, Mask] = {}
         self._recorder: Recorder | None = None
         self._save_timer = QTimer(self)
         self._save_timer.setSingleShot(True)
@@ -107,19 +108,27 @@ class Session(QObject):
         return self.file is not None and self.file.read_only
 
     def create_project(self, path: Path, classes: Sequence[ClassInfo]) -> None:
-        """Make a project and open it. Raises `FileError` with a sentence."""
+        """Make a project and open it. Raises `FileError` with a sentence.
+
+        The current project stays when it cannot be saved.
+        """
         from orgseg_app.files.project_file import ProjectFile
 
-        self._adopt(ProjectFile.create(path, classes))
+        if self.finish_saving():
+            self._adopt(ProjectFile.create(path, classes))
 
-    def open_project(self, path: Path, *, read_only: bool = False) -> None:
-        """Open a project in place of the current one. Raises `FileError` with a sentence."""
+    def open_project(self, path: Path, *, read_only: bool = False, discard: bool = False) -> None:
+        """Open a project in place of the current one. Raises `FileError` with a sentence.
+
+        The current project stays when it cannot be saved, unless ``discard``.
+        """
         from orgseg_app.files.project_file import ProjectFile
 
-        self._adopt(ProjectFile.open(path, read_only=read_only))
+        if discard or self.finish_saving():
+            self._adopt(ProjectFile.open(path, read_only=read_only))
 
     def _adopt(self, file: ProjectFile) -> None:
-        self.close_project()
+        self.close_project(discard=True)  # saved by now, or given up
         self.file = file
         self.history = History()
         ids = [c.class_id for c in file.project.classes if c.class_id != BACKGROUND]
@@ -139,23 +148,22 @@ class Session(QObject):
             self.project_changed.emit()
             self.save_soon()
 
-    def close_project(self) -> bool:
-        """Save and close; False when saving failed and the project stays open."""
+    def close_project(self, *, discard: bool = False) -> bool:
+        """Save and close; False when saving failed and the project stays open.
+
+        With ``discard`` it is closed all the same, and what is not saved is lost.
+        """
         if self.file is None:
             return True
+        if not discard and not self.finish_saving():
+            return False
         self.cancel_stroke()
         self._save_timer.stop()
-        self.background.wait()
-        if self.file.is_dirty and not self.file.read_only:
-            try:
-                self.file.save()
-            except Exception as error:
-                LOG.exception("saving at close failed")
-                self._set_save_state(FAILED, str(error))
-                return False
+        self.background.finish()
         self.file.close()
         self.file = None
         self._planes.clear()
+        self._unreadable.clear()
         self.image_id = ""
         self.image_selected.emit("")
         self.project_changed.emit()
@@ -163,6 +171,23 @@ class Session(QObject):
         return True
 
     # -- saving ----------------------------------------------------------------------------------
+
+    def finish_saving(self) -> bool:
+        """End what is under way and save here and now; False when that failed."""
+        file = self.file
+        if file is None:
+            return True
+        self.cancel_stroke()
+        self._save_timer.stop()
+        self.background.finish()
+        if file.is_dirty and not file.read_only:
+            try:
+                file.save()
+            except Exception as error:
+                LOG.exception("saving at close failed")
+                self._set_save_state(FAILED, str(error))
+                return False
+        return True
 
     def save_soon(self) -> None:
         """Save once the hand rests; every change calls it."""
@@ -189,12 +214,16 @@ class Session(QObject):
             "Saving",
             lambda task: file.write(pending),
             lambda _: self._on_saved(file),
-            lambda error: self._set_save_state(FAILED, str(error)),
+            lambda error: self._on_save_failed(file, error),
         )
 
     def _on_saved(self, file: ProjectFile) -> None:
         if file is self.file and self.save_state == SAVING:
             self._set_save_state(SAVED)
+
+    def _on_save_failed(self, file: ProjectFile, error: Exception) -> None:
+        if file is self.file:
+            self._set_save_state(FAILED, str(error))
 
     def _set_save_state(self, state: str, sentence: str = "") -> None:
         self.save_state = state
@@ -291,6 +320,8 @@ class Session(QObject):
             images = list(self.project.images.values())
             problems = [*problems, *leaks(images), *channel_mix(images)]
         count = f"{len(added)} image{'' if len(added) == 1 else 's'} imported."
+        if not added:
+            count = "Nothing was imported."
         if problems:
             more = f" And {len(problems) - 3} more." if len(problems) > 3 else ""
             self.message.emit(" ".join([count, *problems[:3]]) + more, "warning")
@@ -375,9 +406,23 @@ class Session(QObject):
     # -- masks: the one door ---------------------------------------------------------------------
 
     def mask(self, image_id: str = "") -> Mask:
-        """The mask of an image (the current one by default); read it, never write it."""
+        """The mask of an image (the current one by default); read it, never write it.
+
+        Where the file is damaged there, that is said once; the mask is empty, and cannot be edited.
+        """
         assert self.file is not None
-        return self.file.mask(image_id or self.image_id)
+        image_id = image_id or self.image_id
+        if image_id not in self._unreadable:
+            try:
+                return self.file.mask(image_id)
+            except Exception as error:
+                image = self.file.project.images.get(image_id)
+                if image is None:
+                    raise
+                self._unreadable[image_id] = Mask(image.shape[1:])
+                self.report_error(error)
+                self.history_changed.emit()
+        return self._unreadable[image_id]
 
     def apply(self, edit: Edit, image_id: str = "") -> Change | None:
         """Make an edit, remember it, tell everybody, save it soon."""
@@ -385,17 +430,31 @@ class Session(QObject):
             return None
         image_id = image_id or self.image_id
         recorder = Recorder(image_id, self.mask(image_id))
+        if image_id in self._unreadable:
+            return None
+        under_hand = self._recorder is not None and self._recorder.image_id == image_id
+        if under_hand:  # a prediction arrives, say: what is painted so far is a change before it
+            self.end_stroke("paint")
+            recorder = Recorder(image_id, self.mask(image_id))
         try:
             edit.apply(recorder)
         except BaseException:
             recorder.cancel()
             raise
-        return self._commit(recorder, edit.title)
+        change = self._commit(recorder, edit.title)
+        if under_hand:
+            self.begin_stroke()
+        return change
 
     @property
     def can_edit(self) -> bool:
         """True when there is an image that may be painted."""
-        return self.file is not None and not self.file.read_only and bool(self.image_id)
+        return (
+            self.file is not None
+            and not self.file.read_only
+            and bool(self.image_id)
+            and self.image_id not in self._unreadable
+        )
 
     @property
     def recorder(self) -> Recorder | None:
@@ -406,8 +465,11 @@ class Session(QObject):
         """Start an edit that grows under the hand; it ends with `end_stroke`."""
         if not self.can_edit:
             return None
+        mask = self.mask()
+        if not self.can_edit:  # it cannot be read
+            return None
         self.cancel_stroke()
-        self._recorder = Recorder(self.image_id, self.mask())
+        self._recorder = Recorder(self.image_id, mask)
         return self._recorder
 
     def end_stroke(self, title: str) -> Change | None:

@@ -175,10 +175,12 @@ class Hand:
         self.window.show_workspace("annotate")
         self.parts.canvas.fit()
         self.rest()
-        session.select_class(2)
+        if self.parts.canvas.view_state().zoom < 0.5:
+            self.parts.canvas.set_zoom(1.0)
+            self.rest()
         before = session.mask().to_array()
-        if before.shape[1] * before.shape[2] > 0 and (before == 2).all():
-            session.select_class(1)
+        at = [n // 2 for n in before.shape[1:]]
+        session.select_class(1 if before[session.z, at[0], at[1]] == 2 else 2)
         self.stroke()
         assert (session.mask().to_array() != before).any()
         self.save()

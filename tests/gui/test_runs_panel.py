@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QImage
@@ -136,6 +137,17 @@ def test_colours_follow_the_theme(panel: RunsPanel, world: World, qapp: QApplica
         assert figure.backgroundBrush().color().name() == theme.DARK.panel.lower()
     finally:
         theme.apply(qapp, "light")
+
+
+def test_the_loss_on_a_logarithmic_scale(panel: RunsPanel, world: World) -> None:
+    figure = panel.curves.figure
+    assert figure is not None
+    curve = figure._curves[world.named("learning").run_id].smooth
+    plain = curve.getData()[1]
+    panel.curves.set_log_loss(True)
+    assert np.allclose(curve.getData()[1], np.log10(plain))
+    panel.curves.set_log_loss(False)
+    assert np.allclose(curve.getData()[1], plain)
 
 
 @pytest.mark.parametrize("suffix", [".svg", ".png"])

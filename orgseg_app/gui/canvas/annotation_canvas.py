@@ -98,9 +98,7 @@ class AnnotationCanvas(PlaneView):
             self._views[self._shown[0]] = self.view_state()
         self._tool.cancel()
         if not image_id:
-            self._shown = ("", 0)
-            self.set_plane(None)
-            self.set_overlay(None)
+            self._clear()
             return
         self._load(image_id, 0)
 
@@ -117,7 +115,7 @@ class AnnotationCanvas(PlaneView):
             try:
                 plane = self.session.plane(image_id, z)
             except Exception as error:
-                self.session.report_error(error)
+                self._on_unreadable(error)
                 return
             self._show(image_id, z, plane)
             return
@@ -126,8 +124,18 @@ class AnnotationCanvas(PlaneView):
             "Loading image",
             lambda task: self.session.plane(image_id, z),
             lambda plane: self._on_loaded(image_id, z, plane),
-            self.session.report_error,
+            self._on_unreadable,
         )
+
+    def _clear(self) -> None:
+        self._shown = ("", 0)
+        self.set_plane(None)
+        self.set_overlay(None)
+
+    def _on_unreadable(self, error: Exception) -> None:
+        self.loading_changed.emit(False)
+        self._clear()
+        self.session.report_error(error)
 
     def _on_loaded(self, image_id: str, z: int, plane: np.ndarray) -> None:
         self.loading_changed.emit(False)
@@ -191,6 +199,11 @@ class AnnotationCanvas(PlaneView):
     # -- the tool in the hand --------------------------------------------------------------------
 
     @property
+    def is_shown(self) -> bool:
+        """Whether the plane to be painted is the one that is seen (large ones take a moment)."""
+        return bool(self.plane_size) and self._shown == (self.session.image_id, self.session.z)
+
+    @property
     def tool(self) -> Tool:
         """The tool in the hand."""
         return self._tool
@@ -230,7 +243,7 @@ class AnnotationCanvas(PlaneView):
             self._pan_from = event.position()
             self.setCursor(Qt.CursorShape.ClosedHandCursor)
             return
-        if not left or self._space_held or not self.plane_size:
+        if not left or self._space_held or not self.is_shown:
             super().mousePressEvent(event)
             return
         self._pressed = True
@@ -335,7 +348,7 @@ class AnnotationCanvas(PlaneView):
         elif self._pressed:
             self._pressed = False
             self._tool.release()
-        elif self._pointer is not None:
+        elif self._pointer is not None and self.is_shown:
             self._tool.press(*self._pointer, modifiers)
             self._pressed = isinstance(self._tool, BrushTool)
             if not self._pressed:

@@ -14,6 +14,7 @@ from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtGui import QColor, QPen
 from PySide6.QtWidgets import QFrame, QWidget
 
+from orgseg_app.core.classes import BACKGROUND
 from orgseg_app.gui import theme
 from orgseg_app.gui.panels.curves_legend import Readout
 from orgseg_app.gui.run_colours import run_colour, run_pen
@@ -209,11 +210,11 @@ class CurvesFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         loss, iou = "Training loss", "Validation IoU, mean of classes"
         if len(self._entries) == 1:
             entry = self._entries[0]
-            if len(entry.validation_class_iou) < 2:
+            if not _has_several_classes(entry):
                 iou = "Validation IoU"
             if entry.best_iou is not None:
                 iou += f" · best {entry.best_iou:.2f} at step {entry.best_step}"
-        elif all(len(entry.validation_class_iou) < 2 for entry in self._entries):
+        elif not any(_has_several_classes(entry) for entry in self._entries):
             iou = "Validation IoU"
         for title, text in zip(self._titles, (loss, iou), strict=True):
             title.setText(text, color=now.secondary, size=f"{theme.CAPTION_PX}px")
@@ -284,6 +285,10 @@ class CurvesFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         """The pointer is elsewhere."""
         super().leaveEvent(event)
         self._hide_readout()
+
+
+def _has_several_classes(entry: RunEntry) -> bool:
+    return sum(class_id != BACKGROUND for class_id in entry.validation_class_iou) > 1
 
 
 def _weight(values: Sequence[float]) -> float:

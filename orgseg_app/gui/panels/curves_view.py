@@ -1,10 +1,12 @@
 """Curves of runs: training loss above, validation IoU below, on one axis of steps.
 
-pyqtgraph is imported when there is first something to draw, never with the window.
+pyqtgraph is imported when there is first something to draw, in the background.
 """
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +31,7 @@ from orgseg_app.gui.widgets import EmptyState, surface
 if TYPE_CHECKING:
     from orgseg_app.gui.panels.curves_figure import CurvesFigure
 
+FIGURE_MODULE = "orgseg_app.gui.panels.curves_figure"
 REDRAW_MS = 200
 EMPTY_TEXT = "Loss and validation IoU appear here while a network learns."
 
@@ -51,6 +54,7 @@ class CurvesView(QWidget):
         self._behind: list[str] = []
         self._stale: set[str] = set()
         self._is_log = False
+        self._is_importing = False
         self.figure: CurvesFigure | None = None
         surface(self)
         self.setAccessibleName("Curves")
@@ -112,15 +116,36 @@ class CurvesView(QWidget):
             self.empty.set_text(_empty_text(shown))
             self._stack.setCurrentWidget(self.empty)
             return
-        if self.figure is None:
-            from orgseg_app.gui.panels.curves_figure import CurvesFigure
-
-            self.figure = CurvesFigure(self)
-            self._stack.addWidget(self.figure)
+        if self.figure is None and not self._make_figure():
+            return
+        assert self.figure is not None
         self._stack.setCurrentWidget(self.figure)
         self.figure.show_runs(shown, behind, stale=self._stale)
         self.setAccessibleDescription(_in_words(shown))
         self._stale.clear()
+
+    def _make_figure(self) -> bool:
+        """Make the figure; False while pyqtgraph is being imported, a quarter of a second."""
+        if FIGURE_MODULE not in sys.modules:
+            if not self._is_importing:
+                self._is_importing = True
+                self.runs.session.background.start(
+                    "Preparing curves",
+                    lambda task: importlib.import_module(FIGURE_MODULE) is not None,
+                    self._on_imported,
+                    self.runs.session.report_error,
+                )
+            return False
+        self._is_importing = False
+        from orgseg_app.gui.panels.curves_figure import CurvesFigure
+
+        self.figure = CurvesFigure(self)
+        self.figure.set_log_loss(self._is_log)
+        self._stack.addWidget(self.figure)
+        return True
+
+    def _on_imported(self, imported: object) -> None:
+        self._redraw()
 
     def showEvent(self, event: QShowEvent) -> None:
         """Draw what happened while the view was away."""

@@ -31,6 +31,8 @@ class DeviceLine(QObject):
         self._process: QProcess | None = None
         self._timer = QTimer(self, singleShot=True)
         self._timer.timeout.connect(self._start)
+        self._limit = QTimer(self, singleShot=True)
+        self._limit.timeout.connect(self._on_too_long)
 
     def ask(self) -> None:
         """Look soon; the answer comes by signal."""
@@ -39,6 +41,7 @@ class DeviceLine(QObject):
     def stop(self) -> None:
         """Give up on an answer."""
         self._timer.stop()
+        self._limit.stop()
         if self._process is not None:
             self._process.finished.disconnect()
             self._process.kill()
@@ -54,9 +57,14 @@ class DeviceLine(QObject):
         process.setProcessEnvironment(environment)
         process.finished.connect(self._on_finished)
         process.start(program, arguments)
-        QTimer.singleShot(TIMEOUT_MS, process, process.kill)
+        self._limit.start(TIMEOUT_MS)
+
+    def _on_too_long(self) -> None:
+        if self._process is not None:
+            self._process.kill()
 
     def _on_finished(self) -> None:
+        self._limit.stop()
         process, self._process = self._process, None
         if process is None:
             return

@@ -70,6 +70,8 @@ class Importing(QObject):
     def _on_plan(self, plan: ImportPlan, file: object) -> None:
         from orgseg_app.files.importing import ImportChoice
 
+        if self.window.is_closed:
+            return
         if self.session.file is not file:  # these images were meant for the one before
             self.session.message.emit(
                 "Another project was opened or closed meanwhile, so nothing was imported. "
@@ -144,7 +146,7 @@ class Importing(QObject):
             from orgseg_app.core.classes import ClassInfo, background
             from orgseg_app.core.samples.catalogue import SAMPLES
 
-            if not items:
+            if not items or self.window.is_closed:
                 return
             sample = SAMPLES[kind]
             classes = (background(), ClassInfo(2, sample.class_name, sample.colour))

@@ -57,6 +57,7 @@ class MainWindow(QMainWindow):
         self.display = DisplayOptions(self)
         self.workspace = "annotate"
         self.parts: Workspaces | None = None
+        self.is_closed = False
         self.setWindowTitle("OrgSeg")
         self.setWindowIcon(icons.app_icon())
         self.setAcceptDrops(True)
@@ -233,6 +234,7 @@ class MainWindow(QMainWindow):
             return
         if self.parts is not None:
             self.parts.shut_down()
+        self.is_closed = True  # what is still under way finds nobody to tell
         self._store_geometry()
         QApplication.instance().removeEventFilter(self)  # type: ignore[union-attr]
         settings_module.save(self.settings)

@@ -279,7 +279,10 @@ class RunsModel(QObject):
         for run_id, entry in self._entries.items():
             if run_id not in entries and entry.run.exists:
                 entries[run_id] = entry  # younger than the list
+        gone = [entry.name for run_id, entry in self._entries.items() if run_id not in entries]
         self._entries = entries
+        if gone:
+            self.session.message.emit(_gone_words(gone), "warning")
         if {i: (e.name, e.state) for i, e in entries.items()} != before:
             self.runs_changed.emit()
 
@@ -309,3 +312,12 @@ class RunsModel(QObject):
 
     def _on_request_failed(self, run_id: str, sentence: str) -> None:
         self.session.message.emit(sentence, "error")
+
+
+def _gone_words(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return f"The folder of “{names[0]}” is gone, and the run with it. The project is untouched."
+    return (
+        f"The folders of {len(names)} runs are gone, and the runs with them. "
+        "The project is untouched."
+    )

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 SAVE_DELAY_MS = 800
+LOOK_ONLY = "This project is open read-only, so nothing can be changed in it."
 
 SAVED, SAVING, UNSAVED, FAILED, READ_ONLY = "saved", "saving", "unsaved", "failed", "read-only"
 
@@ -84,6 +85,7 @@ class Session(QObject):
         self.save_state = SAVED
         self._planes: dict[tuple[str, int], Any] = {}
         self._unreadable: dict[str, Mask] = {}
+        self._removed_classes: dict[int, ClassInfo] = {}
         self._recorder: Recorder | None = None
         self._save_timer = QTimer(self)
         self._save_timer.setSingleShot(True)
@@ -143,7 +145,7 @@ class Session(QObject):
 
     def rename_project(self, name: str) -> None:
         """Give the project another name; its file keeps its own."""
-        if self.file is not None and not self.file.read_only:
+        if self.file is not None and self._may_change():
             self.file.rename(name)
             self.project_changed.emit()
             self.save_soon()
@@ -164,6 +166,7 @@ class Session(QObject):
         self.file = None
         self._planes.clear()
         self._unreadable.clear()
+        self._removed_classes.clear()
         self.image_id = ""
         self.image_selected.emit("")
         self.project_changed.emit()
@@ -332,6 +335,8 @@ class Session(QObject):
     def remove_image(self, image_id: str) -> None:
         """Take an image and its annotation out of the project."""
         assert self.file is not None
+        if not self._may_change():
+            return
         self.file.remove_image(image_id)
         self.history.forget(image_id)
         self.history_changed.emit()
@@ -344,14 +349,14 @@ class Session(QObject):
 
     def rename_image(self, image_id: str, name: str) -> None:
         """Give an image another name."""
-        if self.file is not None and name.strip():
+        if self.file is not None and name.strip() and self._may_change():
             self.file.rename_image(image_id, name.strip())
             self.images_changed.emit()
             self.save_soon()
 
     def set_split(self, image_id: str, split: str) -> None:
         """Use an image for training, validation or test."""
-        if self.file is not None:
+        if self.file is not None and self._may_change():
             self.file.set_split(image_id, split)
             self.images_changed.emit()
             self.save_soon()
@@ -371,7 +376,11 @@ class Session(QObject):
 
     def add_class(self, name: str, colour: str | None = None) -> int:
         """Add a class and choose it; its id. Raises ValueError with a sentence."""
-        class_id = next_class_id(self.classes)
+        try:  # undo may bring the voxels of a deleted class back: its number stays its own
+            class_id = next_class_id((*self.classes, *self._removed_classes.values()))
+        except ValueError:
+            class_id = next_class_id(self.classes)
+            self._removed_classes.pop(class_id, None)
         new = ClassInfo(class_id, name.strip(), colour or palette_colour(class_id))
         self._set_classes((*self.classes, new))
         self.select_class(class_id)
@@ -388,8 +397,9 @@ class Session(QObject):
 
     def remove_class(self, class_id: int) -> None:
         """Delete a class; its voxels become unlabelled, which undo brings back."""
-        if class_id == BACKGROUND or self.file is None:
+        if class_id == BACKGROUND or self.file is None or not self._may_change():
             return
+        self._removed_classes |= {c.class_id: c for c in self.classes if c.class_id == class_id}
         for image_id in list(self.file.project.images):
             if self.mask(image_id).counts().get(class_id):
                 self.apply(MergeClass(class_id), image_id)
@@ -399,6 +409,8 @@ class Session(QObject):
 
     def _set_classes(self, classes: Any) -> None:
         assert self.file is not None
+        if self.file.read_only:
+            raise ValueError(LOOK_ONLY)
         self.file.set_classes(check_classes(classes))
         self.classes_changed.emit()
         self.save_soon()
@@ -511,10 +523,25 @@ class Session(QObject):
             self.select_image(change.image_id)
         if change.box.z0 != self.z and change.box.z1 - change.box.z0 == 1:
             self.select_plane(change.box.z0)
-        change.toggle(self.file.mask(change.image_id))
+        mask = self.file.mask(change.image_id)
+        change.toggle(mask)
+        self._bring_back_classes(mask)
         self.mask_changed.emit(change.image_id, change.box)
         self.history_changed.emit()
         self.save_soon()
+
+    def _bring_back_classes(self, mask: Mask) -> None:
+        """Classes that were deleted and are painted again."""
+        missing = mask.counts().keys() & self._removed_classes.keys()
+        missing -= {c.class_id for c in self.classes}
+        if missing:
+            taken = {c.name.casefold() for c in self.classes}
+            back = [self._removed_classes.pop(class_id) for class_id in sorted(missing)]
+            back = [
+                replace(c, name=f"{c.name} ({c.class_id})") if c.name.casefold() in taken else c
+                for c in back
+            ]
+            self._set_classes(sorted((*self.classes, *back), key=lambda c: c.class_id))
 
     def painted(self, image_id: str = "") -> dict[int, float]:
         """Fraction of an image's voxels painted with each class that occurs."""
@@ -523,6 +550,12 @@ class Session(QObject):
         return {class_id: count / total for class_id, count in mask.counts().items()}
 
     # -- talking to the person -------------------------------------------------------------------
+
+    def _may_change(self) -> bool:
+        """True when the project may be changed; otherwise that is said."""
+        if self.is_read_only:
+            self.message.emit(LOOK_ONLY, "warning")
+        return not self.is_read_only
 
     def report_error(self, error: Exception) -> None:
         """Show what went wrong."""

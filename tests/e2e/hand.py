@@ -210,7 +210,7 @@ class Hand:
 def check_sentence(text: str) -> None:
     """Words for a person: a sentence or a few, no innards."""
     assert text.strip().endswith((".", "?", "…")), text
-    assert text[0].isupper() or text[0] in "“\"0123456789", text
+    assert text[0].isupper() or text[0] in '“"0123456789', text
     assert len(text) < 600, text
     for word in NOT_WORDS:
         assert word not in text, text

@@ -1,6 +1,6 @@
 """Pictures of every screen, light and dark: ``python -m tests.gui.take_snapshots [FOLDER]``.
 
-Simulated images only. The README and the manual show them; look at them after every change of looks.
+Simulated images only. The README shows one; look at all of them after every change of looks.
 """
 
 from __future__ import annotations

@@ -85,7 +85,8 @@ class ImagesModel(QAbstractListModel):
             self._want(image.image_id)
             return self._painted.get(image.image_id)
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return f"{image.name}, {SPLIT_WORDS[image.split]}"
+            words = painted_words(self._painted.get(image.image_id))
+            return ", ".join(filter(None, (image.name, SPLIT_WORDS[image.split], words)))
         if role == Qt.ItemDataRole.ToolTipRole:
             return plain_tip(_tip(image))
         return None
@@ -268,11 +269,9 @@ class ImageDelegate(QStyledItemDelegate):
         line = QRect(left + 16, centre - 8, width - 16, 16)
         flags = Qt.AlignmentFlag.AlignVCenter
         painter.drawText(line, flags | Qt.AlignmentFlag.AlignLeft, SPLIT_WORDS[split])
-        shortest = "" if painted is None else percent(painted)
-        for share in (painted_words(painted), shortest):
-            if metrics.horizontalAdvance(SPLIT_WORDS[split] + share) + 8 <= line.width():
-                painter.drawText(line, flags | Qt.AlignmentFlag.AlignRight, share)
-                break
+        share = "" if painted is None else percent(painted)  # the tool tip says it in words
+        if metrics.horizontalAdvance(SPLIT_WORDS[split] + share) + 8 <= line.width():
+            painter.drawText(line, flags | Qt.AlignmentFlag.AlignRight, share)
 
     # -- editing a name --------------------------------------------------------------------------
 

@@ -131,7 +131,7 @@ def _device() -> dict[str, Any]:
     }
     start = time.perf_counter()
     try:
-        from orgseg_app.learn.device import bf16_pays_on_cpu, choose_device, cpu_capability
+        from orgseg_app.learn.device import choose_device, cpu_capability
     except (ImportError, OSError) as error:
         facts["line"] = "none: torch cannot be loaded"
         facts["problem"] = str(error)
@@ -145,7 +145,7 @@ def _device() -> dict[str, Any]:
     facts |= {"line": str(device), "kind": device.kind, "precision": device.precision}
     facts["threads"] = device.threads
     if device.kind == "cpu":
-        facts["bf16_pays"] = bf16_pays_on_cpu()
+        facts["bf16_pays"] = device.precision == "bf16"
     return facts
 
 

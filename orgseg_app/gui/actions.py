@@ -194,5 +194,6 @@ def build_actions(
         handler = handlers[info.action_id]
         action.triggered.connect(lambda _checked=False, run=handler: run())
         menus[info.menu].addAction(action)
+        window.addAction(action)  # so that its keys work while the menu bar is hidden
         actions[info.action_id] = action
     return actions

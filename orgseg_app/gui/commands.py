@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QFileDialog, QMessageBox
 
 from orgseg_app.core.classes import BACKGROUND, default_classes
@@ -214,6 +214,7 @@ class Commands(QObject):
         shown = [a for a in self.window.actions_by_id.values() if a.isVisible()]
         palette = CommandPalette(shown, self.window)
         corner = self.window.mapToGlobal(self.window.rect().center())
+        palette.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         palette.move(corner.x() - palette.width() // 2, corner.y() - palette.height() // 2 - 60)
         palette.show()
         palette.field.setFocus()
@@ -266,13 +267,17 @@ class Commands(QObject):
         """The sheet of keys."""
         from orgseg_app.gui.help_dialogs import ShortcutsDialog
 
-        ShortcutsDialog(self.window.actions_by_id, self.window).open()
+        dialog = ShortcutsDialog(self.window.actions_by_id, self.window)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
 
     def about(self) -> None:
         """Version, licence, device."""
         from orgseg_app.gui.help_dialogs import AboutDialog
 
-        AboutDialog(self.window).open()
+        dialog = AboutDialog(self.window)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
 
     # -- asking ------------------------------------------------------------------------------------
 

@@ -173,6 +173,7 @@ class Hand:
         session = self.session
         assert session.image is not None
         self.window.show_workspace("annotate")
+        self.window.tools.set_protect(False)
         self.parts.canvas.fit()
         self.rest()
         if self.parts.canvas.view_state().zoom < 0.5:

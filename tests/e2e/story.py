@@ -231,7 +231,7 @@ def train_and_wait_to_be_killed(project: Path) -> None:
 
 
 def find_again(project: Path, run: str) -> None:
-    """Open the project after the kill: the run must be there, and end."""
+    """Open the project after the kill: the run must be there, end, and predict."""
     driver = Driver()
     driver.window.commands.importing.take([project])
     runs = driver.parts.runs
@@ -239,6 +239,14 @@ def find_again(project: Path, run: str) -> None:
     say(found=runs.get(run).state)
     driver.wait(lambda: runs.get(run).state == "finished", 200, "the end of the run")
     say(state=runs.get(run).state, iou=runs.get(run).best_iou)
+    session = driver.window.session
+    session.select_image(list(session.project.images)[-1])  # type: ignore[union-attr]
+    assert session.mask().is_empty
+    driver.keys(Qt.Key.Key_P, CONTROL)
+    driver.wait(lambda: not session.mask().is_empty, 120, "the prediction on the canvas")
+    say(predicted=session.mask().counts())
+    driver.keys(Qt.Key.Key_Z, CONTROL)
+    say(undone=session.mask().is_empty)
     driver.close()
 
 

@@ -132,6 +132,9 @@ def test_a_killed_window_finds_its_training_again(tmp_path: Path, orgseg_home: P
                 (simulate("er", i, size=(128, 128)) for i in range(4)), splits, strict=True
             )
         )
+        file.add_images(
+            [NewImage(open_array("unpainted", simulate("er", 4, size=(96, 130)).pixels))]
+        )
     window = subprocess.Popen(
         [sys.executable, "-m", "tests.e2e.story", "train", str(path)],
         cwd=ROOT,
@@ -151,6 +154,8 @@ def test_a_killed_window_finds_its_training_again(tmp_path: Path, orgseg_home: P
     facts = tell(orgseg_home, "find", path, said["run"])
     assert facts["found"] in ("running", "finished")
     assert facts["state"] == "finished"
+    assert sum(facts["predicted"].values()) == 96 * 130
+    assert facts["undone"]
     run = find_run(path, said["run"])
     assert wait_for_end(run, 5) == "finished"
     assert run.metrics()["test"]["mean_iou"] > 0  # type: ignore[index]

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent
+from PySide6.QtGui import QKeySequence
+from PySide6.QtTest import QTest
 
 from orgseg_app.core.classes import UNLABELLED
 from orgseg_app.core.edits import ReplaceMask
@@ -517,3 +519,17 @@ def test_damaged_settings_and_recent_projects_that_are_gone(
     hand.close()
     gc.collect()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+
+def test_the_way_back_from_only_the_canvas(hand: Hand, project: Path) -> None:
+    """The menu bar is hidden there, and its keys still work."""
+    hand.open(project)
+    hand.window.activateWindow()
+    hand.parts.canvas.setFocus()
+    for alone in (True, False, True, False):
+        QTest.keySequence(hand.parts.canvas, QKeySequence("F11"))
+        hand.rest()
+        assert hand.parts.is_canvas_alone is alone
+        assert hand.window.menuBar().isVisible() is not alone
+        QTest.keySequence(hand.parts.canvas, QKeySequence("E" if alone else "B"))
+        assert hand.window.tools.tool == ("eraser" if alone else "brush")

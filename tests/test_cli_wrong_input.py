@@ -182,7 +182,7 @@ def test_images_of_every_shape(folder: Path, run: Run, shape: tuple[int, ...], d
 def test_odd_class_names(folder: Path, run: Run, fails: Fails) -> None:
     names = "<b>x</b>,🧬 Kern,نواة"
     assert run("new", folder / "Projekt ü", "--classes", names)[0] == 0
-    code, out, _ = run("info", folder / "Projekt ü", "--json")
+    _, out, _ = run("info", folder / "Projekt ü", "--json")
     assert [c["name"] for c in json.loads(out)["classes"]][1:] == names.split(",")
     many = ",".join(f"klasse {i}" for i in range(300))
     assert "254" in fails("new", folder / "zu viele", "--classes", many)

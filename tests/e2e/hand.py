@@ -1,4 +1,4 @@
-"""A hand at the real window, in the test's own process: drop, paint, press, and read what is said."""
+"""A hand at the real window, in the test's own process: drop, paint, press, read what is said."""
 
 from __future__ import annotations
 

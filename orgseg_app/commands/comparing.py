@@ -27,8 +27,8 @@ def run(asked: Namespace) -> int:
     for file in asked.out:
         if file.suffix.lower() not in (".json", ".csv"):
             raise CommandError(f'A comparison is written as .json or .csv, not "{file.name}".')
-    chosen = _chosen_runs(path, asked.runs)
     with ProjectFile.open(path, read_only=True) as project_file:
+        chosen = _chosen_runs(path, asked.runs)
         if asked.score:
             _score_missing(project_file, chosen, quiet=asked.json)
         comparison = compare(project_file, chosen, asked.split)
@@ -54,7 +54,7 @@ def _chosen_runs(path: Path, text: str) -> list[RunFolder]:
     if not trained:
         raise CommandError(
             f'"{path.name}" has no runs yet, so there is nothing to compare. Start one with: '
-            f"orgseg train {path}"
+            f'orgseg train "{path}".'
         )
     with_scores = [item for item in trained if item.metrics() is not None]
     return with_scores or trained

@@ -61,7 +61,7 @@ def _chosen_run(path: Path, text: str) -> RunFolder:
     with_model = [r for r in list_runs(path) if r.kind == "train" and r.best_path.is_file()]
     if not with_model:
         raise CommandError(
-            f'"{path.name}" has no trained model yet. Train one first: orgseg train {path}'
+            f'"{path.name}" has no trained model yet. Train one first: orgseg train "{path}".'
         )
     return with_model[-1]
 

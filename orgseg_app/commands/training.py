@@ -77,6 +77,10 @@ def runs(asked: Namespace) -> int:
     """List the runs of a project."""
     path = existing_project(asked.project)
     found = [run for run in list_runs(path) if run.kind == "train"]
+    if not found:
+        from orgseg_app.files.project_file import ProjectFile
+
+        ProjectFile.open(path, read_only=True).close()  # says so when it is no project
     if asked.json:
         for run in found:
             out_json(
@@ -93,7 +97,7 @@ def runs(asked: Namespace) -> int:
             )
         return 0
     if not found:
-        out(f"{path.name} has no runs yet. Start one with: orgseg train {path}")
+        out(f'{path.name} has no runs yet. Start one with: orgseg train "{path}".')
         return 0
     rows = [["id", "name", "state", "validation IoU", "test IoU"]]
     for run in found:

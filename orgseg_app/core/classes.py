@@ -118,7 +118,7 @@ def parse_classes(text: str) -> tuple[ClassInfo, ...]:
         name, _, colour = entry.partition(":")
         if name.strip().casefold() == "background":
             continue
-        class_id = len(classes) + 1
+        class_id = next_class_id(classes)
         classes.append(
             ClassInfo(class_id, name.strip(), colour.strip() or palette_colour(class_id))
         )

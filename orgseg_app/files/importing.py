@@ -245,7 +245,10 @@ def _named(name: str, classes: list[ClassInfo]) -> int:
     for known in classes:
         if known.name.casefold() == name.strip().casefold():
             return known.class_id
-    class_id = next_class_id(classes)
+    try:
+        class_id = next_class_id(classes)
+    except ValueError as error:
+        raise ImportChoiceError(f"{error} Nothing was imported.") from error
     classes.append(ClassInfo(class_id, name.strip(), palette_colour(class_id)))
     return class_id
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6 import QtGui
-from PySide6.QtCore import QEvent, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QModelIndex, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QFontMetrics,
@@ -21,6 +21,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import (
     QAbstractButton,
+    QAbstractItemView,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -418,3 +419,10 @@ def surface(widget: QWidget, kind: str = "panel") -> None:
 def text_rect(metrics: QFontMetrics, text: str, width: int) -> QRect:
     """Room that words take when wrapped at a width."""
     return metrics.boundingRect(QRect(0, 0, width, 10_000), Qt.TextFlag.TextWordWrap, text)
+
+
+def edit_name(view: QAbstractItemView, index: QModelIndex) -> None:
+    """Open the field for a name in a list, where it may be changed and none is open yet."""
+    is_free = view.state() != QAbstractItemView.State.EditingState
+    if index.isValid() and index.flags() & Qt.ItemFlag.ItemIsEditable and is_free:
+        view.edit(index)

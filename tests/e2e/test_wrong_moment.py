@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QCoreApplication, QEvent
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint
 from PySide6.QtGui import QKeySequence
 from PySide6.QtTest import QTest
 
@@ -25,7 +25,7 @@ from orgseg_app.core.image import open_array
 from orgseg_app.files import atomic
 from orgseg_app.files.intake import NewImage
 from orgseg_app.files.project_file import ProjectFile
-from tests.e2e.hand import Hand, assert_same, check_sentence, make_project
+from tests.e2e.hand import LEFT, PLAIN, Hand, assert_same, check_sentence, make_project
 
 pytestmark = pytest.mark.timeout(120)
 ROOT = Path(__file__).resolve().parents[2]
@@ -526,6 +526,7 @@ def test_the_way_back_from_only_the_canvas(hand: Hand, project: Path) -> None:
     hand.open(project)
     hand.window.activateWindow()
     hand.parts.canvas.setFocus()
+    assert QTest.qWaitForWindowActive(hand.window)
     for alone in (True, False, True, False):
         QTest.keySequence(hand.parts.canvas, QKeySequence("F11"))
         hand.rest()
@@ -533,3 +534,29 @@ def test_the_way_back_from_only_the_canvas(hand: Hand, project: Path) -> None:
         assert hand.window.menuBar().isVisible() is not alone
         QTest.keySequence(hand.parts.canvas, QKeySequence("E" if alone else "B"))
         assert hand.window.tools.tool == ("eraser" if alone else "brush")
+
+
+def test_another_workspace_in_the_middle_of_a_stroke(hand: Hand, project: Path) -> None:
+    """The canvas never hears that the pen was lifted; the stroke is kept and saved all the same."""
+    hand.open(project)
+    before = hand.session.mask().to_array()
+    hand.pen_down(0.2, 0.2)
+    hand.pen_move(0.2, 0.6)
+    hand.window.show_workspace("compare")
+    hand.rest()
+    painted = hand.session.mask().to_array()
+    assert (painted != before).any()
+    assert hand.session.recorder is None
+    hand.save()
+    assert_same(hand.session)
+    hand.window.show_workspace("annotate")
+    hand.pen_down(0.7, 0.2)
+    hand.pen_move(0.7, 0.5)
+    QTest.mouseRelease(hand.parts.header, LEFT, PLAIN, QPoint(3, 3))
+    hand.pen_move(0.9, 0.9)
+    hand.pen_move(0.95, 0.9)
+    assert hand.session.recorder is None
+    assert hand.session.mask().value(0, 44, 44) == painted[0, 44, 44]
+    hand.action("undo")
+    assert np.array_equal(hand.session.mask().to_array(), painted)
+    hand.goes_on()

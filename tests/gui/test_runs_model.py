@@ -106,13 +106,15 @@ def test_a_working_run_is_not_deleted(world: World, qtbot: QtBot) -> None:
     assert "Stop it first" in world.messages[-1][1]
 
 
-def test_a_folder_deleted_by_hand_disappears(world: World, qtbot: QtBot) -> None:
+def test_a_folder_deleted_by_hand_disappears_and_that_is_said(world: World, qtbot: QtBot) -> None:
     import shutil
 
     entry = world.named("older")
     shutil.rmtree(entry.run.path)
     qtbot.waitUntil(lambda: world.runs.get(entry.run_id) is None)
-    assert world.messages == []
+    ((level, text),) = world.messages
+    assert level == "warning"
+    assert "The folder of “older” is gone" in text
 
 
 def test_closing_the_project_forgets_its_runs(world: World, qtbot: QtBot) -> None:

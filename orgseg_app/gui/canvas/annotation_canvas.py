@@ -10,6 +10,7 @@ from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QColor,
     QFocusEvent,
+    QHideEvent,
     QKeyEvent,
     QMouseEvent,
     QPainter,
@@ -256,6 +257,8 @@ class AnnotationCanvas(PlaneView):
             super().mouseMoveEvent(event)
             return
         self._by_keys = False
+        if not event.buttons() & Qt.MouseButton.LeftButton:
+            self._lift()  # the button came up where nobody told us
         y, x = self.to_image(event.position())
         self._move_pointer(y, x)
         self._tool.move(y, x, pressed=self._pressed)
@@ -266,9 +269,19 @@ class AnnotationCanvas(PlaneView):
         """The hand is lifted."""
         if self.is_panning:
             super().mouseReleaseEvent(event)
-        elif self._pressed and event.button() == Qt.MouseButton.LeftButton:
+        elif event.button() == Qt.MouseButton.LeftButton:
+            self._lift()
+
+    def _lift(self) -> None:
+        """What the hand was doing is done."""
+        if self._pressed:
             self._pressed = False
             self._tool.release()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Another workspace: nobody will say here that the hand was lifted."""
+        super().hideEvent(event)
+        self._lift()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """Fit with the hand tool; close a polygon; a second press for the others."""
@@ -346,8 +359,7 @@ class AnnotationCanvas(PlaneView):
         if not self._by_keys or modifiers & Qt.KeyboardModifier.ControlModifier:
             self._tool.finish()
         elif self._pressed:
-            self._pressed = False
-            self._tool.release()
+            self._lift()
         elif self._pointer is not None and self.is_shown:
             self._tool.press(*self._pointer, modifiers)
             self._pressed = isinstance(self._tool, BrushTool)

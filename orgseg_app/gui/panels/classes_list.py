@@ -41,7 +41,7 @@ from orgseg_app.core.classes import ClassInfo
 from orgseg_app.gui import theme
 from orgseg_app.gui.panels.images_list import percent
 from orgseg_app.gui.session import Session
-from orgseg_app.gui.widgets import focus_ring, plain_tip
+from orgseg_app.gui.widgets import edit_name, focus_ring, plain_tip
 
 ROW_HEIGHT = 32
 
@@ -259,7 +259,7 @@ class ClassesView(QListView):
         if event.key() == Qt.Key.Key_Delete and info is not None:
             self.remove_requested.emit(info.class_id)
         elif event.key() == Qt.Key.Key_F2 and info is not None:
-            self.edit(self.currentIndex())
+            edit_name(self, self.currentIndex())
         elif event.text() and event.text().isprintable():
             event.ignore()
         else:

@@ -12,7 +12,7 @@ from orgseg_app.gui.panels.classes_list import ROW_HEIGHT, ClassesModel, Classes
 from orgseg_app.gui.panels.colour_menu import ColourMenu
 from orgseg_app.gui.panels.images_list import percent
 from orgseg_app.gui.session import Session
-from orgseg_app.gui.widgets import Caption, SecondaryButton, SectionTitle, surface
+from orgseg_app.gui.widgets import Caption, SecondaryButton, SectionTitle, edit_name, surface
 
 ROWS_SHOWN = 12
 COUNT_AFTER_MS = 120
@@ -74,7 +74,7 @@ class ClassesPanel(QWidget):
     def rename_class(self, class_id: int) -> None:
         """Open the field for a class's name."""
         self.view.setFocus()
-        self.view.edit(self.model.index_of(class_id))
+        edit_name(self.view, self.model.index_of(class_id))
 
     def change_colour(self, class_id: int, colour: str) -> None:
         """Paint a class in another colour."""

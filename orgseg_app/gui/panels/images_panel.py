@@ -31,7 +31,7 @@ from orgseg_app.core.split import SPLITS
 from orgseg_app.gui import icons
 from orgseg_app.gui.panels.images_list import ImageDelegate, ImagesModel
 from orgseg_app.gui.session import Session
-from orgseg_app.gui.widgets import Caption, EmptyState, IconButton, SectionTitle, surface
+from orgseg_app.gui.widgets import Caption, EmptyState, IconButton, SectionTitle, edit_name, surface
 
 SPLIT_KEYS = {"train": "T", "validation": "V", "test": "Shift+T"}
 SPLIT_TEXTS = {
@@ -180,7 +180,7 @@ class ImagesPanel(QWidget):
         return made
 
     def _rename(self) -> None:
-        self.view.edit(self.view.currentIndex())
+        edit_name(self.view, self.view.currentIndex())
 
     def _show_menu(self, place: QPoint) -> None:
         menu = QMenu(self)
@@ -284,8 +284,8 @@ class ImagesView(QListView):
             self.split_requested.emit(split)
         elif event.key() == Qt.Key.Key_Delete:
             self.remove_requested.emit()
-        elif event.key() == Qt.Key.Key_F2 and self.currentIndex().isValid():
-            self.edit(self.currentIndex())
+        elif event.key() == Qt.Key.Key_F2:
+            edit_name(self, self.currentIndex())
         else:
             super().keyPressEvent(event)
 

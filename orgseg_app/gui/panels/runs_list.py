@@ -37,7 +37,7 @@ from orgseg_app.gui.panels.table_keys import keeps_key
 from orgseg_app.gui.run_colours import paint_key
 from orgseg_app.gui.run_entry import RunEntry
 from orgseg_app.gui.runs_model import RunsModel
-from orgseg_app.gui.widgets import plain_tip
+from orgseg_app.gui.widgets import edit_name, plain_tip
 
 ENTRY_ROLE = Qt.ItemDataRole.UserRole
 ROW_HEIGHT = 46
@@ -343,8 +343,7 @@ class RunsList(QListView):
 
     def rename_current(self) -> None:
         """Edit the name of the current run."""
-        if self.currentIndex().isValid():
-            self.edit(self.currentIndex())
+        edit_name(self, self.currentIndex())
 
     def keyPressEvent(self, event: Any) -> None:
         """Delete asks for deletion; the rest is the list's."""

@@ -151,8 +151,8 @@ def test_any_keys_in_any_order(hand: Hand, folder: Path, monkeypatch: pytest.Mon
     while time.monotonic() < end:
         monkey.act()
     monkey.tidy()
-    assert len(monkey.did) > 300
-    assert len(monkey.fired) > len(ACTIONS) / 4, monkey.fired
+    assert len(monkey.did) > 60
+    assert len(monkey.fired) > len(ACTIONS) / 8, monkey.fired
     assert monkey.slowest[0] < LONGEST_S, (monkey.slowest, monkey.did[-20:])
     assert [text for level, text in hand.said if level == "error"] == []
     if hand.parts.is_canvas_alone:

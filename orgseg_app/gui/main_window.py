@@ -11,13 +11,11 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QEvent, QObject, Qt, QTimer
-from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent
+from PySide6.QtCore import QByteArray, QTimer
+from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QApplication,
-    QLineEdit,
     QMainWindow,
-    QPlainTextEdit,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -104,7 +102,6 @@ class MainWindow(QMainWindow):
         page.project_chosen.connect(self.commands.open_path)
         page.sample_chosen.connect(self.commands.open_sample)
         page.open_images_requested.connect(self.commands.add_images)
-        QApplication.instance().installEventFilter(self)  # type: ignore[union-attr]
 
     # -- project and workspaces ------------------------------------------------------------------
 
@@ -202,16 +199,6 @@ class MainWindow(QMainWindow):
         for action_id, on in switches.items():
             actions[action_id].setChecked(on)
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Typing in a field is typing, not a shortcut of one letter."""
-        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
-            focus = QApplication.focusWidget()
-            if isinstance(focus, QLineEdit | QPlainTextEdit) and not (
-                event.modifiers() & Qt.KeyboardModifier.ControlModifier
-            ):
-                event.accept()
-        return super().eventFilter(watched, event)
-
     # -- drops, closing --------------------------------------------------------------------------
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
@@ -236,7 +223,6 @@ class MainWindow(QMainWindow):
             self.parts.shut_down()
         self.is_closed = True  # what is still under way finds nobody to tell
         self._store_geometry()
-        QApplication.instance().removeEventFilter(self)  # type: ignore[union-attr]
         settings_module.save(self.settings)
         event.accept()
 

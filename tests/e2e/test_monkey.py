@@ -19,8 +19,8 @@ from tests.e2e.hand import LEFT, PLAIN, Hand, assert_same, make_project
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.slow]
 
-SECONDS = 12.0
-LONGEST_S = 3.0  # a hang, even where other programs take the processor
+SECONDS = 20.0
+LONGEST_S = 1.0
 WAITING_S = 4.0
 LEFT_OUT = {"quit", "train", "predict_image"}
 """Those that end the story or start a training."""
@@ -151,8 +151,8 @@ def test_any_keys_in_any_order(hand: Hand, folder: Path, monkeypatch: pytest.Mon
     while time.monotonic() < end:
         monkey.act()
     monkey.tidy()
-    assert len(monkey.did) > 60
-    assert len(monkey.fired) > len(ACTIONS) / 8, monkey.fired
+    assert len(monkey.did) > 300
+    assert len(monkey.fired) > len(ACTIONS) / 2, monkey.fired
     assert monkey.slowest[0] < LONGEST_S, (monkey.slowest, monkey.did[-20:])
     assert [text for level, text in hand.said if level == "error"] == []
     if hand.parts.is_canvas_alone:

@@ -1,7 +1,8 @@
-"""``python -m orgseg_app``: the command line, or one job of the training child.
+"""``python -m orgseg_app``: the command line, or what this program starts itself again for.
 
-``--job RUN_FOLDER`` stays out of the command line's own parser because a job must not import the
-window's modules, nor show up in anybody's help.
+``--job RUN_FOLDER`` (a training job), ``--gate`` and ``--read`` (children that look at strangers'
+files) stay out of the command line's own parser because they must not import the window's modules,
+nor show up in anybody's help.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command, or a job when the arguments are ``--job RUN_FOLDER``.
+    """Run a command, or what a child of this program is for (see the module).
 
     Parameters
     ----------
@@ -31,6 +32,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from orgseg_app.learn.job import run_job
 
         return run_job(words[1])
+    if words == ["--gate"]:
+        from orgseg_app.files.safety.gate_child import run_gate
+
+        return run_gate()
+    if words == ["--read"]:
+        from orgseg_app.files.safety.reading_child import run_reader
+
+        return run_reader()
     from orgseg_app.cli import main as run_command
 
     return run_command(words)

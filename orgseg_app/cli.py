@@ -26,6 +26,7 @@ _ABOUT = """Paint a few masks on microscopy images, train networks in the backgr
 export masks. Without a verb, the window opens."""
 
 _SPLITS = ("train", "validation", "test")
+_CODECS = ("plain", "compact", "fast")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -59,6 +60,12 @@ def _add_project_verbs(verbs: Any) -> None:
         metavar="NAME[:COLOUR],...",
         help="beside background, for example ER:#E69F00,nucleus",
     )
+    new.add_argument(
+        "--codec",
+        default="plain",
+        choices=_CODECS,
+        help="plain: any HDF5 program reads it; compact: so, and smaller; fast: needs hdf5plugin",
+    )
     imp = _verb(verbs, "import", "importing:run", "add images and their masks", project=True)
     imp.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="images or folders")
     imp.add_argument(
@@ -79,20 +86,51 @@ def _add_project_verbs(verbs: Any) -> None:
         choices=("auto", "binary", "instances", "classes", "none"),
         help="what the numbers in the masks stand for; none: images only",
     )
+    imp.add_argument(
+        "--link",
+        action="store_true",
+        help="leave the images in their files; the project knows these by content",
+    )
+    imp.add_argument("--codec", default="", choices=_CODECS, help="how images are packed")
     imp.add_argument("--yes", action="store_true", help="do not ask")
     _add_json(imp)
+    relink = _verb(verbs, "relink", "importing:relink", "find linked images", project=True)
+    relink.add_argument("place", type=Path, metavar="FOLDER", help="where to look, or one file")
+    _add_json(relink, "print one JSON object")
+    embed = _verb(verbs, "embed", "importing:embed", "copy linked images in", project=True)
+    _add_json(embed, "print one JSON object")
     info = _verb(verbs, "info", "project:info", "say what is in a project", project=True)
     _add_json(info)
-    export = _verb(verbs, "export", "exporting:run", "write masks or a model", project=True)
-    export.add_argument("--what", required=True, choices=("masks", "objects", "model"))
+    export = _verb(verbs, "export", "exporting:run", "write masks, a model, or all", project=True)
+    export.add_argument("--what", required=True, choices=("masks", "objects", "model", "packed"))
     export.add_argument("--out", required=True, type=Path, metavar="DIR")
     export.add_argument("--run", default="", metavar="RUN", help="which model (newest without)")
+    export.add_argument(
+        "--runs", default="all", metavar="A,B,...", help="packed inside: names, all, best or none"
+    )
+    export.add_argument(
+        "--training", action="store_true", help="packed: also what is needed to repeat a training"
+    )
     export.add_argument("--formats", default="tiff", metavar="NAME,...", help="tiff, png")
     export.add_argument("--overwrite", action="store_true", help="replace files that exist")
     _add_json(export)
-    verify = _verb(verbs, "verify", "project:verify", "read everything, say what is damaged")
-    verify.add_argument("project", type=Path, metavar="PROJECT", help="an .orgseg file")
-    _add_json(verify)
+    _add_backup_verbs(verbs)
+
+
+def _add_backup_verbs(verbs: Any) -> None:
+    verify = _verb(verbs, "verify", "backups:verify", "read all, say what is damaged", project=True)
+    _add_json(verify, "print one JSON object")
+    backups = _verb(verbs, "backups", "backups:backups", "list a project's backups", project=True)
+    _add_json(backups)
+    restore = _verb(verbs, "restore", "backups:restore", "put masks of a backup back", project=True)
+    restore.add_argument("backup", metavar="BACKUP", help="its number, newest, or a backup's path")
+    restore.add_argument(
+        "--images", nargs="+", metavar="NAME", help="only these images of the project"
+    )
+    restore.add_argument("--facts", action="store_true", help="splits and notes as well")
+    _add_json(restore, "print one JSON object")
+    compact = _verb(verbs, "compact", "compacting:run", "give back unused room", project=True)
+    _add_json(compact, "print one JSON object")
 
 
 def _add_list_verbs(verbs: Any) -> None:

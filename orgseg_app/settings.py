@@ -21,6 +21,8 @@ from orgseg_app import paths
 THEMES = ("system", "light", "dark")
 WORKSPACES = ("annotate", "train", "compare", "export")
 RECENT_PROJECTS_KEPT = 12
+UNDO_BUDGET_MB = 1024
+UNDO_BUDGET_RANGE_MB = (16, 1_048_576)
 
 _logger = logging.getLogger(__name__)
 
@@ -49,6 +51,9 @@ class Settings:
 
     remembered: dict[str, bool | int | float | str] = field(default_factory=dict)
     """Last used value of a control, by the control's id."""
+
+    undo_budget_mb: int = UNDO_BUDGET_MB
+    """What the undo history of a project may take on the disk, in MiB."""
 
     _on_disk: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """The values when they were last read or written, to tell which ones changed since."""
@@ -109,7 +114,7 @@ def save(settings: Settings, path: Path | None = None) -> bool:
     changed = {key: value for key, value in now.items() if value != before[key]}
     if not changed:
         return True
-    from orgseg_app.files import atomic  # not needed to start
+    from orgseg_app.files import atomic
 
     try:
         text = json.dumps({**_read(path), **changed}, indent=2, ensure_ascii=False) + "\n"
@@ -171,6 +176,16 @@ def _texts(value: Any) -> list[str] | None:
     return [text for text in value if _text(text) is not None][:RECENT_PROJECTS_KEPT]
 
 
+def _whole(lowest: int, highest: int) -> Callable[[Any], int | None]:
+    """Return a check that lets whole numbers of a range through."""
+
+    def check(value: Any) -> int | None:
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        return value if is_number and lowest <= value <= highest else None
+
+    return check
+
+
 def _entries(*kinds: type) -> Callable[[Any], dict[str, Any] | None]:
     """Return a check that lets an object's entries of the given kinds through."""
 
@@ -191,4 +206,5 @@ _USABLE: dict[str, Callable[[Any], Any]] = {
     "shortcuts": _entries(str),
     "window_state": _entries(str),
     "remembered": _entries(bool, int, float, str),
+    "undo_budget_mb": _whole(*UNDO_BUDGET_RANGE_MB),
 }

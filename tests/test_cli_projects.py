@@ -1,4 +1,4 @@
-"""``new``, ``import``, ``info``, ``export``, ``verify``: what works, and every wrong input."""
+"""``new``, ``import``, ``info``, ``export``: what works, and every wrong input."""
 
 from __future__ import annotations
 
@@ -392,30 +392,3 @@ def test_exports_that_are_not_possible(run: Run, tmp_path: Path) -> None:
         assert (code, out) == (1, "")
         assert text in err
     assert blocked.read_text() == "mine"
-
-
-# verify
-
-
-def test_verify(run: Run, tmp_path: Path) -> None:
-    path = make_project(tmp_path / "a.orgseg")
-    code, out, _ = run("verify", path)
-    assert (code, out) == (0, '"a.orgseg" is sound: 4 images, every block read.\n')
-    code, out, _ = run("verify", path, "--json")
-    assert json.loads(out)["problems"] == []
-
-
-def test_verify_finds_every_changed_voxel(run: Run, tmp_path: Path) -> None:
-    path = make_project(tmp_path / "a.orgseg")
-    data = bytearray(path.read_bytes())
-    pixels = blobs(1)[0].astype("<u2").tobytes()
-    place = bytes(data).find(pixels[1000:1064])
-    assert place > 0
-    data[place] ^= 0x40
-    path.write_bytes(data)
-    code, out, err = run("verify", path)
-    assert code == 1
-    assert 'image of "zelle 1"' in out
-    assert "damaged in 1 place (zelle 1); everything else can be read" in err
-    code, out, _ = run("verify", path, "--json")
-    assert [(p["image"], p["what"]) for p in json.loads(out)["problems"]] == [("zelle 1", "image")]

@@ -64,6 +64,10 @@ def test_an_unreadable_file_is_set_aside(text: str, caplog: pytest.LogCaptureFix
         ("shortcuts", ["Ctrl+Z"]),
         ("window_state", None),
         ("remembered", 7),
+        ("undo_budget_mb", 0),
+        ("undo_budget_mb", True),
+        ("undo_budget_mb", 1.5),
+        ("undo_budget_mb", 10**12),
     ],
 )
 def test_one_bad_value_is_dropped_and_the_others_hold(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from orgseg_app.commands.console import CommandError, note, out, out_json, score, table, warn
 from orgseg_app.commands.following import follow
-from orgseg_app.commands.project import existing_project
+from orgseg_app.commands.packed import project_with_runs
 from orgseg_app.runs import launcher
 from orgseg_app.runs.folder import RunFolder, find_run, list_runs
 
@@ -23,7 +23,7 @@ def run(asked: Namespace) -> int:
     from orgseg_app.files.project_file import ProjectFile
     from orgseg_app.runs.comparison import compare, write_comparison
 
-    path = existing_project(asked.project)
+    path = project_with_runs(asked.project)
     for file in asked.out:
         if file.suffix.lower() not in (".json", ".csv"):
             raise CommandError(f'A comparison is written as .json or .csv, not "{file.name}".')

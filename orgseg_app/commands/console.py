@@ -38,6 +38,12 @@ def warn(text: str) -> None:
     note(f"Note: {text}")
 
 
+def tell_notices(sentences: Iterable[str]) -> None:
+    """Print what opening a project found: strokes recovered, an older layout, runs inside."""
+    for sentence in sentences:
+        warn(sentence)
+
+
 def is_interactive() -> bool:
     """Whether a person sits there and can answer a question."""
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()

@@ -25,6 +25,7 @@ _PACKAGES = (
     "opencv-python-headless",
     "pyqtgraph",
     "h5py",
+    "hdf5plugin",
     "tifffile",
     "imagecodecs",
     "safetensors",

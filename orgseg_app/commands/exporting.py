@@ -1,4 +1,4 @@
-"""``export``: masks and objects of the annotated images, or the model of a run."""
+"""``export``: masks and objects of the annotated images, a model, or all of it in one file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orgseg_app.commands.console import CommandError, Progress, out, out_json, plural
+from orgseg_app.commands.console import CommandError, Progress, out, out_json, plural, warn
+from orgseg_app.commands.packed import project_with_runs
 from orgseg_app.commands.project import existing_project
 from orgseg_app.runs.folder import RunFolder, find_run, list_runs
 from orgseg_app.runs.training import MODEL_SUFFIX, check_output_folder
@@ -42,8 +43,11 @@ def run(asked: Namespace) -> int:
 
     path = existing_project(asked.project)
     formats = formats_from(asked.formats)
+    if asked.what == "packed":
+        return _export_packed(project_with_runs(path), asked)
     if asked.what == "model":
-        written = [_export_model(_chosen_run(path, asked.run), asked.out, asked.overwrite)]
+        run_folder = _chosen_run(project_with_runs(path), asked.run)
+        written = [_export_model(run_folder, asked.out, asked.overwrite)]
     else:
         with ProjectFile.open(path, read_only=True) as project_file:
             written = _export_images(project_file, asked, formats)
@@ -101,3 +105,36 @@ def _export_images(project_file: ProjectFile, asked: Namespace, formats: list[st
     )
     progress.clear()
     return written
+
+
+def _export_packed(path: Path, asked: Namespace) -> int:
+    """Write the project with runs inside into one file, ``DIR/PROJECT.orgseg``."""
+    from orgseg_app.files.atomic import megabytes
+    from orgseg_app.files.packing import pack
+    from orgseg_app.files.project_file import ProjectFile
+    from orgseg_app.runs.packing import choose_runs, to_pack
+
+    runs = choose_runs(path, asked.runs)
+    check_output_folder(asked.out)
+    progress = Progress("Packing", quiet=asked.json)
+    with ProjectFile.open(path, read_only=True) as project_file:
+        packed = pack(
+            project_file,
+            asked.out / path.name,
+            to_pack(path, runs, training=asked.training),
+            overwrite=asked.overwrite,
+            progress=progress.show,
+        )
+    progress.clear()
+    assert packed is not None  # nobody gives up here
+    for sentence in packed.notes:
+        warn(sentence)
+    if asked.json:
+        facts = {"written": str(packed.path), "bytes": packed.size_bytes}
+        out_json(facts | {"images": packed.images, "runs": [run.run_id for run in runs]})
+    else:
+        out(
+            f"{packed.path}: {megabytes(packed.size_bytes)}, {plural(packed.images, 'image')}, "
+            f"{plural(len(runs), 'run')}. The undo history is not inside."
+        )
+    return 0

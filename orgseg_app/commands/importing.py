@@ -1,4 +1,7 @@
-"""``import``: show what goes with what, then store images, masks and objects in one go."""
+"""``import``: show what goes with what, then store images, masks and objects in one go.
+
+``relink`` finds the files of linked images after a move, ``embed`` copies them into the project.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from orgseg_app.commands.console import (
     out,
     out_json,
     plural,
+    tell_notices,
     warn,
 )
 from orgseg_app.commands.project import existing_project
@@ -45,10 +49,13 @@ def run(asked: Namespace) -> int:
         meaning="auto" if without else asked.meaning,
         class_names=tuple(name for name in asked.class_names.split(",") if name.strip()),
         split=asked.split,
+        link=asked.link,
+        codec=asked.codec,
     )
     with ProjectFile.open(path) as project_file:
         if project_file.read_only:
             raise CommandError(project_file.read_only_reason)
+        tell_notices(project_file.notices)
         project = project_file.project
         images = [(i, bool(project_file.counts(i.image_id))) for i in project.images.values()]
         try:
@@ -58,6 +65,8 @@ def run(asked: Namespace) -> int:
             text = text.replace("or say that the values are classes;", "or add --meaning classes;")
             raise CommandError(text) from error
         _show_plan(intake)
+        if choice.link:
+            note("The images stay in their files; the project knows these by what they hold.")
         if not asked.yes and is_interactive() and not confirm("Import these?"):
             note("Nothing was imported.")
             return 0
@@ -164,3 +173,75 @@ def _tell(
     }
     shares = ", ".join(f"{count} {split}" for split, count in by_split.items() if count)
     out(f"{plural(len(images), 'image')} imported, {masks} with masks: {shares}.")
+
+
+def relink(asked: Namespace) -> int:
+    """Find the files of linked images in a folder, by what they hold."""
+    from orgseg_app.files.project_file import ProjectFile
+
+    path = existing_project(asked.project)
+    progress = Progress("Looking", quiet=asked.json)
+
+    def on_progress(done: int, total: int, name: str) -> bool:
+        progress.show(done, total, name)
+        return True
+
+    # To look only: where files lie is this computer's own knowledge, the project stays as it is.
+    with ProjectFile.open(path, read_only=True) as project_file:
+        images = project_file.project.images
+        linked = [image for image in images.values() if image.link is not None]
+        found = project_file.links.find(linked, asked.place, on_progress)
+    progress.clear()
+    if asked.json:
+        out_json(
+            {
+                "linked_images": len(linked),
+                "found": list(found.linked),
+                "missing": list(found.missing),
+                "refused": list(found.refused),
+            }
+        )
+    for text in found.refused:
+        warn(text)
+    if found.missing:
+        names = ", ".join(
+            f'"{image.name}" ({image.link.name})'
+            for image in (images[image_id] for image_id in found.missing)
+            if image.link is not None
+        )
+        raise CommandError(
+            f"{plural(len(found.linked), 'linked image')} found; still missing: {names}. "
+            "The project was not changed."
+        )
+    if not asked.json:
+        if not linked:
+            out("The project has no linked images.")
+        elif not found.linked:
+            out(f"Nothing was missing: {plural(len(linked), 'linked image')}.")
+        else:
+            out(f"{plural(len(found.linked), 'linked image')} found; none is missing.")
+    return 0
+
+
+def embed(asked: Namespace) -> int:
+    """Copy the voxels of linked images into the project."""
+    from orgseg_app.files.project_file import ProjectFile
+
+    path = existing_project(asked.project)
+    progress = Progress("Copying", quiet=asked.json)
+
+    def on_progress(done: int, total: int) -> bool:
+        progress.show(done, total)
+        return True
+
+    with ProjectFile.open(path) as project_file:
+        if project_file.read_only:
+            raise CommandError(project_file.read_only_reason)
+        tell_notices(project_file.notices)
+        done = project_file.embed(progress=on_progress)
+    progress.clear()
+    if asked.json:
+        out_json({"embedded": [image.image_id for image in done]})
+    else:
+        out(f"{plural(len(done), 'linked image')} copied into the project.")
+    return 0

@@ -13,6 +13,7 @@ from orgseg_app import paths, settings
 from orgseg_app.commands.console import CommandError, note, out, plural
 from orgseg_app.commands.exporting import formats_from
 from orgseg_app.commands.following import follow
+from orgseg_app.commands.packed import project_with_runs
 from orgseg_app.runs import launcher
 from orgseg_app.runs.errors import RunError
 from orgseg_app.runs.folder import RunFolder, find_run
@@ -85,7 +86,8 @@ def find_model(text: str, near: Sequence[Path]) -> RunFolder | Path:
         return RunFolder(path)
     project, marker, name = text.rpartition(".orgseg:")
     if marker:
-        return find_run(Path(f"{project}.orgseg"), name)
+        path = Path(f"{project}.orgseg")
+        return find_run(project_with_runs(path) if path.exists() else path, name)
     found: dict[str, RunFolder] = {}
     ambiguous = ""
     for candidate in _projects_nearby(near):

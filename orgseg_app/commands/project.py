@@ -1,4 +1,4 @@
-"""``new``, ``info``, ``verify``: making a project and looking into it."""
+"""``new``, ``info``: making a project and looking into it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orgseg_app.commands.console import CommandError, Progress, out, out_json, plural, table
+from orgseg_app.commands.console import CommandError, out, out_json, table, tell_notices
 
 if TYPE_CHECKING:
     from orgseg_app.core.project import ProjectImage
@@ -39,6 +39,7 @@ def existing_project(path: Path) -> Path:
 def new(asked: Namespace) -> int:
     """Make an empty project."""
     from orgseg_app.core.classes import parse_classes
+    from orgseg_app.files.images import codecs
     from orgseg_app.files.project_file import ProjectFile
 
     try:
@@ -47,6 +48,9 @@ def new(asked: Namespace) -> int:
         raise CommandError(f"{error} Nothing was made.") from error
     path = project_path(asked.project)
     with ProjectFile.create(path, classes) as project_file:
+        if asked.codec != codecs.PLAIN.name:
+            with project_file.transaction() as file:
+                codecs.choose(file, codecs.CODECS[asked.codec])
         names = ", ".join(info.name for info in project_file.project.classes)
         out(f"{path}: {names}")
     return 0
@@ -73,6 +77,21 @@ def _image_facts(project_file: ProjectFile, image: ProjectImage) -> dict[str, An
         "rgb": image.is_rgb,
         "sha256": image.sha256,
         "source": image.source,
+        "link": _link_facts(project_file, image),
+    }
+
+
+def _link_facts(project_file: ProjectFile, image: ProjectImage) -> dict[str, Any] | None:
+    """The file of a linked image, and whether it is found, missing or changed."""
+    if image.link is None:
+        return None
+    state, place = project_file.links.state(image), project_file.links.place(image)
+    return {
+        "file": image.link.name,
+        "bytes": image.link.size,
+        "sha256": image.link.sha256,
+        "state": state,
+        "place": str(place) if place is not None else None,
     }
 
 
@@ -89,6 +108,7 @@ def info(asked: Namespace) -> int:
 
     path = existing_project(asked.project)
     with ProjectFile.open(path, read_only=True) as project_file:
+        tell_notices(project_file.notices)
         project = project_file.project
         facts: dict[str, Any] = {
             "project": project.name,
@@ -114,69 +134,15 @@ def info(asked: Namespace) -> int:
         count = str(image["objects"] or "")
         rows.append([image["name"], image["split"], size, image["dtype"], painted or "–", count])
     out(table(rows, right=[5]))
+    linked = [image for image in facts["images"] if image["link"]]
+    if linked:
+        out()
+        out(table([["linked image", "file", "state"], *(_link_row(image) for image in linked)]))
+    if any(image["link"]["state"] != "found" for image in linked):
+        out(f'Find files that were moved with: orgseg relink "{path}" FOLDER')
     return 0
 
 
-def verify(asked: Namespace) -> int:
-    """Read every block of a project and compare the fingerprints of its images."""
-    from orgseg_app.files.errors import FileError
-    from orgseg_app.files.project_file import ProjectFile
-
-    path = existing_project(asked.project)
-    problems: list[dict[str, str]] = []
-    progress = Progress("Checking", quiet=asked.json)
-    with ProjectFile.open(path, read_only=True) as project_file:
-        images = list(project_file.project.images.values())
-        for number, image in enumerate(images):
-            progress.show(number, len(images), image.name)
-            for what, check in (
-                ("image", _check_pixels),
-                ("mask", _check_mask),
-                ("objects", _check_objects),
-            ):
-                try:
-                    sentence = check(project_file, image)
-                except (FileError, OSError) as error:
-                    sentence = str(error)
-                if sentence:
-                    entry = {"image": image.name, "id": image.image_id, "what": what}
-                    problems.append(entry | {"problem": sentence})
-    progress.clear()
-    if asked.json:
-        out_json({"project": str(path), "images": len(images), "problems": problems})
-    else:
-        for problem in problems:
-            out(f'{problem["what"]} of "{problem["image"]}": {problem["problem"]}')
-    if problems:
-        raise CommandError(
-            f'"{path.name}" is damaged in {plural(len(problems), "place")} '
-            f"({', '.join(sorted({p['image'] for p in problems}))}); everything else can be read. "
-            "Keep a copy of the file, and import the images named anew."
-        )
-    if not asked.json:
-        out(f'"{path.name}" is sound: {plural(len(images), "image")}, every block read.')
-    return 0
-
-
-def _check_pixels(project_file: ProjectFile, image: ProjectImage) -> str:
-    from orgseg_app.core.image import content_hash
-
-    pixels = project_file.read_image(image.image_id)
-    if image.sha256 and content_hash(pixels) != image.sha256:
-        return "its voxels are not those that were imported."
-    return ""
-
-
-def _check_mask(project_file: ProjectFile, image: ProjectImage) -> str:
-    known = set(project_file.project.class_ids)
-    found = project_file.load_mask(image.image_id).counts()
-    if strange := sorted(set(found) - known):
-        return f"it holds class ids that the project does not have: {', '.join(map(str, strange))}."
-    return ""
-
-
-def _check_objects(project_file: ProjectFile, image: ProjectImage) -> str:
-    objects = project_file.objects(image.image_id)
-    if objects is not None and objects.shape != image.mask_shape:
-        return "they do not have the size of their image."
-    return ""
+def _link_row(image: dict[str, Any]) -> list[str]:
+    link = image["link"]
+    return [image["name"], link["place"] or link["file"], link["state"]]

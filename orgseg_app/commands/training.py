@@ -13,9 +13,11 @@ from orgseg_app.commands.console import (
     out_json,
     score,
     table,
+    tell_notices,
     warn,
 )
 from orgseg_app.commands.following import follow
+from orgseg_app.commands.packed import project_with_runs
 from orgseg_app.commands.project import existing_project
 from orgseg_app.runs import launcher
 from orgseg_app.runs.folder import RunFolder, find_run, list_runs
@@ -30,6 +32,7 @@ def train(asked: Namespace) -> int:
     path = existing_project(asked.project)
     recipe = with_settings(load_recipe(asked.recipe), asked.settings)
     with ProjectFile.open(path, read_only=True) as project_file:
+        tell_notices(project_file.notices)
         run = prepare_training(project_file, recipe, asked.name or None)
         names = {str(c.class_id): c.name for c in project_file.project.classes if c.class_id > 1}
     if not asked.json:
@@ -75,12 +78,8 @@ def named_scores(run: RunFolder, split: str) -> dict[str, Any]:
 
 def runs(asked: Namespace) -> int:
     """List the runs of a project."""
-    path = existing_project(asked.project)
+    path = project_with_runs(asked.project)
     found = [run for run in list_runs(path) if run.kind == "train"]
-    if not found:
-        from orgseg_app.files.project_file import ProjectFile
-
-        ProjectFile.open(path, read_only=True).close()  # says so when it is no project
     if asked.json:
         for run in found:
             out_json(
@@ -131,7 +130,7 @@ def pause(asked: Namespace) -> int:
 
 def resume(asked: Namespace) -> int:
     """Let a paused run go on, or start a stopped, failed or lost one again where it was."""
-    run = find_run(existing_project(asked.project), asked.run)
+    run = find_run(project_with_runs(asked.project), asked.run)
     launcher.request_resume(run)
     out(f"{run.run_id}  {run.name}: goes on")
     return 0

@@ -1,8 +1,9 @@
 """Edits: what a person does to a mask, and exactly what each one altered.
 
 An `Edit` writes through a `Recorder`, which keeps the blocks as they were; when the edit ends, the
-recorder gives a `Change`: the exclusive-or of before and after, compressed, block by block. The
-same `Change` undoes and redoes.
+recorder gives a `Change`: the class ids before and after wherever they differ, compressed, block by
+block. It undoes and redoes by writing class ids, never by combining them with what is there: done
+twice, or on another version of the mask, it still gives nothing but classes somebody painted.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class Change:
     box
         Everything that can look different now.
     blocks
-        Index and zlib-compressed exclusive-or of each altered block.
+        Index of each altered block and two planes of 256 × 256 class ids, zlib-compressed: before
+        and after where these differ, 0 elsewhere.
     """
 
     image_id: str
@@ -49,12 +51,33 @@ class Change:
         """Memory it costs to remember."""
         return sum(len(packed) for _, packed in self.blocks)
 
-    def toggle(self, mask: Mask) -> None:
-        """Undo the change in a mask that has it, or redo it in one that has not."""
+    def undo(self, mask: Mask) -> None:
+        """Write what was there before."""
+        self._write(mask, 0)
+
+    def redo(self, mask: Mask) -> None:
+        """Write what the edit made."""
+        self._write(mask, 1)
+
+    @property
+    def is_whole(self) -> bool:
+        """False when its blocks are no blocks, as only one that was not made here can be."""
+        return all(_unpacked(packed) is not None for _, packed in self.blocks)
+
+    def _write(self, mask: Mask, side: int) -> None:
         for index, packed in self.blocks:
-            delta = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(BLOCK, BLOCK)
-            block = mask.writable(index)
-            np.bitwise_xor(block, delta, out=block)
+            planes = _unpacked(packed) if mask.holds(index) else None
+            if planes is not None:
+                np.copyto(mask.writable(index), planes[side], where=planes[0] != planes[1])
+
+
+def _unpacked(packed: bytes) -> NDArray[np.uint8] | None:
+    """The two planes of a block; None when it is none: a journal may come from a stranger."""
+    try:
+        data = zlib.decompressobj().decompress(packed, 2 * BLOCK * BLOCK + 1)
+        return np.frombuffer(data, np.uint8).reshape(2, BLOCK, BLOCK)
+    except (zlib.error, ValueError):
+        return None
 
 
 def overwritable(class_id: int, protect: bool) -> NDArray[np.bool_] | None:
@@ -139,9 +162,13 @@ class Recorder:
             after = self.mask.block(index)
             if after is None:
                 continue
-            delta = after if before is None else np.bitwise_xor(before, after)
-            if delta.any():
-                blocks.append((index, zlib.compress(delta.tobytes(), 1)))
+            old = np.zeros_like(after) if before is None else before
+            differs = old != after
+            if differs.any():
+                planes = np.zeros((2, BLOCK, BLOCK), np.uint8)
+                np.copyto(planes[0], old, where=differs)
+                np.copyto(planes[1], after, where=differs)
+                blocks.append((index, zlib.compress(planes.data, 1)))
         self._before.clear()
         if not blocks:
             return None
@@ -340,6 +367,31 @@ class MergeClass:
                 if where.any():
                     z, by, bx = index
                     recorder.paint(z, by * BLOCK, bx * BLOCK, where, self.into)
+
+
+@dataclass(frozen=True)
+class MakeAgain:
+    """A change made once more on whatever is there now, as when set-aside strokes come back."""
+
+    change: Change
+
+    @property
+    def title(self) -> str:
+        """As of the change."""
+        return self.change.title
+
+    def apply(self, recorder: Recorder) -> None:
+        """Write what the change made, block by block."""
+        scratch = Mask(recorder.mask.shape)
+        for index, _ in self.change.blocks:
+            block = recorder.mask.block(index)
+            scratch.replace_block(index, None if block is None else block.copy())
+        self.change.redo(scratch)
+        for index, _ in self.change.blocks:
+            block = scratch.block(index)
+            if block is not None:
+                z, by, bx = index
+                recorder.put(z, by * BLOCK, bx * BLOCK, block)
 
 
 def _differing_blocks(old: NDArray[np.uint8], new: NDArray[np.uint8]) -> Iterable[tuple[int, int]]:

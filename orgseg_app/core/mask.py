@@ -69,6 +69,11 @@ class Mask:
     ----------
     dirty
         Indices of the blocks written since the store last cleared the set.
+    damaged
+        Blocks that the store could not read. They look unlabelled; the store leaves them as they
+        are until somebody paints there or restores them.
+    is_doubtful
+        The store found other blocks than it remembers writing.
     """
 
     def __init__(self, shape: tuple[int, int, int]) -> None:
@@ -78,6 +83,8 @@ class Mask:
         self._blocks: dict[BlockIndex, Plane] = {}
         self._counts: dict[BlockIndex, NDArray[np.int64]] = {}
         self.dirty: set[BlockIndex] = set()
+        self.damaged: set[BlockIndex] = set()
+        self.is_doubtful = False
 
     @classmethod
     def from_array(cls, values: NDArray[np.generic]) -> Mask:
@@ -110,6 +117,12 @@ class Mask:
     def block(self, index: BlockIndex) -> Plane | None:
         """The block itself, 256 × 256 (zeros past the image's edge), or None when unlabelled."""
         return self._blocks.get(index)
+
+    def holds(self, index: BlockIndex) -> bool:
+        """True for a block of which some part lies in the image."""
+        z, by, bx = index
+        depth, height, width = self.shape
+        return 0 <= z < depth and 0 <= by * BLOCK < height and 0 <= bx * BLOCK < width
 
     def block_indices(self) -> list[BlockIndex]:
         """Indices of the blocks that exist, in order."""

@@ -8,6 +8,28 @@ from orgseg_app.core.classes import ClassInfo
 
 
 @dataclass(frozen=True)
+class Link:
+    """The file that a linked image is read from: what is in it, never where it lies.
+
+    Attributes
+    ----------
+    name
+        What the file was called, to say which one is missed.
+    size
+        Its size in bytes.
+    sha256
+        Fingerprint of the file, ``"sha256:…"``.
+    series
+        Which of the images in the file, from 0 (time points and positions are images each).
+    """
+
+    name: str
+    size: int
+    sha256: str
+    series: int = 0
+
+
+@dataclass(frozen=True)
 class ProjectImage:
     """What is known of one image of the project.
 
@@ -29,6 +51,8 @@ class ProjectImage:
         ``"train"``, ``"validation"`` or ``"test"``.
     source
         File name it came from, for display only.
+    link
+        The file its voxels are in, or None when they are in the project.
     """
 
     image_id: str
@@ -42,6 +66,7 @@ class ProjectImage:
     split: str
     note: str = ""
     source: str = ""
+    link: Link | None = None
 
     @property
     def mask_shape(self) -> tuple[int, int, int]:
@@ -73,12 +98,19 @@ class ProjectImage:
 
 @dataclass
 class Project:
-    """Classes and images of a project, in the order they are shown."""
+    """Classes and images of a project, in the order they are shown.
+
+    Attributes
+    ----------
+    removed_classes
+        Deleted ones that undo may still bring back; their numbers stay their own.
+    """
 
     uuid: str
     name: str
     classes: tuple[ClassInfo, ...]
     images: dict[str, ProjectImage] = field(default_factory=dict)
+    removed_classes: tuple[ClassInfo, ...] = ()
 
     @property
     def class_ids(self) -> tuple[int, ...]:

@@ -230,6 +230,8 @@ def reason(error: OSError) -> str:
         return "part of the path is a file, not a folder"
     if error.errno == errno.ENAMETOOLONG:
         return "the name is too long"
+    if error.errno and "errno = " in str(error):  # HDF5's account of itself
+        return os.strerror(error.errno).lower()
     return (error.strerror or str(error) or type(error).__name__).rstrip(".").lower()
 
 

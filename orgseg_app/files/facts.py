@@ -53,6 +53,10 @@ class ProjectFacts:
         """
         self.project.classes = check_classes(classes)
 
+    def set_removed_classes(self, classes: Sequence[ClassInfo]) -> None:
+        """Remember deleted classes that undo may bring back."""
+        self.project.removed_classes = tuple(classes)
+
     def rename_image(self, image_id: str, name: str) -> None:
         """Give an image another name.
 

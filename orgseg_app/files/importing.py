@@ -23,9 +23,15 @@ from orgseg_app.files.annotations.loading import LoadedItem, load_item
 from orgseg_app.files.annotations.plan import ImportItem, ImportPlan
 from orgseg_app.files.annotations.source import default_class_ids
 from orgseg_app.files.errors import FileError
-from orgseg_app.files.intake import NewImage
+from orgseg_app.files.images.codecs import CODECS
+from orgseg_app.files.images.content import Source, Stamp
+from orgseg_app.files.images.intake import NewImage
+from orgseg_app.files.readers.apart import ReadingChild
 
 DEFAULT_CLASS = "foreground"
+LINK_FROM_BYTES = 2 * 2**30
+"""From here on the window suggests to leave images in their files."""
+
 _VALUES_LISTED = 12
 AUTO = "auto"
 
@@ -48,12 +54,19 @@ class ImportChoice:
         Names for the classes found, in order of their values; missing ones are made up.
     split
         ``"auto"``, ``"train"``, ``"validation"`` or ``"test"``.
+    link
+        True leaves the voxels in their files, which the project then knows by content.
+    codec
+        How to pack voxels, one of `orgseg_app.files.images.codecs.CODECS`; ``""`` as the project
+        does.
     """
 
     use_annotations: bool = True
     meaning: str = AUTO
     class_names: tuple[str, ...] = ()
     split: str = AUTO
+    link: bool = False
+    codec: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,14 +115,21 @@ class Intake:
         return sum(item.is_readable for item in self.plan.items)
 
     def images(self) -> Iterator[NewImage]:
-        """Read one image after the other; an unreadable one becomes a problem, not an end."""
+        """Read one image after the other; an unreadable one becomes a problem, not an end.
+
+        They are strangers' files, so a child process reads them; it ends with the iteration.
+        """
         self.problems += self.plan.problems
-        for item in self.plan.items:
-            if item.is_readable:
-                yield from self._load(item)
+        with ReadingChild() as child:
+            for item in self.plan.items:
+                if item.is_readable:
+                    with child.reads():
+                        loaded = list(self._load(item))
+                    yield from loaded
 
     def _load(self, item: ImportItem) -> Iterator[NewImage]:
-        for loaded in self._read(item):
+        source = Source(item.image_path) if self.choice.link else None
+        for series, loaded in enumerate(self._read(item)):
             image, annotation = loaded.image, loaded.annotation
             notes = [*image.notes, *(annotation.notes if annotation else ())]
             self.problems += [f"“{image.name}”: {text}" for text in notes]
@@ -118,6 +138,9 @@ class Intake:
                 self.splits.get(item.name, TRAIN),
                 None if annotation is None else annotation.mask,
                 None if annotation is None else annotation.objects,
+                linked=source,
+                series=series,
+                codec=CODECS[self.choice.codec] if self.choice.codec else None,
             )
 
     def _read(self, item: ImportItem) -> list[LoadedItem]:
@@ -135,6 +158,12 @@ class Intake:
                 )
                 self.problems.append(f"{str(error).rstrip('.')}. {ending}")
         return []
+
+
+def image_bytes(plan: ImportPlan) -> int:
+    """Bytes of all image files of a plan, as they lie on the disk."""
+    paths = {item.image_path for item in plan.items if item.is_readable}
+    return sum(stamp.size for stamp in map(Stamp.of, paths) if stamp is not None)
 
 
 def prepare_import(

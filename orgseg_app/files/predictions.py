@@ -21,17 +21,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orgseg_app.core.mask import BLOCK, Mask
-from orgseg_app.files import layers, schema
+from orgseg_app.files import schema
 from orgseg_app.files.attributes import read_text, write_text
-from orgseg_app.files.audit import (
+from orgseg_app.files.errors import FileError, ProjectError
+from orgseg_app.files.images import layers
+from orgseg_app.files.safety.audit import (
     DAMAGE,
     check_declared,
     check_objects,
     damaged,
     open_hdf5,
 )
-from orgseg_app.files.draft import drafting
-from orgseg_app.files.errors import FileError, ProjectError
+from orgseg_app.files.store.draft import drafting
 
 FORMAT = "orgseg-predictions"
 

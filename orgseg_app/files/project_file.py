@@ -1,53 +1,57 @@
 """The project file: one HDF5 file that holds images, masks, classes, splits and notes.
 
-`orgseg_app.files.schema` describes the layout, `orgseg_app.files.storage` how it survives crashes
-and full disks: the last good state is never overwritten.
+`orgseg_app.files.schema` describes the layout, `orgseg_app.files.store.storage` how it survives
+crashes and full disks: the last good state is never overwritten.
 
-A mask is read when it is first asked for, kept, and edited in place; `ProjectFile.save` writes the
-blocks that changed. Reading may happen in any thread while another saves.
+A mask is read when it is first asked for, kept, and edited in place. What a person does to it goes
+through `ProjectFile.note_change`, `undo` and `redo`; `commit` makes it durable in the journal
+within milliseconds, `write` moves the blocks that changed into the file, at leisure. Reading may
+happen in any thread while another writes.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import time
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Collection, Iterable, Sequence, Sized
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from orgseg_app.core.classes import ClassInfo, check_classes
-from orgseg_app.core.image import OpenedImage, Pixels
-from orgseg_app.core.mask import Mask, Plane
+from orgseg_app.core.mask import Mask
 from orgseg_app.core.project import Project, ProjectImage
-from orgseg_app.files import atomic, layers, schema
+from orgseg_app.files import atomic, giving_up, migrations, remembered_facts, schema, unpacking
 from orgseg_app.files.attributes import read_text, write_text
-from orgseg_app.files.audit import DAMAGE, damaged
+from orgseg_app.files.backups.damage import mask_damage
 from orgseg_app.files.changes import Pending, copy_facts
 from orgseg_app.files.errors import FileError, ProjectError
 from orgseg_app.files.facts import ProjectFacts
-from orgseg_app.files.intake import NewImage, store_image
-from orgseg_app.files.lock import LockedError
+from orgseg_app.files.images import layers
+from orgseg_app.files.images.content import Source
+from orgseg_app.files.images.intake import NewImage, store_image
 from orgseg_app.files.names import clean_text, distinct
-from orgseg_app.files.storage import Storage
+from orgseg_app.files.project_voxels import ProjectVoxels
+from orgseg_app.files.safety import known_files
+from orgseg_app.files.safety.audit import DAMAGE, damaged
+from orgseg_app.files.store.journal_rows import Batch
+from orgseg_app.files.store.lock import LockedError
+from orgseg_app.files.store.storage import Storage
 
 __all__ = ["SUFFIX", "LockedError", "NewImage", "ProjectFile"]
 
 SUFFIX = ".orgseg"
+ASKED_EVERY_S = 0.05
 
 
-class ProjectFile(ProjectFacts):
+class ProjectFile(ProjectVoxels):
     """An open project. Made by `create` and `open`; usable in a ``with`` statement.
 
     Attributes
     ----------
-    path
-        Absolute path, as the user gave it.
     project
         Its facts as they are now; `save` makes them last.
     kind
@@ -55,10 +59,10 @@ class ProjectFile(ProjectFacts):
     """
 
     def __init__(self, storage: Storage, project: Project, kind: str) -> None:
-        self._storage = storage
-        self.path = storage.path
         self.kind = kind
-        super().__init__(project)
+        super().__init__(storage, project)
+        self._knows_facts = True
+        storage.on_closing = self._remember_facts
         self._masks: dict[str, Mask] = {}
         self._touched: set[str] = set()
         self._counts: dict[str, dict[int, int]] = {}
@@ -85,11 +89,14 @@ class ProjectFile(ProjectFacts):
         return cls(storage, project, schema.PROJECT)
 
     @classmethod
-    def open(cls, path: str | Path, *, read_only: bool = False) -> ProjectFile:
+    def open(
+        cls, path: str | Path, *, read_only: bool = False, lay_out_runs: bool = True
+    ) -> ProjectFile:
         """Open a project; no voxel is read.
 
         A project of a newer program, a snapshot, and a file or folder without write permission open
-        read-only, with the reason in `read_only_reason`.
+        read-only, with the reason in `read_only_reason`. Runs packed inside are laid out beside it
+        (`files.unpacking`), unless without ``lay_out_runs``.
 
         Raises
         ------
@@ -100,36 +107,31 @@ class ProjectFile(ProjectFacts):
         """
         storage = Storage(path)
         storage.open(read_only=read_only)
-        name = storage.path.name
         try:
-            with storage.reading() as file:
-                is_newer = schema.read_version(file, name) > schema.SCHEMA_VERSION
-                kind = schema.read_kind(file)
-                try:
-                    project = schema.read_project(file, name)
-                except ProjectError as error:
-                    if not is_newer:
-                        raise
-                    raise ProjectError(
-                        f"“{name}” was made by a newer version of OrgSeg. It was left as it is; "
-                        "update OrgSeg to open it."
-                    ) from error
-        except DAMAGE as error:
-            storage.close()
-            raise damaged(name, type(error).__name__) from error
+            version, kind, project = _read_facts(storage)
+            is_older = version < schema.SCHEMA_VERSION or storage.header is None
+            if is_older and kind == schema.PROJECT and not storage.read_only:
+                _bring_up_to_date(storage)
+                version, kind, project = _read_facts(storage)
+            name = storage.path.name
+            if version > schema.SCHEMA_VERSION:
+                storage.stay_reader(
+                    f"“{name}” was made by a newer version of OrgSeg and can only be looked at "
+                    "here."
+                )
+            elif kind == schema.SNAPSHOT:
+                storage.stay_reader(f"“{name}” is what a run learned from; it never changes.")
+            storage.start_journal()
+            opened = cls(storage, project, kind)
+            storage.notices += unpacking.on_opening(opened, lay_out=lay_out_runs)
+            return opened
         except BaseException:
             storage.close()
             raise
-        if is_newer:
-            storage.stay_reader(
-                f"“{name}” was made by a newer version of OrgSeg and can only be looked at here."
-            )
-        elif kind == schema.SNAPSHOT:
-            storage.stay_reader(f"“{name}” is what a run learned from; it never changes.")
-        return cls(storage, project, kind)
 
     def close(self) -> None:
         """Let the file go, after a save under way; unsaved changes are dropped. Twice is fine."""
+        self.links.close()
         self._storage.close()
 
     def __enter__(self) -> ProjectFile:
@@ -146,81 +148,37 @@ class ProjectFile(ProjectFacts):
     # -- state -----------------------------------------------------------------------------------
 
     @property
-    def read_only(self) -> bool:
-        """True when nothing can be saved into the file."""
-        return self._storage.read_only
-
-    @property
-    def read_only_reason(self) -> str:
-        """A sentence for the user where it opened for reading only, against what was asked."""
-        return self._storage.read_only_reason
-
-    @property
     def is_dirty(self) -> bool:
-        """True while something is not saved."""
-        return self.has_new_facts or any(
-            self._has_changed(i) for i in list(self._masks) if i in self.project.images
-        )
+        """True while the file lacks something, be it safe in the journal or not."""
+        return self.has_new_facts or bool(self.trouble or self.unsaved_images)
 
-    # -- voxels ----------------------------------------------------------------------------------
+    @property
+    def unsaved_images(self) -> frozenset[str]:
+        """Images whose masks the file lacks something of."""
+        changed = {i for i in list(self._masks) if self._has_changed(i)}
+        return frozenset({*self._log.waiting_images, *changed} & self.project.images.keys())
 
-    def read_plane(self, image_id: str, z: int) -> Pixels:
-        """One plane, ``(C, Y, X)``."""
-        _, _, height, width = self._facts(image_id).shape
-        return self.read_region(image_id, z, 0, 0, height, width)
-
-    def read_region(self, image_id: str, z: int, y0: int, x0: int, y1: int, x1: int) -> Pixels:
-        """Part of a plane, ``(C, y1 - y0, x1 - x0)``, clipped to the image.
-
-        Raises
-        ------
-        IndexError
-            When there is no such plane.
-        """
-        if not 0 <= z < self._facts(image_id).shape[1]:
-            raise IndexError(f"There is no plane {z} in this image.")
-        with self._group(image_id, f"Plane {z + 1}") as group:
-            return layers.read_pixels(group["pixels"], z, y0, x0, y1, x1)
-
-    def read_image(self, image_id: str) -> Pixels:
-        """All voxels, ``(C, Z, Y, X)``."""
-        return self.opened_image(image_id).read()
-
-    def opened_image(self, image_id: str) -> OpenedImage:
-        """The image as a reader would give it, read plane by plane on demand."""
-        facts = self._facts(image_id)
-        return OpenedImage(
-            name=facts.name,
-            source=facts.source or facts.name,
-            shape=facts.shape,
-            dtype=np.dtype(facts.dtype),
-            is_rgb=facts.is_rgb,
-            channel_names=facts.channel_names,
-            pixel_size_um=facts.pixel_size_um,
-            read_plane=lambda z: self.read_plane(image_id, z),
-        )
-
-    def thumbnail(self, image_id: str) -> Plane:
-        """A small picture, ``(h, w)`` or ``(h, w, 3)`` uint8, at most 128 a side."""
-        with self._group(image_id, "The thumbnail") as group:
-            small = layers.load_thumbnail(group)
-        if small is None:
-            facts = self._facts(image_id)
-            plane = self.read_plane(image_id, facts.shape[1] // 2)
-            small = layers.thumbnail(plane, is_rgb=facts.is_rgb)
-        return small
+    # -- masks -----------------------------------------------------------------------------------
 
     def mask(self, image_id: str) -> Mask:
         """The image's mask: the same object each time, to be edited in place."""
-        with self._group(image_id, "The mask") as group:
-            if image_id not in self._masks:
-                self._masks[image_id] = layers.load_mask(group["mask"])
-            return self._masks[image_id]
+        if image_id not in self._masks:
+            mask = self._read_mask(image_id)
+            mask = self._masks.setdefault(image_id, mask)
+            self._log.replayed(image_id)
+        return self._masks[image_id]
 
     def load_mask(self, image_id: str) -> Mask:
         """The mask as it is now, to look at: read afresh and not kept where nobody edits it."""
+        return self._masks.get(image_id) or self._read_mask(image_id)
+
+    def _read_mask(self, image_id: str) -> Mask:
+        """The mask in the file, with the edits that are only in the journal."""
         with self._group(image_id, "The mask") as group:
-            return self._masks.get(image_id) or layers.load_mask(group["mask"])
+            mask = layers.load_mask(group["mask"])
+        self.note_damage(mask_damage(image_id, self._facts(image_id).name, mask))
+        self._log.replay(image_id, mask)
+        return mask
 
     def touch_mask(self, image_id: str) -> None:
         """Mark a mask as changed.
@@ -234,6 +192,8 @@ class ProjectFile(ProjectFacts):
     def counts(self, image_id: str) -> dict[int, int]:
         """Painted voxels of each class, without reading the mask where the file says them."""
         mask = self._masks.get(image_id)
+        if mask is None and image_id in self._log.waiting_images:
+            mask = self._read_mask(image_id)
         if mask is not None:
             return mask.counts()
         with self._group(image_id, "The mask") as group:
@@ -253,14 +213,6 @@ class ProjectFile(ProjectFacts):
                 return noted
         return layers.mask_hash(self.load_mask(image_id))
 
-    def objects(self, image_id: str) -> NDArray[np.uint32] | None:
-        """Object numbers, ``(Z, Y, X)`` uint32, or None where the image has none."""
-        with self._group(image_id, "The objects") as group:
-            if "objects" not in group:
-                return None
-            values: NDArray[np.uint32] = group["objects"][...]
-            return values
-
     # -- writing ---------------------------------------------------------------------------------
 
     def transaction(
@@ -268,8 +220,9 @@ class ProjectFile(ProjectFacts):
     ) -> AbstractContextManager[Any]:
         """Write to the file: gives an ``h5py.File``; all of it lasts, or none of it.
 
-        See `orgseg_app.files.storage.Storage.transaction`.
+        See `orgseg_app.files.store.storage.Storage.transaction`.
         """
+        self._knows_facts = False  # they may be written, too
         return self._storage.transaction(new_bytes=new_bytes, drop=drop)
 
     def add_images(
@@ -285,8 +238,8 @@ class ProjectFile(ProjectFacts):
         items
             Taken one by one; a generator may read as it goes.
         progress
-            Called with (images done, images in all or 0 where unknown) before each and at the
-            end; False gives up, and nothing is stored.
+            Called with (images done, images in all or 0 where unknown) before each, some times a
+            second in between, and at the end; False gives up, and nothing is stored.
         on_error
             Told about each image that cannot be read or whose mask does not fit; the others are
             stored. Without it the first such image ends the import, and nothing is stored.
@@ -307,18 +260,19 @@ class ProjectFile(ProjectFacts):
         size = sum(item.stored_bytes for item in items) if isinstance(items, list) else 0
         added: list[ProjectImage] = []
         counts: dict[str, dict[int, int]] = {}
+        sources: list[Source] = []
         names = {image.name for image in self.project.images.values()}
+        asking = _Asking(progress, self._storage.check, total)
         try:
-            with self.transaction(new_bytes=size) as file:
+            with giving_up.asking(asking), self._storage.transaction(new_bytes=size) as file:
                 first = schema.next_order(file["images"])
                 for done, item in enumerate(items):
-                    if progress is not None and not progress(done, total):
-                        raise _GivenUpError
+                    asking.reached(done)
                     atomic.check_space(self.path.parent, item.stored_bytes, "the images")
                     name = distinct(clean_text(item.opened.name) or "image", names)
                     try:
                         image, painted = store_image(
-                            file["images"], item, name, first + done, self._storage.check
+                            file["images"], item, name, first + done, asking
                         )
                     except FileError as error:
                         if on_error is None:
@@ -328,13 +282,18 @@ class ProjectFile(ProjectFacts):
                     names.add(image.name)
                     added.append(image)
                     counts[image.image_id] = painted
-                if progress is not None and not progress(total or len(added), total or len(added)):
-                    raise _GivenUpError
+                    if item.linked is not None:
+                        sources.append(item.linked)
+                asking.total = total or len(added)
+                asking.reached(asking.total)
         except _GivenUpError:
             return []
         new = {image.image_id: image for image in added}
+        for source in dict.fromkeys(sources):
+            self.links.note(source.path, source.content())
         self._counts.update(counts)
         self._saved.images = {**self._saved.images, **new}
+        self._durable.images = {**self._durable.images, **new}
         self.project.images = {**self.project.images, **new}
         return added
 
@@ -345,17 +304,21 @@ class ProjectFile(ProjectFacts):
         thread.
         """
         facts = copy_facts(self.project)
-        masks = {
-            image_id: self._changed_blocks(image_id, mask)
-            for image_id, mask in list(self._masks.items())
-            if image_id in facts.images and self._has_changed(image_id)
-        }
+        batch = Batch() if self.read_only else self.take()
+        upto, serial = self._log.last_operation, self._serial
+        for image_id in self._log.waiting_images:
+            if image_id in facts.images:
+                self.mask(image_id)
+        masks = {}
+        for image_id, mask in list(self._masks.items()):
+            if image_id in facts.images and self._has_changed(image_id):
+                masks[image_id] = self._changed_blocks(image_id, mask)
+                mask.dirty.clear()
+                mask.damaged.difference_update(masks[image_id].blocks)
         touched = frozenset(self._touched & masks.keys())
-        for image_id, change in masks.items():
-            self._masks[image_id].dirty.difference_update(change.blocks)
         self._touched -= touched
         removed = tuple(i for i in self._saved.images if i not in facts.images)
-        return Pending(facts, removed, masks, touched)
+        return Pending(facts, removed, masks, touched, batch, upto, serial)
 
     def write(self, pending: Pending) -> None:
         """Write what `collect` took. When that fails, it counts as unsaved again.
@@ -366,6 +329,8 @@ class ProjectFile(ProjectFacts):
             When it cannot be written; the file is as before and nothing in memory is lost.
         """
         try:
+            self.commit(pending.batch)
+            self._storage.settle()
             self._write(pending)
         except BaseException:
             self._count_as_unsaved(pending)
@@ -414,13 +379,29 @@ class ProjectFile(ProjectFacts):
         same = ProjectFacts.are_same(pending.facts, before)
         if same and not pending.masks and os.path.exists(self._storage.target):
             return
-        with self.transaction(new_bytes=pending.bytes, drop=pending.removed) as file:
+        with self._storage.transaction(
+            new_bytes=pending.bytes,
+            drop=pending.removed,
+            upto=pending.upto,
+            serial=pending.serial,
+        ) as file:
             pending.write(file, before, self._storage.check)
         self._saved = pending.saved_facts(self._saved)
+        if pending.serial >= self._serial:
+            self._durable = copy_facts(self._saved)
         self._counts.update({i: change.counts for i, change in pending.masks.items()})
         for image_id in pending.removed:
             self._masks.pop(image_id, None)
             self._counts.pop(image_id, None)
+        if pending.removed and self._storage.compacts_in_a_moment:
+            with contextlib.suppress(FileError):  # there is no room: another time
+                self._storage.compact()
+
+    def _remember_facts(self) -> None:
+        if self._knows_facts and self.kind == schema.PROJECT:
+            mark = known_files.known_mark(self._storage.target)
+            facts = remembered_facts.Facts(schema.SCHEMA_VERSION, self.kind, self._saved)
+            remembered_facts.keep(self._storage.target, mark, facts)
 
     def _count_as_unsaved(self, pending: Pending) -> None:
         self._touched |= pending.touched
@@ -436,21 +417,75 @@ class ProjectFile(ProjectFacts):
     def _has_changed(self, image_id: str) -> bool:
         return bool(self._masks[image_id].dirty) or image_id in self._touched
 
-    @contextlib.contextmanager
-    def _group(self, image_id: str, what: str) -> Iterator[Any]:
-        """The image's group in the file, with errors turned into sentences."""
-        name = self._facts(image_id).name
-        with self._storage.reading() as file:
+
+def _read_facts(storage: Storage) -> tuple[int, str, Project]:
+    """Version, kind and facts of an open file."""
+    name = storage.path.name
+    try:
+        with storage.reading() as file:
+            if storage.mark is not None and storage.is_as_known():
+                told = remembered_facts.recall(storage.target, storage.mark)
+                if told is not None:
+                    return told.version, told.kind, told.project
+            mark = known_files.mark_of(storage.target)
+            version, kind = schema.read_version(file, name), schema.read_kind(file)
             try:
-                yield file["images"][image_id]
-            except FileError:
-                raise
-            except DAMAGE as error:
+                project = schema.read_project(file, name)
+                if kind == schema.PROJECT:
+                    remembered_facts.keep(
+                        storage.target, mark, remembered_facts.Facts(version, kind, project)
+                    )
+                return version, kind, project
+            except ProjectError as error:
+                if version <= schema.SCHEMA_VERSION:
+                    raise
                 raise ProjectError(
-                    f"{what} of “{name}” cannot be read: “{self.path.name}” is damaged there, or "
-                    "its disk is gone. Other images are not affected."
+                    f"“{name}” was made by a newer version of OrgSeg. It was left as it is; "
+                    "update OrgSeg to open it."
                 ) from error
+    except DAMAGE as error:
+        raise damaged(name, type(error).__name__) from error
+
+
+def _bring_up_to_date(storage: Storage) -> None:
+    """Migrate a project of an older version; it opens to look only where that is impossible."""
+    try:
+        done = migrations.migrate(storage.target)
+    except ProjectError as error:
+        storage.stay_reader(str(error))
+        return
+    if done is not None:
+        storage.notices.append(done.notice)
+        storage.replaced()
 
 
 class _GivenUpError(Exception):
     """The user gave up an import."""
+
+
+class _Asking:
+    """Asks now and then, within an image too, whether an import is to go on."""
+
+    def __init__(
+        self, progress: Callable[[int, int], bool] | None, check: Callable[[], None], total: int
+    ) -> None:
+        self.total = total
+        self._progress, self._check = progress, check
+        self._done, self._asked = 0, 0.0
+        self._is_over = False
+
+    def reached(self, done: int) -> None:
+        self._done = done
+        self._ask()
+
+    def __call__(self) -> None:
+        self._check()
+        if time.monotonic() - self._asked > ASKED_EVERY_S:
+            self._ask()
+
+    def _ask(self) -> None:
+        if self._progress is not None and not self._is_over:
+            self._is_over = not self._progress(self._done, self.total)
+        if self._is_over:
+            raise _GivenUpError
+        self._asked = time.monotonic()

@@ -1,18 +1,27 @@
-"""Where everything lies in a project file: schema version 1.
+"""Where everything lies in a project file: schema version 2.
 
 A project is one plain HDF5 file that any HDF5 program can read::
 
     /                     attributes: format = "orgseg-project", schema_version, kind ("project" or
                           "snapshot"), app_version, uuid, name, created, saved (ISO 8601), save_id,
-                          classes (JSON list of {"id", "name", "colour"})
+                          classes (JSON list of {"id", "name", "colour"}), removed_classes (the
+                          same, of deleted ones that undo may bring back; optional)
     /images/<image_id>    attributes: name, order, is_rgb, channel_names (JSON), sha256, split,
-                          note, source, pixel_size_um (three floats: z, y, x; absent where unknown)
-        pixels            (C, Z, Y, X) uint8, uint16 or float32, chunks (1, 1, 512, 512), fletcher32
+                          note, source, pixel_size_um (three floats: z, y, x; absent where unknown),
+                          codec (how it is packed, in words: `images.codecs`)
+        pixels            (C, Z, Y, X) uint8, uint16 or float32, fletcher32; chunks (1, 1, h, w) of
+                          equal size, 256 a side at most: 160 for 320, 250 for 1000; readers take
+                          any other size, too
+        levels            smaller versions of large planes (`images.pyramid`); optional
         mask              (Z, Y, X) uint8 class ids, 0 = unlabelled, 1 = background; chunks
                           (1, 256, 256), gzip, fletcher32; attributes: counts (JSON, voxels
                           a class), mask_sha256 (snapshots only)
         objects           (Z, Y, X) uint32, one number an object, 0 = none; optional
         thumbnail         (h, w) or (h, w, 3) uint8, at most 128 a side
+
+A linked image has no pixels, but the attributes shape (four numbers: C, Z, Y, X), dtype, link_name,
+link_bytes, link_sha256 (of the file) and link_series (which image of the file): what its file is
+called and holds. Where it lies is not in the project (`orgseg_app.files.images.links`).
 
 Text attributes are fixed-length UTF-8, which h5py gives as bytes:
 
@@ -21,9 +30,9 @@ Text attributes are fixed-length UTF-8, which h5py gives as bytes:
 ...         name = image.attrs["name"].decode()
 ...         pixels, mask = image["pixels"][0, 0], image["mask"][0]
 
-The file starts with 4096 bytes that HDF5 skips (``OrgSeg file``, then ``save_id=…`` again), and its
-metadata are of HDF5's 1.8 format, which carries checksums and no mark of being open. A change to
-this layout is a new schema version.
+The file starts with 4096 bytes that HDF5 skips (`orgseg_app.files.store.header`), and its metadata
+are of HDF5's 1.8 format, which carries checksums and no mark of being open. A change to this layout
+is a new schema version; `orgseg_app.files.migrations` brings older files up.
 """
 
 from __future__ import annotations
@@ -41,19 +50,22 @@ import numpy as np
 from orgseg_app import __version__
 from orgseg_app.core.classes import ClassInfo, check_classes, default_classes, palette_colour
 from orgseg_app.core.image import SUPPORTED_DTYPES
-from orgseg_app.core.project import Project, ProjectImage
+from orgseg_app.core.project import Link, Project, ProjectImage
 from orgseg_app.core.split import SPLITS, TRAIN
 from orgseg_app.files.attributes import read_number, read_text, read_value, write_text
-from orgseg_app.files.audit import DAMAGE, check_declared, damaged
 from orgseg_app.files.errors import ProjectError
+from orgseg_app.files.images import codecs
 from orgseg_app.files.names import clean_text
+from orgseg_app.files.safety.audit import DAMAGE, check_declared, damaged
 
 FORMAT = "orgseg-project"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 LIBVER = ("v108", "v108")
-USER_BLOCK = 4096
 
 PROJECT, SNAPSHOT = "project", "snapshot"
+
+_SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
+_LINK_KEYS = ("shape", "dtype", "link_name", "link_bytes", "link_sha256", "link_series")
 
 _IMAGE_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
@@ -83,16 +95,25 @@ def write_root(file: Any, project: Project, kind: str) -> None:
     write_text(file, "kind", kind)
     write_text(file, "uuid", project.uuid)
     write_text(file, "created", now())
-    write_facts(file, project.name, project.classes)
+    write_facts(file, project)
     file.create_group("images")
 
 
-def write_facts(file: Any, name: str, classes: Sequence[ClassInfo]) -> None:
+def write_facts(file: Any, project: Project) -> None:
     """Write the project's name and classes, and which program did it."""
     write_text(file, "app_version", __version__)
-    write_text(file, "name", clean_text(name) or "project")
-    entries = [{"id": c.class_id, "name": c.name, "colour": c.colour} for c in classes]
-    write_text(file, "classes", json.dumps(entries, ensure_ascii=False))
+    write_text(file, "name", clean_text(project.name) or "project")
+    for key, classes in (
+        ("classes", project.classes),
+        ("removed_classes", project.removed_classes),
+    ):
+        if classes or key in file.attrs:
+            write_text(file, key, json.dumps(classes_to_json(classes), ensure_ascii=False))
+
+
+def classes_to_json(classes: Sequence[ClassInfo]) -> list[dict[str, Any]]:
+    """Classes as they are written into attributes."""
+    return [{"id": c.class_id, "name": c.name, "colour": c.colour} for c in classes]
 
 
 def write_image_facts(group: Any, image: ProjectImage) -> None:
@@ -108,6 +129,21 @@ def write_image_facts(group: Any, image: ProjectImage) -> None:
         group.attrs["pixel_size_um"] = np.array(image.pixel_size_um, np.float64)
     elif "pixel_size_um" in group.attrs:
         del group.attrs["pixel_size_um"]
+
+
+def write_link(group: Any, image: ProjectImage) -> None:
+    """Write what is known of the file of a linked image; or forget it, once the image has none."""
+    if image.link is None:
+        for key in _LINK_KEYS:
+            if key in group.attrs:
+                del group.attrs[key]
+        return
+    group.attrs["shape"] = np.array(image.shape, np.int64)
+    write_text(group, "dtype", image.dtype)
+    write_text(group, "link_name", image.link.name)
+    group.attrs["link_bytes"] = np.int64(image.link.size)
+    write_text(group, "link_sha256", image.link.sha256)
+    group.attrs["link_series"] = np.int64(image.link.series)
 
 
 def write_order(images: Any, image_ids: Iterable[str]) -> None:
@@ -195,38 +231,65 @@ def _read_project(file: Any, name: str) -> Project:
     return Project(
         uuid=clean_text(read_text(file, "uuid") or "", 64),
         name=clean_text(read_text(file, "name") or "") or name,
-        classes=_read_classes(file, name),
+        classes=read_classes(file, name),
         images={image.image_id: image for _, image in found},
+        removed_classes=_read_removed_classes(file),
     )
 
 
-def _read_classes(file: Any, name: str) -> tuple[ClassInfo, ...]:
+def read_classes(file: Any, name: str) -> tuple[ClassInfo, ...]:
+    """Classes of a project, a snapshot or a backup.
+
+    Raises
+    ------
+    ProjectError
+        When the list makes no sense.
+    """
     text = read_text(file, "classes")
     if text is None:
         return default_classes()
     try:
-        classes = []
-        for entry in json.loads(text):
-            class_id = int(entry["id"])
-            title = clean_text(str(entry["name"])) or f"class {class_id}"
-            colour = str(entry["colour"])
-            if not re.fullmatch(r"#[0-9a-fA-F]{6}", colour):
-                colour = palette_colour(class_id)
-            classes.append(ClassInfo(class_id, title, colour))
-        return check_classes(classes)
+        return check_classes(_parse_classes(text))
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise damaged(name, "its list of classes") from error
+
+
+def _read_removed_classes(file: Any) -> tuple[ClassInfo, ...]:
+    try:
+        return tuple(_parse_classes(read_text(file, "removed_classes") or "[]"))
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return ()
+
+
+def _parse_classes(text: str) -> list[ClassInfo]:
+    classes = []
+    for entry in json.loads(text):
+        class_id = int(entry["id"])
+        title = clean_text(str(entry["name"])) or f"class {class_id}"
+        colour = str(entry["colour"])
+        if not re.fullmatch(r"#[0-9a-fA-F]{6}", colour):
+            colour = palette_colour(class_id)
+        classes.append(ClassInfo(class_id, title, colour))
+    return classes
 
 
 def _read_image(group: Any, image_id: str, name: str) -> ProjectImage:
     title = clean_text(read_text(group, "name") or "") or image_id
     pixels, mask, objects = (group.get(key) for key in ("pixels", "mask", "objects"))
-    if not isinstance(pixels, h5py.Dataset):
+    link = _read_link(group) if pixels is None else None
+    if link is not None:
+        shape, dtype = _linked_shape(group), read_text(group, "dtype") or ""
+    elif isinstance(pixels, h5py.Dataset):
+        shape, dtype = pixels.shape, pixels.dtype.name
+        check_declared(pixels, name)
+    else:
         raise damaged(name, f"image “{title}” has no voxels")
-    if pixels.ndim != 4 or min(pixels.shape) < 1 or pixels.dtype.name not in SUPPORTED_DTYPES:
-        raise damaged(name, f"image “{title}” is {pixels.dtype} {pixels.shape}")
-    check_declared(pixels, name)
-    c, z, y, x = (int(n) for n in pixels.shape)
+    if len(shape) != 4 or min(shape) < 1 or dtype not in SUPPORTED_DTYPES:
+        raise damaged(name, f"image “{title}” is {clean_text(dtype, 20)} {shape}")
+    c, z, y, x = (int(n) for n in shape)
+    for layer in (pixels, mask, objects):
+        if isinstance(layer, h5py.Dataset):
+            codecs.provide(codecs.filters_of(layer))
     if not isinstance(mask, h5py.Dataset) or mask.shape != (z, y, x) or mask.dtype != np.uint8:
         raise damaged(name, f"the mask of “{title}” does not fit its image")
     if objects is not None and (
@@ -240,7 +303,7 @@ def _read_image(group: Any, image_id: str, name: str) -> ProjectImage:
         image_id=image_id,
         name=title,
         shape=(c, z, y, x),
-        dtype=pixels.dtype.name,
+        dtype=dtype,
         is_rgb=bool(read_number(group, "is_rgb")) and c == 3,
         channel_names=_channel_names(read_text(group, "channel_names"), c),
         pixel_size_um=_pixel_size(group),
@@ -248,7 +311,28 @@ def _read_image(group: Any, image_id: str, name: str) -> ProjectImage:
         split=split if split in SPLITS else TRAIN,
         note=read_text(group, "note") or "",
         source=clean_text(read_text(group, "source") or ""),
+        link=link,
     )
+
+
+def _read_link(group: Any) -> Link | None:
+    """The file of a linked image, or None where the facts about it are no facts."""
+    size, series = read_number(group, "link_bytes"), read_number(group, "link_series")
+    sha256 = read_text(group, "link_sha256") or ""
+    if size is None or series is None or not _SHA256.fullmatch(sha256):
+        return None
+    if not (0 < size < 2**62 and 0 <= series < 2**31):
+        return None
+    name = clean_text(read_text(group, "link_name") or "") or "file"
+    return Link(name, int(size), sha256, int(series))
+
+
+def _linked_shape(group: Any) -> tuple[int, ...]:
+    value = np.asarray(read_value(group, "shape"))
+    if value.shape != (4,) or value.dtype.kind not in "iu":
+        return ()
+    shape = tuple(int(n) for n in value)
+    return shape if max(shape) < 2**31 else ()
 
 
 def _channel_names(text: str | None, count: int) -> tuple[str, ...]:

@@ -9,17 +9,20 @@ are those of the project. Open it with ``ProjectFile.open(path, read_only=True)`
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from orgseg_app.core.project import Project
-from orgseg_app.files import layers, schema
+from orgseg_app.core.mask import Mask
+from orgseg_app.core.project import Project, ProjectImage
+from orgseg_app.files import schema
 from orgseg_app.files.attributes import write_text
-from orgseg_app.files.draft import Draft, drafting
 from orgseg_app.files.errors import ProjectError
-from orgseg_app.files.intake import NewImage
+from orgseg_app.files.images import codecs, layers
+from orgseg_app.files.images.intake import NewImage
+from orgseg_app.files.images.pyramid import PyramidWriter
 from orgseg_app.files.project_file import ProjectFile
+from orgseg_app.files.store.draft import drafting
 
 
 def write_snapshot(
@@ -59,28 +62,67 @@ def write_snapshot(
     with drafting(target, new_bytes=size) as draft:
         schema.write_root(draft.file, facts, schema.SNAPSHOT)
         for image_id in image_ids:
-            _store(draft, project_file, facts, image_id)
+            image = facts.images[image_id]
+            mask = store_image_copy(draft.file, project_file, image, draft.check)
+            dataset = draft.file["images"][image_id]["mask"]
+            write_text(dataset, "mask_sha256", layers.mask_hash(mask))
         schema.write_order(draft.file["images"], image_ids)
 
 
-def _store(draft: Draft, project_file: ProjectFile, facts: Project, image_id: str) -> None:
-    """Copy one image with everything a person made for it."""
-    image = facts.images[image_id]
-    mask = project_file.load_mask(image_id)
-    change = layers.MaskChange.whole(mask)  # a copy: the window may go on painting
-    group: Any = draft.file["images"].create_group(image_id)
-    sha256, small = layers.store_pixels(group, project_file.opened_image(image_id), draft.check)
+def store_image_copy(
+    file: Any,
+    project_file: ProjectFile,
+    image: ProjectImage,
+    check: Callable[[], None],
+    *,
+    with_levels: bool = False,
+) -> Mask:
+    """Copy one image with everything a person made for it into a file being written.
+
+    The voxels of a linked image are copied, too: the file stands alone.
+
+    Parameters
+    ----------
+    file
+        h5py.File with a group of images.
+    image
+        Of the project; what is painted now is copied.
+    check
+        Called between pieces of work; raises to stop.
+    with_levels
+        Store the smaller versions that the window shows first.
+
+    Returns
+    -------
+    Mask
+        A copy: the window may go on painting. It notes which blocks were damaged; they look
+        unlabelled in the file.
+
+    Raises
+    ------
+    ProjectError
+        When the image cannot be read, or its voxels are not those that were imported.
+    """
+    mask = project_file.load_mask(image.image_id)
+    change = layers.MaskChange.whole(mask)
+    group = file["images"].create_group(image.image_id)
+    opened = project_file.opened_image(image.image_id)
+    codec = codecs.chosen(file)
+    codecs.choose(group, codec)
+    pyramid = PyramidWriter(group, image.shape, opened.dtype, codec) if with_levels else None
+    sha256, small = layers.store_pixels(group, opened, check, codec=codec, pyramid=pyramid)
     if image.sha256 and sha256 != image.sha256:
         raise ProjectError(
             f"“{image.name}” is not what it was when it was imported: its voxels in "
             f"“{project_file.path.name}” are damaged. Remove it and import it again."
         )
-    dataset = layers.create_mask(group, image.mask_shape)
-    layers.store_mask(dataset, change)
-    write_text(dataset, "mask_sha256", layers.mask_hash(change.as_mask(image.mask_shape)))
-    objects = project_file.objects(image_id)
+    layers.store_mask(layers.create_mask(group, image.mask_shape, codec), change)
+    objects = project_file.objects(image.image_id)
     if objects is not None:
-        layers.store_objects(group, objects)
+        layers.store_objects(group, objects, codec)
     layers.store_thumbnail(group, small)
-    schema.write_image_facts(group, image.changed(sha256=sha256))
-    draft.check()
+    schema.write_image_facts(group, image.changed(sha256=sha256, link=None))
+    check()
+    copy = change.as_mask(image.mask_shape)
+    copy.damaged, copy.is_doubtful = set(mask.damaged), mask.is_doubtful
+    return copy

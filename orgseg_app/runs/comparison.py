@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from orgseg_app.core.classes import BACKGROUND
+from orgseg_app.core.classes import BACKGROUND, MAX_CLASS_ID
 from orgseg_app.core.metrics.pixels import scores
 from orgseg_app.core.split import TEST, TRAIN, VALIDATION
 from orgseg_app.files.errors import FileError
@@ -240,9 +240,12 @@ def _gather(run: RunFolder, source: RunFolder, split: str) -> _Scored:
         size = len(scored.class_ids)
         for entry in metrics["images"]:
             matrix = np.asarray(entry["confusion"], np.int64)
-            if entry["split"] == split and matrix.shape == (size, size):
+            is_whole = matrix.shape == (size, size) and 0 <= matrix.min() <= matrix.max() < 2**50
+            if entry["split"] == split and is_whole:
                 scored.entries[f"{entry['image_id']} {entry['sha256']}"] = entry
-    except (KeyError, TypeError, ValueError):
+        if not all(BACKGROUND <= class_id <= MAX_CLASS_ID for class_id in scored.class_ids):
+            scored.entries.clear()
+    except (KeyError, TypeError, ValueError, OverflowError):
         scored.entries.clear()  # a damaged file: as good as no scores
     return scored
 
@@ -387,7 +390,10 @@ def _run_scores(
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, (int, float)) else None
+    try:
+        return float(value) if isinstance(value, (int, float)) else None
+    except OverflowError:
+        return None
 
 
 def _notes(runs: Sequence[RunScores], split: str, common: int, total: int) -> list[str]:

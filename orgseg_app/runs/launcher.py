@@ -7,13 +7,13 @@ closed, hangs or is killed. Everything passes through files of the run folder.
 from __future__ import annotations
 
 import os
-import site
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 
+from orgseg_app.program import program_command, program_environment
 from orgseg_app.runs.errors import RunError
 from orgseg_app.runs.events import EventWriter
 from orgseg_app.runs.folder import RunFolder
@@ -22,13 +22,6 @@ from orgseg_app.runs.process import is_alive, read_json
 STOP, PAUSE = "stop", "pause"
 _NICE = 10
 _KILL_WAIT_S = 5.0
-
-
-def program_command(*arguments: str) -> list[str]:
-    """How this program starts itself again: from its source, installed, or frozen."""
-    if getattr(sys, "frozen", False):
-        return [sys.executable, *arguments]
-    return [sys.executable, "-m", "orgseg_app", *arguments]
 
 
 def job_command(run_path: Path) -> list[str]:
@@ -43,7 +36,7 @@ def job_environment() -> dict[str, str]:
     50 times slower), and glibc keeps the memory of activations from step to step instead of handing
     it back to the kernel each time (1.3 to 1.8 times faster training). What the user has set stays.
     """
-    environment = dict(os.environ)
+    environment = program_environment()
     usual = {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1"}
     if sys.platform == "linux":
         usual |= {
@@ -53,14 +46,6 @@ def job_environment() -> dict[str, str]:
         }
     for name, value in usual.items():
         environment.setdefault(name, value)
-    if not getattr(sys, "frozen", False):
-        # The package must be found from any folder, and a file called like a library in the
-        # folder where the user happens to be must not.
-        package_parent = str(Path(__file__).resolve().parents[2])
-        if package_parent not in (os.path.realpath(path) for path in site.getsitepackages()):
-            known = environment.get("PYTHONPATH")
-            environment["PYTHONPATH"] = os.pathsep.join(filter(None, (package_parent, known)))
-        environment["PYTHONSAFEPATH"] = "1"
     return environment
 
 
@@ -185,7 +170,7 @@ def request_resume(run: RunFolder) -> None:
     Raises
     ------
     RunError
-        When it has finished, or is working already.
+        When it has finished, is working already, or what it learned from is gone.
     """
     asked = run.control_dir / PAUSE
     if run.is_active:
@@ -195,6 +180,12 @@ def request_resume(run: RunFolder) -> None:
         return
     if run.state == "finished":
         raise RunError(f'The run "{run.name}" has finished; there is nothing to go on with.')
+    if run.kind == "train" and not run.snapshot_path.is_file():
+        raise RunError(
+            f'The run "{run.name}" cannot go on: what it learned from is not here, as when it was '
+            "packed without. Its model and its scores can be used; pack it again with that, or "
+            "train a new run."
+        )
     start(run)
 
 

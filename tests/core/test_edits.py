@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+import zlib
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +12,7 @@ from hypothesis import strategies as st
 
 from orgseg_app.core import brush
 from orgseg_app.core.edits import (
+    Change,
     ClearMask,
     Edit,
     FloodFill,
@@ -19,7 +23,7 @@ from orgseg_app.core.edits import (
     ReplaceMask,
 )
 from orgseg_app.core.history import History
-from orgseg_app.core.mask import Mask
+from orgseg_app.core.mask import Box, Mask
 
 SHAPE = (2, 280, 300)
 places = st.tuples(st.floats(-20, 300), st.floats(-20, 320))
@@ -67,15 +71,15 @@ def test_any_story_undone_and_redone_is_byte_identical(story: list[Edit]) -> Non
         else:
             assert np.array_equal(mask.to_array(), states[-1])
     for expected in reversed(states[:-1]):
-        change = history.undo()
-        assert change is not None
-        change.toggle(mask)
+        taken = history.undo()
+        assert taken is not None
+        taken[1].undo(mask)
         assert np.array_equal(mask.to_array(), expected)
     assert history.undo() is None
     for expected in states[1:]:
-        change = history.redo()
-        assert change is not None
-        change.toggle(mask)
+        taken = history.redo()
+        assert taken is not None
+        taken[1].redo(mask)
         assert np.array_equal(mask.to_array(), expected)
     assert history.redo() is None
 
@@ -183,6 +187,34 @@ def test_a_long_stroke_costs_little_to_remember() -> None:
     assert change.size_bytes < 20_000
 
 
+def test_undo_and_redo_are_the_same_however_often_they_are_written() -> None:
+    mask = Mask(SHAPE)
+    change = run(PaintStroke(0, ((20, 20),), 9, 3), mask)
+    assert change is not None
+    painted = mask.to_array()
+    for write, expected in ((change.redo, painted), (change.undo, np.zeros(SHAPE, np.uint8))):
+        for _ in range(2):
+            write(mask)
+            assert np.array_equal(mask.to_array(), expected)
+
+
+def test_history_forgets_the_oldest_steps_beyond_its_budget() -> None:
+    history, mask = History(), Mask(SHAPE)
+    numbers = []
+    for class_id in (2, 3, 4):
+        change = run(PaintStroke(0, ((9, 9),), 5, class_id), mask)
+        assert change is not None
+        numbers.append(history.push(change).number)
+    assert history.trim(history.size_bytes) == []
+    assert history.trim(history.size_bytes - 1) == numbers[:1]
+    assert [step.number for step in history.undoable()] == numbers[1:]
+    assert history.size_bytes == sum(step.size_bytes for step in history.undoable())
+    assert history.beginning == numbers[0]
+    history.undo()
+    history.push(run(PaintStroke(0, ((40, 9),), 5, 2), mask))  # type: ignore[arg-type]
+    assert history.size_bytes == sum(step.size_bytes for step in history.undoable())
+
+
 def test_history_forgets_a_removed_image_and_what_a_new_edit_overtakes() -> None:
     history, mask = History(), Mask(SHAPE)
     for class_id in (2, 3):
@@ -194,3 +226,26 @@ def test_history_forgets_a_removed_image_and_what_a_new_edit_overtakes() -> None
     history.forget("image")
     assert history.next_undo() is None
     assert history.size_bytes == 0
+
+
+def test_a_change_that_was_not_made_here_can_neither_explode_nor_leave_the_image():
+    """The journal of a project may come from a stranger."""
+    long = zlib.compress(bytes(2**26), 9)
+    short, noise = zlib.compress(b"short"), b"no zlib"
+    sound = zlib.compress(bytes(256 * 256) + bytes([3]) * (256 * 256))
+    for bad in (long, short, noise, b""):
+        mask = Mask((1, 300, 300))
+        change = Change("a", "mask", "x", Box(0, 0, 0, 1, 9, 9), (((0, 0, 0), bad),))
+        assert not change.is_whole
+        tracemalloc.start()
+        change.redo(mask)
+        assert tracemalloc.get_traced_memory()[1] < 2**21
+        tracemalloc.stop()
+        assert mask.is_empty
+    mask = Mask((1, 300, 300))
+    outside = [(1, 0, 0), (-1, 0, 0), (0, 2, 0), (0, 0, 2), (0, -1, 0), (0, 0, 2**30)]
+    blocks = tuple((index, sound) for index in (*outside, (0, 1, 1)))
+    change = Change("a", "mask", "x", Box(0, 0, 0, 1, 9, 9), blocks)
+    assert change.is_whole
+    change.redo(mask)
+    assert mask.block_indices() == [(0, 1, 1)]

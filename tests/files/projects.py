@@ -11,6 +11,8 @@ import numpy as np
 
 from orgseg_app.core.classes import default_classes
 from orgseg_app.core.image import OpenedImage, open_array
+from orgseg_app.files.backups import backup
+from orgseg_app.files.backups.backing_up import make_backup
 from orgseg_app.files.project_file import NewImage, ProjectFile
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +37,27 @@ def small_project(path: Path, count=2, **fields) -> ProjectFile:
     ]
     file.add_images(items)
     return file
+
+
+def big_project(path: Path, count: int = 2) -> ProjectFile:
+    """Images of several blocks, some of them at the edge."""
+    shape = (1, 600, 700)
+    file = ProjectFile.create(path, default_classes(["ER", "nucleus"]))
+    file.add_images(
+        NewImage(picture(f"big {i}", (1, *shape), "uint8", seed=i), mask=painted(shape, seed=i))
+        for i in range(count)
+    )
+    return file
+
+
+def back_up(file: ProjectFile, reason: str = backup.ASKED) -> backup.Backup | None:
+    """Make a backup of what is saved."""
+    return make_backup(file.path, file.reading, reason)
+
+
+def masks(file: ProjectFile) -> dict[str, np.ndarray]:
+    """All masks by the names of their images."""
+    return {i.name: file.mask(i.image_id).to_array() for i in file.project.images.values()}
 
 
 def only(file: ProjectFile) -> str:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import sqlite3
+import tempfile
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
+from orgseg_app.files import schema
 from orgseg_app.files.attributes import write_text
 from orgseg_app.files.errors import ProjectError
 from orgseg_app.files.project_file import ProjectFile
+from orgseg_app.files.safety import known_files
+from orgseg_app.files.store import journal
 from tests.files.projects import fill, run_child, small_project
 
 
@@ -60,7 +68,7 @@ def test_no_permission_to_read(path, monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs to drop rights")
-def test_another_user_without_rights(path):
+def test_another_user_without_rights(monkeypatch):
     """As a user who may neither write the folder nor, later, read the file."""
     code = (
         "import os, sys\n"
@@ -71,20 +79,21 @@ def test_another_user_without_rights(path):
         "except Exception as error:\n"
         "    print(type(error).__name__, error)\n"
     )
-    parents = [p for p in path.parents if p.stat().st_mode & 0o055 != 0o055]
-    modes = {parent: parent.stat().st_mode for parent in parents}
-    try:
-        assert "ProjectError" in run_child(code, path).stdout  # not even the folder may be seen
-        for parent in parents:
-            parent.chmod(0o755)
-        assert "“p.orgseg” is write-protected." in run_child(code, path).stdout
-        path.chmod(0o666)
-        assert "cannot be saved where it is: there is no perm" in run_child(code, path).stdout
-        path.chmod(0o600)
-        assert "ProjectError You have no permission to read" in run_child(code, path).stdout
-    finally:
-        for parent, mode in modes.items():
-            parent.chmod(mode)
+    with tempfile.TemporaryDirectory() as name:  # pytest shuts its own folders again and again
+        path = Path(name, "p.orgseg")
+        monkeypatch.setenv("ORGSEG_HOME", str(path.parent / "home"))
+        small_project(path, 2).close()
+
+        def opened(mode):
+            path.chmod(mode)
+            known_files.remember(path)  # that user may not start Python where it is installed
+            return run_child(code, path).stdout
+
+        assert "ProjectError" in opened(0o644)  # not even the folder may be seen
+        path.parent.chmod(0o755)
+        assert "“p.orgseg” is write-protected." in opened(0o644)
+        assert "cannot be saved where it is: there is no perm" in opened(0o666)
+        assert "ProjectError You have no permission to read" in opened(0o600)
 
 
 # -- newer and older -----------------------------------------------------------------------------
@@ -92,7 +101,7 @@ def test_another_user_without_rights(path):
 
 def test_a_newer_project_opens_to_look_only(path):
     with h5py.File(path, "r+") as file:
-        file.attrs["schema_version"] = 2
+        file.attrs["schema_version"] = schema.SCHEMA_VERSION + 1
         file.create_group("journal")["unheard of"] = np.arange(3)
     before = path.read_bytes()
     with ProjectFile.open(path) as file:
@@ -108,9 +117,60 @@ def test_a_newer_project_opens_to_look_only(path):
 
 def test_a_newer_project_of_another_shape_is_refused(path):
     with h5py.File(path, "r+") as file:
-        file.attrs["schema_version"] = 3
+        file.attrs["schema_version"] = schema.SCHEMA_VERSION + 1
         del file["images"]
     refuse(path, r"made by a newer version of OrgSeg. It was left as it is; update OrgSeg")
+
+
+def test_what_a_newer_program_left_in_the_journal_is_not_touched(path):
+    """It broke off in the middle of a save: only that program knows how to finish it."""
+    code = (
+        "import os, sys\n"
+        "from orgseg_app.files.project_file import ProjectFile\n"
+        "from orgseg_app.files.store import journal, storage\n"
+        "journal.FORMAT += 1\n"
+        "storage.apply_pages = lambda *_: os._exit(9)\n"
+        "with ProjectFile.open(sys.argv[1]).transaction() as file:\n"
+        "    file.attrs['schema_version'] = 1000\n"
+    )
+    assert run_child(code, path).returncode == 9
+    before, kept = path.read_bytes(), journal_rows(path)
+    for read_only in (True, False):
+        with ProjectFile.open(path, read_only=read_only) as file:
+            assert file.read_only
+            assert read_only or "a newer version of OrgSeg" in file.read_only_reason
+            assert len(file.project.images) == 2
+        assert path.read_bytes() == before
+        assert journal_rows(path) == kept
+    assert any("page" in row for row in kept)
+
+
+def journal_rows(path):
+    """All that the journal beside a project says, read from a copy."""
+    with tempfile.TemporaryDirectory() as folder:
+        for file in path.parent.glob("*-journal*"):
+            shutil.copy(file, folder)
+        with contextlib.closing(sqlite3.connect(Path(folder, f"{path.name}-journal"))) as database:
+            return list(database.iterdump())
+
+
+def test_the_format_of_journals_is_raised_with_the_schema():
+    assert journal.FORMAT == schema.SCHEMA_VERSION
+
+
+@pytest.mark.parametrize("what", ["external link", "data elsewhere"])
+def test_a_newer_project_may_not_reach_outside_either(path, what):
+    """A newer version may know other filters and values; it has no reason to leave its file."""
+
+    def change(file, images, group):
+        file.attrs["schema_version"] = schema.SCHEMA_VERSION + 1
+        if what == "external link":
+            file["elsewhere"] = h5py.ExternalLink("other.h5", "/")
+        else:
+            file.create_dataset("elsewhere", (9,), "u1", external=[("other", 0, 9)])
+
+    spoil(path, change)
+    refuse(path, "which OrgSeg never writes")
 
 
 def spoil(path, change):
@@ -134,7 +194,7 @@ SPOILT = {
     "bad id": (lambda f, i, g: i.move(g.name, "..x;"), "impossible image id"),
     "image is data": (lambda f, i, g: i.create_dataset("abc", data=1), "image abc is no group"),
     "no pixels": (lambda f, i, g: g.pop("pixels"), "has no voxels"),
-    "pixels of text": (lambda f, i, g: swap(g, "pixels", data=["a"]), "is object"),
+    "pixels of text": (lambda f, i, g: swap(g, "pixels", data=np.array([b"a"])), "is bytes8"),
     "pixels of no size": (lambda f, i, g: swap(g, "pixels", (1, 1, 0, 9), "u1"), "is uint8"),
     "no mask": (lambda f, i, g: g.pop("mask"), "mask of “cell .” does not fit"),
     "mask of another size": (lambda f, i, g: swap(g, "mask", (1, 5, 5), "u1"), "does not fit"),
@@ -302,6 +362,8 @@ def test_random_damage_never_crashes_or_changes_voxels_silently(path, tmp_path):
         "from pathlib import Path\n"
         "from orgseg_app.files.errors import FileError\n"
         "from orgseg_app.files.project_file import ProjectFile\n"
+        "from orgseg_app.files.safety import gate\n"
+        "gate.admit = lambda path, pages: None  # the child that would crash is this one\n"
         "path, truth = Path(sys.argv[1]), np.load(sys.argv[2])\n"
         "good, rng, refused = path.read_bytes(), random.Random(3), 0\n"
         "for _ in range(250):\n"

@@ -100,16 +100,31 @@ def test_what_holds_no_predictions(tmp_path):
         read_prediction(tmp_path / "p.h5", "a")
 
 
-def test_bombs_and_odd_types_are_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("mask", "sentence"),
+    [
+        (((1, 2**25, 2**25), "u1"), "declares an image of impossible size"),
+        (((1, 5, 5), "f8"), r"is damaged .*mask is float64"),
+        (None, "is damaged"),
+    ],
+)
+def test_bombs_and_odd_types_are_refused(tmp_path, mask, sentence):
     path = tmp_path / "p.h5"
     with h5py.File(path, "w") as file:
         file.attrs["format"] = np.bytes_(predictions.FORMAT)
-        file.create_dataset("predictions/a/mask", (1, 2**25, 2**25), "u1", chunks=(1, 256, 256))
-        file.create_dataset("predictions/b/mask", (1, 5, 5), "f8")
-        file.create_group("predictions/c")
-    with pytest.raises(ProjectError, match="impossible size"):
+        group = file.create_group("predictions/a")
+        if mask is not None:
+            group.create_dataset("mask", *mask, chunks=(1, 5, 5))
+    with pytest.raises(ProjectError, match=sentence):
         read_prediction(path, "a")
-    with pytest.raises(ProjectError, match="mask is float64"):
-        read_prediction(path, "b")
-    with pytest.raises(ProjectError, match="is damaged"):
-        read_prediction(path, "c")
+
+
+def test_a_file_with_a_bomb_is_refused_as_a_whole(tmp_path):
+    """Nothing of it can be trusted; the sentence says the same whatever is asked for."""
+    path = tmp_path / "p.h5"
+    write_prediction(path, "a", a_mask())
+    with h5py.File(path, "r+") as file:
+        file.create_dataset("predictions/b/mask", (1, 2**25, 2**25), "u1", chunks=(1, 256, 256))
+    for image_id in ("a", "b"):
+        with pytest.raises(ProjectError, match="declares an image of impossible size"):
+            read_prediction(path, image_id)

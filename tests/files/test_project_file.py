@@ -17,9 +17,10 @@ from hypothesis.extra import numpy as hnp
 from orgseg_app.core.classes import ClassInfo, background, default_classes
 from orgseg_app.core.image import content_hash, open_array
 from orgseg_app.core.mask import Mask
-from orgseg_app.files import layers, storage
 from orgseg_app.files.errors import FileError, ProjectError, ReadError
+from orgseg_app.files.images import layers
 from orgseg_app.files.project_file import NewImage, ProjectFile
+from orgseg_app.files.store import storage
 from tests.files.projects import drafts, fill, only, painted, picture, small_project
 
 SHAPES = st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 300), st.integers(1, 300))
@@ -143,7 +144,7 @@ def test_plain_h5py_reads_the_documented_layout(tmp_path):
         pixels, mask = file.read_image(i), file.mask(i).to_array()
     with h5py.File(tmp_path / "p.orgseg", "r") as h5:
         assert h5.attrs["format"] == b"orgseg-project"
-        assert h5.attrs["schema_version"] == 1
+        assert h5.attrs["schema_version"] == 2
         assert [c["name"] for c in json.loads(h5.attrs["classes"])] == [
             "background",
             "ER",

@@ -10,8 +10,8 @@ import pytest
 
 from orgseg_app.core.classes import default_classes
 from orgseg_app.core.image import content_hash
-from orgseg_app.files import layers
 from orgseg_app.files.errors import ProjectError
+from orgseg_app.files.images import layers
 from orgseg_app.files.project_file import NewImage, ProjectFile
 from orgseg_app.files.snapshot import write_snapshot
 from tests.files.projects import drafts, fill, only, painted, picture, small_project
@@ -90,9 +90,9 @@ def test_it_is_not_changed_by_painting_on(tmp_path, monkeypatch):
         fill(file, 2)
         original = layers.store_pixels
 
-        def paint_meanwhile(*arguments):
+        def paint_meanwhile(*arguments, **options):
             fill(file, 3)
-            return original(*arguments)
+            return original(*arguments, **options)
 
         monkeypatch.setattr(layers, "store_pixels", paint_meanwhile)
         write_snapshot(file, tmp_path / "s.h5")

@@ -68,6 +68,7 @@ def new_run(
 
     def make(name: str) -> RunFolder:
         run = RunFolder.create(tmp_path / "ein Projekt ü.runs", name=name, kind="train")
+        run.snapshot_path.write_bytes(b"what it learns from")
         made.append(run)
         return run
 

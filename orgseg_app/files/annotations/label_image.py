@@ -8,7 +8,7 @@ that lie next to their image: ``cell_mask.png`` beside ``cell.tif``.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ from orgseg_app.files.annotations.tokens import (
     words,
 )
 from orgseg_app.files.errors import ReadError
+from orgseg_app.files.readers import apart
 from orgseg_app.files.readers.names import shown
 from orgseg_app.files.readers.raster import decode_samples
 from orgseg_app.files.readers.sniff import sniff
@@ -65,15 +66,39 @@ def read_labels(path: Path, planes: Sequence[int] | None = None) -> Labels:
         One sentence: as for images, or because it is not a label image (fractions, many colours,
         several channels).
     """
-    if sniff(path) == "tiff":
-        return _read_tiff_labels(path, planes)
+    child = apart.in_use()
+    if child is not None:
+        return child.labels(path, planes)
+    read = list(label_planes(path, planes))
+    return read[0][np.newaxis] if len(read) == 1 else np.stack(read)
+
+
+def label_planes(
+    path: Path,
+    planes: Sequence[int] | None = None,
+    pictures: Sequence[TiffPicture] | None = None,
+) -> Iterator[Labels]:
+    """The values of a label image plane by plane, ``(Y, X)`` each; as `read_labels`.
+
+    Parameters
+    ----------
+    pictures
+        Of a TIFF that is open already.
+    """
+    if pictures is not None or sniff(path) == "tiff":
+        yield from _tiff_label_planes(pictures or open_pictures(path), path, planes)
+    else:
+        yield _raster_labels(path)
+
+
+def _raster_labels(path: Path) -> Labels:
     pixels, is_clear = decode_samples(path)
     labels = _colour_codes(pixels, path) if pixels.shape[0] == 3 else pixels[0]
     if is_clear is not None:
         labels = np.where(is_clear, labels.dtype.type(0), labels)
     if sniff(path) == "jpeg":
         labels = _two_values(labels, path)
-    return _without_soft_edges(_integers(labels, path))[np.newaxis]
+    return _without_soft_edges(_integers(labels, path))
 
 
 def count_planes(path: Path) -> int:
@@ -84,6 +109,9 @@ def count_planes(path: Path) -> int:
     ReadError
         As for images.
     """
+    child = apart.in_use()
+    if child is not None:
+        return child.count_planes(path)
     if sniff(path) != "tiff":
         return 1
     return sum(p.times * p.depth for p in open_pictures(path))
@@ -149,15 +177,17 @@ def ambiguity(image: Path, labels: list[Path]) -> str:
     return f"Several annotations fit {shown(image)} equally well ({names}); none was taken."
 
 
-def _read_tiff_labels(path: Path, planes: Sequence[int] | None) -> Labels:
-    pictures = open_pictures(path)
+def _tiff_label_planes(
+    pictures: Sequence[TiffPicture], path: Path, planes: Sequence[int] | None
+) -> Iterator[Labels]:
     if len({p.size_yx for p in pictures}) > 1:
         raise ReadError(
             f"{shown(path)} holds pictures of different sizes and cannot be one annotation."
         )
     places = [(p, t, z) for p in pictures for t in range(p.times) for z in range(p.depth)]
     wanted = places if planes is None else [places[n] for n in planes]
-    return np.stack([_tiff_plane(picture, t, z, path) for picture, t, z in wanted])
+    for picture, time, z in wanted:
+        yield _tiff_plane(picture, time, z, path)
 
 
 def _tiff_plane(picture: TiffPicture, time: int, z: int, path: Path) -> Labels:

@@ -14,6 +14,7 @@ from orgseg_app.core.image import OpenedImage
 from orgseg_app.files.annotations import class_folders, mask_folder, values
 from orgseg_app.files.annotations.label_image import MAX_COLOURS, Labels, read_labels
 from orgseg_app.files.annotations.mask_folder import size_words
+from orgseg_app.files.annotations.pieces import distinct, pieces
 from orgseg_app.files.annotations.source import (
     MEANINGS,
     AnnotationSource,
@@ -84,10 +85,9 @@ def read_annotation(
     if meaning == "auto":
         meaning = _own_meaning(labels, source)
     if meaning == "classes":
-        known = source.values or tuple(int(v) for v in np.unique(labels))
+        known = source.values or tuple(int(v) for v in distinct(labels))
         return LoadedAnnotation(_by_class(labels, source, class_ids, known))
-    mask = _by_foreground(labels > 0, foreground, background)
-    mask[labels < 0] = UNLABELLED
+    mask = _by_foreground(labels, foreground, background)
     objects = _object_numbers(labels) if meaning == "instances" else None
     return LoadedAnnotation(mask, objects)
 
@@ -159,12 +159,19 @@ def _from_objects(
     notes: tuple[str, ...] = ()
     if overlap:
         notes = (f"Masks of objects overlap in {overlap} pixels; the first object kept them.",)
-    mask = _by_foreground(objects > 0, class_id, background)
+    mask = _by_foreground(objects, class_id, background)
     return LoadedAnnotation(mask, objects if keep else None, notes)
 
 
-def _by_foreground(inside: NDArray[np.bool_], class_id: int, background: int) -> NDArray[np.uint8]:
-    return np.where(inside, np.uint8(class_id), np.uint8(background))
+def _by_foreground(labels: Labels, class_id: int, background: int) -> NDArray[np.uint8]:
+    """A class where values are above 0, background where they are 0; unlabelled below."""
+    mask = np.empty(labels.shape, np.uint8)
+    for place in pieces(labels.shape):
+        part = labels[place]
+        mask[place] = np.where(part > 0, np.uint8(class_id), np.uint8(background))
+        if part.dtype.kind == "i":
+            mask[place][part < 0] = UNLABELLED
+    return mask
 
 
 def _by_class(
@@ -181,7 +188,7 @@ def _by_class(
         If a value has no class, or there are more classes than a mask can hold.
     """
     mapping = {0: BACKGROUND, **(default_class_ids(known) if class_ids is None else class_ids)}
-    present = [int(v) for v in np.unique(labels)]
+    present = [int(v) for v in distinct(labels)]
     missing = [v for v in present if v >= 0 and v not in mapping]
     if missing:
         if class_ids is None and max(missing) <= MAX_CLASS_ID - 1 and _is_plain(known):
@@ -198,7 +205,10 @@ def _by_class(
             "read it as objects."
         )
     table = np.array([mapping.get(v, UNLABELLED) for v in present], np.uint8)
-    return table[np.searchsorted(np.array(present), labels)]
+    mask = np.empty(labels.shape, np.uint8)
+    for place in pieces(labels.shape):
+        mask[place] = table[np.searchsorted(np.array(present), labels[place])]
+    return mask
 
 
 def _is_plain(known: tuple[int, ...]) -> bool:
@@ -207,10 +217,15 @@ def _is_plain(known: tuple[int, ...]) -> bool:
 
 def _object_numbers(labels: Labels) -> NDArray[np.uint32]:
     """Object numbers of instances: as in the file, or counted anew where they are colours."""
-    positive = np.where(labels > 0, labels, 0)
-    if positive.max(initial=0) <= np.iinfo(np.uint16).max:
-        return positive.astype(np.uint32)
-    present, numbers = np.unique(positive, return_inverse=True)
-    if present.size > MAX_COLOURS + 1 or present[0] != 0:
-        return positive.astype(np.uint32)
-    return numbers.reshape(positive.shape).astype(np.uint32)
+    colours = None
+    largest = max((int(labels[place].max(initial=0)) for place in pieces(labels.shape)), default=0)
+    if largest > np.iinfo(np.uint16).max:
+        present = distinct(labels)
+        positive = present[present > 0]
+        if positive.size <= MAX_COLOURS and present[0] <= 0:
+            colours = np.concatenate([np.zeros(1, labels.dtype), positive])
+    objects = np.empty(labels.shape, np.uint32)
+    for place in pieces(labels.shape):
+        part = np.maximum(labels[place], 0)
+        objects[place] = part if colours is None else np.searchsorted(colours, part)
+    return objects

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from orgseg_app.files import giving_up
 from orgseg_app.files.annotations.found import Candidate, Found
 from orgseg_app.files.annotations.label_image import read_labels
 from orgseg_app.files.annotations.listing import Entry, Listing, Scope
@@ -63,6 +64,7 @@ def read_objects(paths: Sequence[Path]) -> tuple[NDArray[np.uint32], int]:
     objects: NDArray[np.uint32] | None = None
     overlap = 0
     for number, path in enumerate(paths, start=1):
+        giving_up.ask()
         inside = read_labels(path) > 0
         if objects is None:
             objects = np.zeros(inside.shape, np.uint32)

@@ -21,8 +21,10 @@ from orgseg_app.files.annotations.naming import names_for
 from orgseg_app.files.annotations.registry import FORMATS
 from orgseg_app.files.annotations.source import AnnotationSource
 from orgseg_app.files.errors import ReadError
+from orgseg_app.files.readers.apart import reading_apart
+from orgseg_app.files.readers.header import ImageHeader
 from orgseg_app.files.readers.names import clean_name, shown
-from orgseg_app.files.readers.registry import read_header
+from orgseg_app.files.readers.registry import read_headers
 
 IMAGES_ONLY = "images"
 """As a format: take the images and leave annotations alone."""
@@ -162,6 +164,12 @@ def plan_import(
     if format not in ("auto", IMAGES_ONLY, *FORMATS):
         known = ", ".join(("auto", IMAGES_ONLY, *FORMATS))
         raise ValueError(f"There is no annotation format {format!r}; there are {known}.")
+    with reading_apart() as child:
+        child.start()
+        return _plan(paths, annotations, format)
+
+
+def _plan(paths: Sequence[Path], annotations: Sequence[Path], format: str) -> ImportPlan:
     listing = list_files(paths, annotations)
     found = _find(listing, format)
     entries = [e for e in listing.images if e.path not in found.claimed]
@@ -179,8 +187,8 @@ def plan_import(
             split=entry.split if len(splits) > 1 else None,
             problem=None if candidate else found.ambiguous.get(entry.path),
         )
-        _check(item)
         items.append(item)
+    _check(items)
     _mark_duplicates(items)
     plan = ImportPlan(
         items=items,
@@ -242,30 +250,28 @@ def _outline_notes(listing: Listing) -> list[str]:
     ]
 
 
-def _check(item: ImportItem) -> None:
-    """Compare image and annotation by their headers; a problem takes the annotation away."""
-    try:
-        image = read_header(item.image_path)
-    except ReadError as error:
-        item.problem, item.is_readable, item.annotation = str(error), False, None
-        return
-    if item.annotation is None:
-        return
-    label_path = item.annotation.paths[0]
-    try:
-        label = read_header(label_path)
-    except ReadError as error:
-        item.problem, item.annotation = str(error), None
-        return
-    image_size = (image.planes, image.height, image.width)
-    label_size = (label.planes, label.height, label.width)
-    if image_size != label_size:
-        item.problem = (
-            f"The mask {shown(label_path)} is {size_words(label_size)}, "
-            f"but the image {shown(item.image_path)} is {size_words(image_size)}; "
-            "the image can be imported without it."
-        )
-        item.annotation = None
+def _check(items: Sequence[ImportItem]) -> None:
+    """Compare images and annotations by their headers; a problem takes the annotation away."""
+    images: list[tuple[ImportItem, AnnotationSource, ImageHeader]] = []
+    for item, header in zip(items, read_headers([i.image_path for i in items]), strict=True):
+        if isinstance(header, ReadError):
+            item.problem, item.is_readable, item.annotation = str(header), False, None
+        elif item.annotation is not None:
+            images.append((item, item.annotation, header))
+    labels = read_headers([source.paths[0] for _, source, _ in images])
+    for (item, source, image), label in zip(images, labels, strict=True):
+        if isinstance(label, ReadError):
+            item.problem, item.annotation = str(label), None
+            continue
+        image_size = (image.planes, image.height, image.width)
+        label_size = (label.planes, label.height, label.width)
+        if image_size != label_size:
+            item.problem = (
+                f"The mask {shown(source.paths[0])} is {size_words(label_size)}, "
+                f"but the image {shown(item.image_path)} is {size_words(image_size)}; "
+                "the image can be imported without it."
+            )
+            item.annotation = None
 
 
 def _mark_duplicates(items: list[ImportItem]) -> None:

@@ -15,6 +15,7 @@ from typing import TypeVar
 import numpy as np
 
 from orgseg_app.files.annotations.label_image import Labels, count_planes, read_labels
+from orgseg_app.files.annotations.pieces import distinct
 from orgseg_app.files.annotations.source import MAX_PLAIN_CLASS
 from orgseg_app.files.errors import ReadError
 from orgseg_app.files.readers.registry import read_header
@@ -95,7 +96,7 @@ def distinct_values(path: Path) -> set[int]:
 
 def statistics(labels: Labels) -> LabelStatistics:
     """Statistics of label values ``(Z, Y, X)``; connectedness is judged in each plane."""
-    values = np.unique(labels)
+    values = distinct(labels)
     shares = [share for plane in labels for share in _largest_shares(plane)]
     return LabelStatistics(
         values=tuple(int(v) for v in values if v != 0),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from orgseg_app.core.image import OpenedImage
 from orgseg_app.files.errors import ReadError
-from orgseg_app.files.readers.header import ImageHeader
+from orgseg_app.files.readers.header import ImageHeader, is_empty_image, trap_sentence
 from orgseg_app.files.readers.names import clean_name, shown, stem_of
 from orgseg_app.files.readers.raster_header import (
     PNG_START,
@@ -43,6 +43,9 @@ def read_raster(path: Path) -> list[OpenedImage]:
         One sentence for damage or a kind that cannot be decoded.
     """
     header = read_raster_header(path)
+    declared, stored = header.decoded_bytes, path.stat().st_size
+    if is_empty_image(declared, stored):
+        raise ReadError(trap_sentence(shown(path), declared, stored))
     is_rgb = header.is_colour or header.family == "bmp"
     if is_rgb:
         pixels = decode(path)

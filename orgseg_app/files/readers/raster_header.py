@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orgseg_app.files.errors import ReadError
-from orgseg_app.files.readers.header import ImageHeader, is_oversized, readable_bytes
+from orgseg_app.files.readers.header import ImageHeader, is_oversized, trap_sentence
 from orgseg_app.files.readers.names import shown
 
 PNG_START = 8
 _PNG_GREY, _PNG_RGB, _PNG_PALETTE, _PNG_GREY_ALPHA, _PNG_RGB_ALPHA = 0, 2, 3, 4, 6
 _PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _PNG_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+_PNG_SLACK = 2**17
 _JPEG_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 _JPEG_NOT_FRAMES = frozenset({0xC4, 0xC8, 0xCC})
 
@@ -38,6 +39,12 @@ class PngHeader:
     height: int
     depth: int
     colour_type: int
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of all rows unpacked."""
+        bits = self.width * self.depth * _PNG_SAMPLES[self.colour_type]
+        return self.height * (1 + (bits + 7) // 8)
 
     @property
     def is_colour(self) -> bool:
@@ -75,10 +82,7 @@ def raster_header(family: str, data: bytes, *, stored: int, path: Path) -> Image
     if header.height < 1 or header.width < 1:
         raise ReadError(f"{shown(path)} declares an image without pixels; it is damaged.")
     if is_oversized(declared, stored):
-        raise ReadError(
-            f"{shown(path)} declares {readable_bytes(declared)} of image data but is only "
-            f"{readable_bytes(stored)} large; it is damaged or a trap, and was not opened."
-        )
+        raise ReadError(trap_sentence(shown(path), declared, stored))
     return header
 
 
@@ -112,16 +116,17 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def check_png(data: bytes, path: Path) -> None:
-    """Check that a PNG is whole and that its checksums hold.
+    """Check that a PNG is whole, that its checksums hold, and that its pixels are its own.
 
     Raises
     ------
     ReadError
         One sentence that tells a cut file from a changed one.
     """
-    kinds = set()
+    kinds, packed = set(), 0
     for kind, start, end in png_chunks(data):
         kinds.add(kind)
+        packed += (end - start) * (kind == b"IDAT")
         stored = int.from_bytes(data[end : end + 4], "big")
         if kind[:1].isupper() and zlib.crc32(data[start - 4 : end]) != stored:
             raise ReadError(
@@ -132,6 +137,11 @@ def check_png(data: bytes, path: Path) -> None:
             break
     if b"IEND" not in kinds or b"IDAT" not in kinds:
         raise incomplete(path)
+    if packed > 2 * png_header(data, path).row_bytes + _PNG_SLACK:  # packing hardly ever adds
+        raise ReadError(
+            f"{shown(path)} is damaged: it holds far more data than its size in pixels has room "
+            "for. Copy it again from where it came from."
+        )
 
 
 def check_jpeg(data: bytes, path: Path) -> None:

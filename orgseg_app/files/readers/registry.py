@@ -1,12 +1,16 @@
-"""The one door for opening images: by content first, then by file name."""
+"""The one door for opening images: by content first, then by file name.
+
+Files from strangers go through a child process: see `orgseg_app.files.readers.apart`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from orgseg_app.core.image import OpenedImage
 from orgseg_app.files.errors import ReadError
+from orgseg_app.files.readers import apart
 from orgseg_app.files.readers.header import ImageHeader
 from orgseg_app.files.readers.raster import read_raster, read_raster_header
 from orgseg_app.files.readers.sniff import SUFFIX_FAMILIES, sniff
@@ -53,6 +57,9 @@ def read_images(path: Path) -> list[OpenedImage]:
         too large for what it stores, or of a kind that is not supported.
     """
     path = Path(path)
+    child = apart.in_use()
+    if child is not None:
+        return child.images(path)
     return READERS[sniff(path)](path)
 
 
@@ -65,7 +72,24 @@ def read_header(path: Path) -> ImageHeader:
         As for `read_images`.
     """
     path = Path(path)
+    child = apart.in_use()
+    if child is not None:
+        return child.header(path)
     return HEADERS[sniff(path)](path)
+
+
+def read_headers(paths: Sequence[Path]) -> list[ImageHeader | ReadError]:
+    """The headers of many files, or why each could not be read."""
+    child = apart.in_use()
+    if child is not None:
+        return child.headers(paths)
+    found: list[ImageHeader | ReadError] = []
+    for path in paths:
+        try:
+            found.append(read_header(path))
+        except ReadError as error:
+            found.append(error)
+    return found
 
 
 def can_read(path: Path) -> bool:

@@ -9,22 +9,23 @@ from __future__ import annotations
 import functools
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orgseg_app.core.image import OpenedImage
 from orgseg_app.files.errors import ReadError
-from orgseg_app.files.readers.header import ImageHeader
+from orgseg_app.files.readers.header import ImageHeader, is_empty_image, trap_sentence
 from orgseg_app.files.readers.names import clean_name, shown, stem_of
 from orgseg_app.files.readers.sniff import cannot_open
 from orgseg_app.files.readers.tiff_metadata import OmeImage, PixelSize, pixel_size
-from orgseg_app.files.readers.tiff_planes import PlaneSource, check_data_within_file
+from orgseg_app.files.readers.tiff_planes import PlaneSource, RawPlane, check_data_within_file
 from orgseg_app.files.readers.tiff_series import (
     Colours,
     check_numbers,
@@ -35,6 +36,9 @@ from orgseg_app.files.readers.tiff_series import (
     planes_declared,
 )
 from orgseg_app.files.readers.tiff_structure import check_structure, truncated
+
+if TYPE_CHECKING:
+    from tifffile import TiffPageSeries
 
 Pixels = NDArray[np.generic]
 
@@ -62,6 +66,8 @@ class TiffPicture:
         As the file gives them; may be empty.
     notes
         Sentences about what is unusual.
+    written_bytes
+        Bytes of its planes once decoded, those left out that were never written.
     """
 
     source: PlaneSource
@@ -71,6 +77,7 @@ class TiffPicture:
     pixel_size_um: PixelSize | None
     channel_names: tuple[str, ...]
     notes: tuple[str, ...]
+    written_bytes: int
 
     @property
     def times(self) -> int:
@@ -101,6 +108,15 @@ class TiffPicture:
         grouped = plane.reshape(-1, samples, *plane.shape[1:])[:, :kept]
         return np.ascontiguousarray(grouped).reshape(-1, *plane.shape[1:])
 
+    def raw_plane(self, time: int, z: int) -> RawPlane | None:
+        """Where a plane lies in the file just as `read_tiff` would give it; None if nowhere."""
+        colours = self.colours
+        is_plain = colours.samples == colours.kept and colours.palette is None
+        is_plain = is_plain and not colours.white_is_zero
+        if not is_plain or convert(np.zeros(1, self.dtype)).dtype != self.dtype:
+            return None
+        return self.source.find(time, z)
+
     def shown_plane(self, time: int, z: int) -> Pixels:
         """``(C, Y, X)`` with colour table and inverted greys applied, dtype as stored."""
         plane = self.stored_plane(time, z)
@@ -126,7 +142,20 @@ def read_tiff(path: Path) -> list[OpenedImage]:
     ReadError
         One sentence for damage, a number type, colour space or compression that is not supported.
     """
-    pictures = open_pictures(path)
+    return tiff_images(open_pictures(path), path)
+
+
+def tiff_images(pictures: Sequence[TiffPicture], path: Path) -> list[OpenedImage]:
+    """The images of opened pictures, in the same order, one for each time point.
+
+    Raises
+    ------
+    ReadError
+        As `read_tiff`.
+    """
+    declared, stored = sum(p.written_bytes for p in pictures), path.stat().st_size
+    if is_empty_image(declared, stored):
+        raise ReadError(trap_sentence(shown(path), declared, stored))
     images = []
     for number, picture in enumerate(pictures):
         name = clean_name(stem_of(path))
@@ -144,7 +173,11 @@ def tiff_header(path: Path) -> ImageHeader:
     ReadError
         As for `read_tiff`.
     """
-    pictures = open_pictures(path)
+    return header_of(open_pictures(path))
+
+
+def header_of(pictures: Sequence[TiffPicture]) -> ImageHeader:
+    """Size and kind of opened pictures; of the first if they differ."""
     first = pictures[0]
     height, width = first.size_yx
     return ImageHeader(
@@ -189,6 +222,7 @@ def open_pictures(path: Path) -> list[TiffPicture]:
                     pixel_size_um=_pixel_size(tif, series.keyframe, ome),
                     channel_names=ome.channel_names if ome else (),
                     notes=_missing_note(missing),
+                    written_bytes=_written_bytes(series, missing),
                 )
             )
     return pictures
@@ -222,11 +256,16 @@ def _read_plane(image: OpenedImage, picture: TiffPicture, time: int, z: int) -> 
     if not 0 <= z < image.shape[1]:
         raise IndexError(f"plane {z} of {image.shape[1]}")
     plane = convert(picture.shown_plane(time, z))[: image.shape[0]]
+    note_not_finite(image, plane)
+    return plane
+
+
+def note_not_finite(image: OpenedImage, plane: Pixels) -> None:
+    """Note with an image that a plane of it holds values that are not numbers."""
     if plane.dtype == np.float32 and not np.isfinite(plane).all():
         note = "Some values are not numbers (NaN or infinite); they are kept as they are."
         if note not in image.notes:
             image.notes = (*image.notes, note)
-    return plane
 
 
 def _not_yet(z: int) -> Pixels:
@@ -287,6 +326,11 @@ def _pixel_size(tif: object, page: object, ome: OmeImage | None) -> PixelSize | 
     if ome is not None:
         return ome.pixel_size_um
     return pixel_size(tif, page)  # type: ignore[arg-type]
+
+
+def _written_bytes(series: TiffPageSeries, missing: int) -> int:
+    pages = max(1, len(series))
+    return int(series.nbytes) * (pages - missing) // pages
 
 
 def _missing_note(missing: int) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from orgseg_app.files import giving_up
 from orgseg_app.files.errors import ReadError
 from orgseg_app.files.readers.names import shown
 from orgseg_app.files.readers.sniff import cannot_open
@@ -104,6 +105,31 @@ class PlaneIndex:
         return _GROUPS.index(group_of(self.page_axes[axis]))
 
 
+@dataclass(frozen=True)
+class RawPlane:
+    """A plane that lies in a file as it is: nothing to decode.
+
+    Attributes
+    ----------
+    offsets
+        Where each part begins, in bytes.
+    dtype
+        As NumPy writes it, with byte order: ``"<u2"``.
+    part_shape
+        ``(C', Y, X)`` of one part; the parts are channels of the plane, in order.
+    """
+
+    offsets: tuple[int, ...]
+    dtype: str
+    part_shape: tuple[int, int, int]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """``(C, Y, X)`` of the plane."""
+        channels, height, width = self.part_shape
+        return len(self.offsets) * channels, height, width
+
+
 class PlaneSource:
     """Reads planes of one series of one file; safe to use from several threads.
 
@@ -156,6 +182,40 @@ class PlaneSource:
         plane = parts[0] if len(parts) == 1 else np.concatenate(parts)
         return np.ascontiguousarray(plane, dtype=plane.dtype.newbyteorder("="))
 
+    def find(self, time: int, z: int) -> RawPlane | None:
+        """Where a plane lies in the file uncompressed, channel after channel; None if nowhere."""
+        series, index = self._series, self.index
+        groups = "".join(group_of(axis) for axis in index.page_axes)
+        if groups.lstrip("C") != "YX":
+            return None
+        numbers = index.pages_of(time, z)
+        parent = series.parent
+        assert parent is not None
+        size = math.prod(index.page_shape) * series.dtype.itemsize
+        if series.dataoffset is not None:
+            offsets = [series.dataoffset + number * size for number in numbers]
+        else:
+            with self._lock:
+                try:
+                    parent.filehandle.open()
+                    pages = [series[number] for number in numbers]
+                    if any(page is None or not page.is_final for page in pages):
+                        return None
+                    offsets = [int(page.dataoffsets[0]) for page in pages if page is not None]
+                except Exception:
+                    return None  # reading it says what is wrong
+                finally:
+                    parent.filehandle.close()
+            if not all(offsets):
+                return None  # never written: shown as 0
+        channels = math.prod(index.page_shape[:-2])
+        height, width = index.page_shape[-2:]
+        return RawPlane(
+            tuple(offsets),
+            np.dtype(parent.byteorder + series.dtype.char).str,
+            (channels, height, width),
+        )
+
     def _decode(self, number: int) -> Pixels:
         """One page ``page_shape``; the file is open and the lock is held."""
         series, shape = self._series, self.index.page_shape
@@ -184,6 +244,38 @@ class PlaneSource:
             f"{shown(self.path)} is damaged: its image data cannot be decoded. "
             "Copy the file again, or save it anew from the program that made it."
         )
+
+
+def read_raw(path: Path, raw: RawPlane) -> Pixels:
+    """A plane ``(C, Y, X)`` that needs no decoding, in this computer's byte order.
+
+    Raises
+    ------
+    ReadError
+        One sentence if the file has gone, or ends before the plane does.
+    """
+    stored = np.dtype(raw.dtype)
+    size = math.prod(raw.part_shape) * stored.itemsize
+    try:
+        if any(not 0 < at <= path.stat().st_size - size for at in raw.offsets):
+            raise truncated(path)
+        plane: Pixels = np.empty(raw.shape, stored)
+        parts = plane.reshape(len(raw.offsets), -1)
+        with path.open("rb", buffering=0) as stream:
+            for at, part in zip(raw.offsets, parts, strict=True):
+                stream.seek(at)
+                view = part.view(np.uint8).data
+                while view:
+                    giving_up.ask()
+                    done = stream.readinto(view[: giving_up.PIECE_BYTES])
+                    if not done:
+                        raise truncated(path)
+                    view = view[done:]
+    except OSError as error:
+        raise cannot_open(path, error) from error
+    if stored.isnative:
+        return plane
+    return plane.byteswap(inplace=True).view(stored.newbyteorder())
 
 
 def check_data_within_file(path: Path, series: TiffPageSeries, *, size: int) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orgseg_app.files.errors import ReadError
-from orgseg_app.files.readers.header import is_oversized, readable_bytes
+from orgseg_app.files.readers.header import is_oversized, trap_sentence
 from orgseg_app.files.readers.names import shown
 from orgseg_app.files.readers.tiff_metadata import OmeImage, has_entities, read_ome
 from orgseg_app.files.readers.tiff_planes import PlaneIndex
@@ -170,10 +170,7 @@ def check_size(series: TiffPageSeries, *, stored: int, path: Path) -> None:
     itemsize = max(1, series.dtype.itemsize)
     declared = max(math.prod(series.shape), chunk) * itemsize
     if is_oversized(declared, stored):
-        raise ReadError(
-            f"{shown(path)} declares {readable_bytes(declared)} of image data but is only "
-            f"{readable_bytes(stored)} large; it is damaged or a trap, and was not opened."
-        )
+        raise ReadError(trap_sentence(shown(path), declared, stored))
 
 
 def check_numbers(series: TiffPageSeries, path: Path) -> None:

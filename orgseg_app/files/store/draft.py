@@ -1,6 +1,7 @@
 """A whole new HDF5 file beside the old one, put in its place when complete.
 
-This is how projects, snapshots and predictions are written until a journal does it in place.
+This is how snapshots, predictions, copies, and compacted or migrated projects are written; a
+project that is open is written in place (`orgseg_app.files.store.storage`).
 """
 
 from __future__ import annotations
@@ -8,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +18,10 @@ import h5py
 
 from orgseg_app.files import atomic
 from orgseg_app.files.attributes import read_text, write_text
-from orgseg_app.files.audit import DAMAGE
 from orgseg_app.files.errors import FileError, ProjectError
-from orgseg_app.files.schema import LIBVER, USER_BLOCK, now
+from orgseg_app.files.safety.audit import DAMAGE
+from orgseg_app.files.schema import LIBVER, now
+from orgseg_app.files.store.header import USER_BLOCK, Header, first_page
 
 _BINARY: int = getattr(os, "O_BINARY", 0)
 
@@ -34,14 +34,14 @@ class Draft:
     ----------
     file
         h5py.File, writable.
-    save_id
-        Mark of this version of the file, also in its attribute ``save_id``.
+    header
+        Version of the file; the mark is also in its attribute ``save_id``.
     check
         Raises the first error writing met; called between larger pieces of work.
     """
 
     file: Any
-    save_id: str
+    header: Header
     check: Callable[[], None]
 
 
@@ -51,6 +51,7 @@ def drafting(
     *,
     source: int | None = None,
     new_bytes: int = 0,
+    header: Header | None = None,
     commit: Callable[[Path, Path], None] | None = None,
     safe: str = "Nothing was changed.",
 ) -> Iterator[Draft]:
@@ -64,6 +65,8 @@ def drafting(
         Descriptor of the file to start from; None starts empty.
     new_bytes
         About how much will be added, for the check of free space.
+    header
+        The version it becomes; that of a new file unless given.
     commit
         Puts the complete draft in place of the target; `atomic.put_in_place` unless given.
     safe
@@ -82,19 +85,18 @@ def drafting(
         atomic.check_space(target.parent, size + new_bytes, f"saving “{name}”")
         draft_path = atomic.make_draft(target)
         guard = atomic.GuardedFile(_open_filled(draft_path, source, size))
-        save_id = uuid.uuid4().hex
+        header = header or Header.new()
         with _hdf5(guard, new=source is None) as file:
-            yield Draft(file, save_id, guard.check)
+            yield Draft(file, header, guard.check)
             guard.check()
-            write_text(file, "save_id", save_id)
-            write_text(file, "saved", now())
-            has_room = file.userblock_size >= len(_mark(save_id))
+            sign(file, header)
+            has_room = file.userblock_size >= USER_BLOCK
         if has_room:  # a file that passed through another program may begin with HDF5 itself
             guard.seek(0)
-            guard.write(_mark(save_id))
+            guard.write(first_page(header))
         guard.sync()
         guard.close()
-        _verify(draft_path, save_id)
+        _verify(draft_path, header)
         (commit or atomic.put_in_place)(draft_path, target)
     except FileError as error:
         _throw_away(guard, draft_path)
@@ -107,26 +109,17 @@ def drafting(
         cause = met or error
         if isinstance(cause, OSError) and cause.errno is not None:
             why = atomic.reason(cause)
-        elif isinstance(cause, DAMAGE) and _is_from_hdf5(cause):
+        elif isinstance(cause, DAMAGE) and is_from_hdf5(cause):
             why = "part of the file is damaged"
         else:
             raise
         raise ProjectError(f"“{name}” could not be saved: {why}. {safe}") from error
 
 
-def read_mark(descriptor: int) -> str:
-    """The ``save_id`` that an open file has in front of its HDF5 part, "" where there is none.
-
-    HDF5 itself cannot be asked: for a file it has open it answers from memory, even when another
-    program has written over it.
-    """
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    match = re.match(rb"OrgSeg file\nsave_id=([0-9a-f]{32})\n", os.read(descriptor, 64))
-    return match[1].decode() if match else ""
-
-
-def _mark(save_id: str) -> bytes:
-    return f"OrgSeg file\nsave_id={save_id}\n".encode()
+def sign(file: Any, header: Header) -> None:
+    """Note in an h5py.File being written which version it becomes, and when."""
+    write_text(file, "save_id", header.mark)
+    write_text(file, "saved", now())
 
 
 def _open_filled(draft: Path, source: int | None, size: int) -> int:
@@ -154,14 +147,14 @@ def _hdf5(guard: atomic.GuardedFile, *, new: bool) -> Iterator[Any]:
         file.close()
 
 
-def _verify(draft: Path, save_id: str) -> None:
+def _verify(draft: Path, header: Header) -> None:
     """Look whether HDF5 can read what it wrote, before anything is replaced."""
     with h5py.File(draft, "r", locking=False) as file:
-        if read_text(file, "save_id") != save_id:
+        if read_text(file, "save_id") != header.mark:
             raise OSError(errno.EIO, "the new file does not read back")
 
 
-def _is_from_hdf5(error: BaseException) -> bool:
+def is_from_hdf5(error: BaseException) -> bool:
     """True when h5py raised an error, and not our own code."""
     step = error.__traceback__
     while step is not None and step.tb_next is not None:

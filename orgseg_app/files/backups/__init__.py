@@ -1,0 +1,1 @@
+"""Checking a project, backups of what people made, and bringing it back."""

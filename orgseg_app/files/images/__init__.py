@@ -1,0 +1,1 @@
+"""Voxels in a project: layers, block formats, display pyramids, images linked from outside."""

@@ -1,0 +1,1 @@
+"""What comes from strangers is looked at in a child process before anything in it is used."""

@@ -53,6 +53,10 @@ ACTIONS: tuple[ActionInfo, ...] = (
     ActionInfo("new_project", "File", "New project…", ("Ctrl+N",), "plus", "Make an empty project"),
     ActionInfo("open_project", "File", "Open project…", ("Ctrl+O",), "folder", "Open a project file"),
     ActionInfo(
+        "open_to_paint", "File", "Open for painting", (), "brush",
+        "See whether the other window has closed the project; then it can be changed here", "project",
+    ),
+    ActionInfo(
         "add_images", "File", "Add images…", ("Ctrl+I",), "image",
         "Bring images, and masks that lie beside them, into the project",
     ),
@@ -61,18 +65,40 @@ ACTIONS: tuple[ActionInfo, ...] = (
         "Bring in a folder of images with its masks",
     ),
     ActionInfo(
-        "save", "File", "Save now", ("Ctrl+S",), "save",
-        "Everything is saved by itself; this does it at once", "project",
+        "find_links", "File", "Find linked images…", (), "search",
+        "Look through a folder for the files of linked images that were moved", "project",
+    ),
+    ActionInfo(
+        "save", "File", "Set a checkpoint", ("Ctrl+S",), "save",
+        "Everything is saved by itself; this marks the moment, to come back to (Edit menu)", "project",
     ),
     ActionInfo(
         "save_copy", "File", "Save a copy…", ("Ctrl+Shift+S",), "",
         "Write the project as it is now to another place", "project",
+    ),
+    ActionInfo(
+        "pack", "File", "Pack…", (), "export",
+        "Everything in one file, to mail or to keep: images, masks and the runs you choose", "project",
+    ),
+    ActionInfo(
+        "restore_backup", "File", "Restore from a backup…", (), "clock",
+        "Compare with backups, and bring masks back from one", "project",
+    ),
+    ActionInfo(
+        "bring_strokes_back", "File", "Bring strokes back", (), "undo",
+        "Make the strokes of a side file that was set aside again, as changes that undo takes back", "project",
+    ),
+    ActionInfo(
+        "compact", "File", "Compact the project…", (), "",
+        "Win back the room on the disk of what the project no longer holds", "project",
     ),
     ActionInfo("close_project", "File", "Close project", ("Ctrl+W",), "close", "Back to the start page", "project"),
     ActionInfo("quit", "File", "Quit", ("Ctrl+Q",), "", "Save and leave; a training goes on"),
     # Edit
     ActionInfo("undo", "Edit", "Undo", ("Ctrl+Z",), "undo", "Take back the last change", "edit"),
     ActionInfo("redo", "Edit", "Redo", ("Ctrl+Shift+Z", "Ctrl+Y"), "redo", "Make it again", "edit"),
+    ActionInfo("back_to_checkpoint", "Edit", "Back to the checkpoint", (), "", "Undo everything since; redo leads forward again", "edit"),
+    ActionInfo("undo_history", "Edit", "Undo history…", ("Ctrl+H",), "clock", "Every step, what it takes on the disk, and how far back it goes", "project"),
     ActionInfo(
         "clear_plane", "Edit", "Clear this plane", ("Ctrl+Shift+Backspace",), "trash",
         "Make every voxel of the plane unlabelled", "edit",
@@ -96,6 +122,7 @@ ACTIONS: tuple[ActionInfo, ...] = (
     ActionInfo("toggle_fill", "View", "Filled", ("Shift+O",), "", "Tint painted regions", "image", True),
     ActionInfo("toggle_unlabelled", "View", "Mark unlabelled", ("U",), "", "Hatch what nobody has painted yet", "image", True),
     ActionInfo("auto_contrast", "View", "Automatic contrast", ("Ctrl+L",), "contrast", "Contrast from the image itself", "image"),
+    ActionInfo("go_to_notice", "View", "Go to the notice", ("F6",), "info", "Put the keyboard on what is said above or over the picture; Esc leads back"),
     ActionInfo("full_canvas", "View", "Only the canvas", ("F11",), "", "Hide everything else", "", True),
     ActionInfo("theme_system", "View", "Theme: as the system", (), "", "Light or dark, as the system is", "", True, "theme"),
     ActionInfo("theme_light", "View", "Theme: light", (), "sun", "Light", "", True, "theme"),
@@ -146,6 +173,14 @@ ACTIONS: tuple[ActionInfo, ...] = (
 )  # fmt: skip
 
 
+FIRST_OF_SECTION = frozenset({
+    "add_images", "save", "restore_backup", "close_project", "clear_plane", "command_palette",
+    "zoom_in", "toggle_overlay", "auto_contrast", "go_to_notice", "previous_plane",
+    "brush_smaller", "swap_class", "class_1", "predict_image", "about",
+})  # fmt: skip
+"""A line is drawn above these in their menus, as there is around the actions of a `group`."""
+
+
 def action_info(action_id: str) -> ActionInfo:
     """The entry with this id. Raises KeyError."""
     return BY_ID[action_id]
@@ -188,7 +223,7 @@ def build_actions(
         if info.group:
             group = groups.setdefault(info.group, QActionGroup(window))
             group.addAction(action)
-        if last.get(info.menu, info.group) != info.group:
+        if last.get(info.menu, info.group) != info.group or info.action_id in FIRST_OF_SECTION:
             menus[info.menu].addSeparator()
         last[info.menu] = info.group
         handler = handlers[info.action_id]

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QApplication
 from orgseg_app import settings as settings_module
 from orgseg_app.gui import icons, theme
 from orgseg_app.gui.main_window import MainWindow
+from orgseg_app.gui.session import SAVED, Session
 
 LOG = logging.getLogger(__name__)
 
@@ -61,12 +62,25 @@ def install_excepthook(window: MainWindow) -> None:
         LOG.critical("uncaught", exc_info=(kind, error, trace))
         if isinstance(error, Exception):
             window.session.message.emit(
-                f"Something went wrong inside OrgSeg ({kind.__name__}: {error}). What was saved is "
-                "safe, and you can go on. Copy the report for the developers.",
+                f"Something went wrong inside OrgSeg ({kind.__name__}: {error}). "
+                f"{what_is_safe(window.session)} You can go on; copy the report for the "
+                "developers.",
                 "error",
             )
 
     sys.excepthook = hook
+
+
+def what_is_safe(session: Session) -> str:
+    """How much of the work is on the disk at this moment, in a sentence."""
+    if session.file is None or session.is_read_only:
+        return "Nothing is lost."
+    if session.save_state == SAVED:
+        return "Everything you painted is saved."
+    trouble = session.saving.trouble
+    if trouble is None or trouble.is_safe:
+        return "Everything you painted is saved, or will be in a moment."
+    return trouble.text
 
 
 class _ReadyAtFirstPaint(QObject):

@@ -8,14 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt
-from PySide6.QtWidgets import QFileDialog, QMessageBox
+from PySide6.QtWidgets import QFileDialog
 
 from orgseg_app.core.classes import BACKGROUND, default_classes
 from orgseg_app.core.edits import ClearMask, ReplaceMask
 from orgseg_app.gui.actions import ACTIONS
 from orgseg_app.gui.canvas.options import TOOLS
+from orgseg_app.gui.compacting import Compacting
 from orgseg_app.gui.exporting import Exporting
+from orgseg_app.gui.going_back import GoingBack
 from orgseg_app.gui.importing import Importing
+from orgseg_app.gui.linking import Linking
+from orgseg_app.gui.opening import Opening
+from orgseg_app.gui.packing import Packing
+from orgseg_app.gui.panels.question import ask
+from orgseg_app.gui.restoring import Restoring
 from orgseg_app.gui.training import Training
 
 if TYPE_CHECKING:
@@ -32,24 +39,38 @@ class Commands(QObject):
 
     Attributes
     ----------
-    importing, training, exporting
-        Dropping files, running networks, writing masks.
+    opening, importing, linking, training, exporting, packing, restoring, compacting, going_back
+        Dropping files, finding moved ones, running networks, writing masks, one file to mail,
+        backups, room on the disk, many steps of the history.
     """
 
     def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
         self.window = window
         self.session = window.session
+        self.opening = Opening(window)
         self.importing = Importing(window)
+        self.linking = Linking(window)
         self.training = Training(window)
         self.exporting = Exporting(window)
+        self.packing = Packing(window)
+        self.restoring = Restoring(window)
+        self.compacting = Compacting(window)
+        self.going_back = GoingBack(window)
 
     def handlers(self) -> dict[str, Callable[[], object]]:
         """One for every action of the table."""
         session, display, tools = self.session, self.window.display, self.window.tools
         found: dict[str, Callable[[], object]] = {
             "save": session.save,
+            "open_to_paint": self.opening.open_to_paint,
+            "find_links": self.linking.ask,
+            "pack": self.packing.show,
+            "compact": self.compacting.ask,
             "quit": self.window.close,
+            "go_to_notice": self.window.go_to_notice,
+            "back_to_checkpoint": self.going_back.to_checkpoint,
+            "undo_history": self.going_back.show_history,
             "undo": session.undo,
             "redo": session.redo,
             "zoom_in": lambda: self._canvas().zoom_by(1.5),
@@ -117,39 +138,36 @@ class Commands(QObject):
             self.open_path(Path(name))
 
     def open_path(self, path: Path) -> None:
-        """Open a project; when somebody else has it, offer to look at it."""
-        from orgseg_app.files.lock import LockedError
+        """Open a project; when somebody else has it, to look at it."""
+        if self.opening.open(path):
+            self._remember_open()
 
-        session, path = self.session, Path(path).absolute()
-        if session.path == path:
-            session.message.emit(f"“{path.name}” is open in this window.", "info")
-            return
-        if not session.finish_saving() and not self._may_discard():
-            return
-        try:
-            session.open_project(path, discard=True)
-        except LockedError as error:
-            if self._confirm("Open read-only?", f"{error}", "Open read-only"):
-                self._try(lambda: session.open_project(path, read_only=True, discard=True))
-        except Exception as error:
-            session.report_error(error)
-            return
-        self._remember_open()
+    def bring_strokes_back(self) -> None:
+        """Make the strokes of side files that were set aside."""
+        if self.window.banners is not None:
+            self.window.banners.bring_strokes_back()
 
     def close_project(self) -> bool:
         """Save and close; where that fails, ask before anything is given up."""
         session = self.session
         return session.close_project() or (
-            self._may_discard() and session.close_project(discard=True)
+            self.may_discard() and session.close_project(discard=True)
         )
 
-    def _may_discard(self) -> bool:
+    def may_discard(self) -> bool:
+        """Ask before strokes that cannot be saved are given up."""
         return self._confirm(
             "Close without saving?",
-            "What changed since the last save could not be written, and would be lost. Cancel to "
-            "save a copy in another place (File menu) or to make room first.",
+            f"{self._what_would_be_lost()} Cancel to save a copy in another place (File menu) or "
+            "to make room first.",
             "Close without saving",
         )
+
+    def _what_would_be_lost(self) -> str:
+        trouble = self.session.saving.trouble
+        if trouble is None or trouble.is_safe:
+            return "What changed last could not be written into the project, and may be lost."
+        return f"{trouble.title} {trouble.text}"
 
     def save_copy(self) -> None:
         """Ask where, and write the project as it is now there; this one stays open."""
@@ -165,6 +183,12 @@ class Commands(QObject):
                 lambda _: self.session.message.emit(f"A copy was saved as “{path}”.", "info"),
                 self.session.report_error,
             )
+
+    def restore_backup(self) -> None:
+        """Open the Restore window; where the file is damaged, with what is damaged in front."""
+        file = self.session.file
+        damaged = {d.image_id for d in file.damages if not d.is_derived} if file else set()
+        self.restoring.show(damaged - {""} or None)
 
     def open_sample(self, kind: str) -> None:
         """Make a sample project and open it."""
@@ -281,6 +305,16 @@ class Commands(QObject):
 
     # -- asking ------------------------------------------------------------------------------------
 
+    def ask_new_project(self, name: str, folder: Path) -> Path | None:
+        """Ask where a project shall be made."""
+        self.window.settings.last_folder = str(folder)
+        path = self._ask_save("New project", name, PROJECT_FILTER)
+        return path.with_suffix(".orgseg") if path is not None else None
+
+    def confirm(self, title: str, text: str, verb: str) -> bool:
+        """Ask before something that takes long or cannot be undone."""
+        return self._confirm(title, text, verb)
+
     def _ask_save(self, title: str, name: str, filters: str) -> Path | None:
         folder = self.window.settings.last_folder or str(Path.home())
         chosen, _ = QFileDialog.getSaveFileName(
@@ -292,15 +326,7 @@ class Commands(QObject):
         return Path(chosen)
 
     def _confirm(self, title: str, text: str, verb: str) -> bool:
-        box = QMessageBox(self.window)
-        box.setWindowTitle(title)
-        box.setTextFormat(box.textFormat().PlainText)
-        box.setText(title)
-        box.setInformativeText(text)
-        yes = box.addButton(verb, QMessageBox.ButtonRole.AcceptRole)
-        box.addButton(QMessageBox.StandardButton.Cancel)
-        box.exec()
-        return box.clickedButton() is yes
+        return ask(self.window, title, text, verb)
 
     def _try(self, act: Callable[[], object]) -> None:
         try:

@@ -7,7 +7,8 @@ import logging
 
 from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
 
-from orgseg_app.runs.launcher import job_environment, program_command
+from orgseg_app.program import program_command
+from orgseg_app.runs.launcher import job_environment
 
 LOG = logging.getLogger(__name__)
 

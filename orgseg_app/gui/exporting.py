@@ -33,6 +33,7 @@ class Exporting(QObject):
         file = self.session.file
         if file is None:
             return
+        self.session.fold_in()
         out, formats = Path(request["out"]), tuple(request["formats"])
         overwrite = bool(request.get("overwrite", False))
 

@@ -16,7 +16,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from orgseg_app.gui.session import FAILED, READ_ONLY, SAVED, SAVING, UNSAVED
+from orgseg_app.gui.session import COMMITTING, FAILED, READ_ONLY, SAVED, UNSAVED
+from orgseg_app.gui.widgets import plain_tip
 
 HEADER_HEIGHT = 40
 WORKSPACE_ACTIONS = (
@@ -35,7 +36,7 @@ TOOL_ACTIONS = (
 )
 STATE_TEXTS = {
     SAVED: "saved ✓",
-    SAVING: "saving…",
+    COMMITTING: "saving…",
     UNSAVED: "not saved yet",
     FAILED: "NOT SAVED",
     READ_ONLY: "read-only",
@@ -102,9 +103,10 @@ class HeaderBar(QFrame):
         self.name.setFixedWidth(max(80, min(320, width)))
 
     def show_state(self, state: str, sentence: str) -> None:
-        """Whether everything is on disk."""
+        """Whether everything is on disk; the sentence says more, as a tooltip."""
         self.state.setText("·  " + STATE_TEXTS.get(state, state))
-        self.state.setToolTip(sentence or "Every change is saved by itself.")
+        tips = {SAVED: "Everything is on the disk.", COMMITTING: "", UNSAVED: ""}
+        self.state.setToolTip(plain_tip(sentence) or tips.get(state, ""))
         self.state.setProperty("tone", "error" if state == FAILED else "")
         self.state.style().unpolish(self.state)
         self.state.style().polish(self.state)

@@ -28,7 +28,7 @@ class Importing(QObject):
     """Takes what was dropped or chosen.
 
     Images without masks come in at once. Where masks were found beside them, one bar asks whether
-    they are meant.
+    they are meant; where the images are large, whether they are to stay in their files.
     """
 
     def __init__(self, window: MainWindow) -> None:
@@ -55,20 +55,35 @@ class Importing(QObject):
         self._paths = paths
         file = self.session.file
 
-        def work(task: Task) -> ImportPlan:
+        def work(task: Task) -> tuple[ImportPlan, int] | None:
             from orgseg_app.files.annotations.plan import plan_import
+            from orgseg_app.files.giving_up import GivenUpError, asking
+            from orgseg_app.files.importing import image_bytes
 
-            return plan_import(paths)
+            def check() -> None:
+                if task.is_cancelled:
+                    raise GivenUpError
+
+            try:
+                with asking(check):
+                    plan = plan_import(paths)
+            except GivenUpError:
+                return None
+            return plan, image_bytes(plan)
 
         self.session.background.start(
             "Looking at the files",
             work,
-            lambda plan: self._on_plan(plan, file),
+            lambda looked: self._on_looked(looked, file),
             self.session.report_error,
         )
 
-    def _on_plan(self, plan: ImportPlan, file: object) -> None:
-        from orgseg_app.files.importing import ImportChoice
+    def _on_looked(self, looked: tuple[ImportPlan, int] | None, file: object) -> None:
+        if looked is not None:  # it was not given up
+            self._on_plan(*looked, file)
+
+    def _on_plan(self, plan: ImportPlan, size: int, file: object) -> None:
+        from orgseg_app.files.importing import LINK_FROM_BYTES, ImportChoice
 
         if self.window.is_closed:
             return
@@ -80,17 +95,19 @@ class Importing(QObject):
             )
         elif not any(item.is_readable for item in plan.items):
             self.session.message.emit(_nothing_readable(plan.problems), "warning")
-        elif any(item.annotation for item in plan.items) or plan.unmatched:
-            self._ask(plan)
+        elif (
+            any(item.annotation for item in plan.items) or plan.unmatched or size >= LINK_FROM_BYTES
+        ):
+            self._ask(plan, size if size >= LINK_FROM_BYTES else 0)
         else:
             self.accept(plan, ImportChoice(use_annotations=False))
 
-    def _ask(self, plan: ImportPlan) -> None:
+    def _ask(self, plan: ImportPlan, large_bytes: int) -> None:
         if self.bar is None:
             self.bar = ImportBar(self.session)
             self.window.add_bar(self.bar)
             self.bar.accepted.connect(self.accept)
-        self.bar.show_plan(plan)
+        self.bar.show_plan(plan, large_bytes)
 
     def accept(self, plan: ImportPlan, choice: ImportChoice) -> None:
         """Import, into a project beside the images when none is open."""
@@ -125,7 +142,7 @@ class Importing(QObject):
             from orgseg_app.core.image import open_array
             from orgseg_app.core.samples.catalogue import SAMPLES, simulate
             from orgseg_app.core.split import assign_splits
-            from orgseg_app.files.intake import NewImage
+            from orgseg_app.files.images.intake import NewImage
 
             items = []
             for index in range(SAMPLE_IMAGES):

@@ -8,10 +8,9 @@ once.
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QTimer
+from PySide6.QtCore import QByteArray, QPoint, Qt
 from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QApplication,
@@ -22,13 +21,16 @@ from PySide6.QtWidgets import (
 )
 
 from orgseg_app import settings as settings_module
-from orgseg_app.gui import icons, theme
+from orgseg_app.gui import drops, icons, theme
 from orgseg_app.gui.actions import ACTIONS, build_actions
+from orgseg_app.gui.backing_up import BackingUp
+from orgseg_app.gui.banners import Banners, whose
 from orgseg_app.gui.canvas.options import TOOLS, DisplayOptions, ToolOptions
 from orgseg_app.gui.commands import Commands
+from orgseg_app.gui.panels.banner import Banner
 from orgseg_app.gui.panels.message_bar import MessageBar
 from orgseg_app.gui.panels.start_page import StartPage
-from orgseg_app.gui.session import Session
+from orgseg_app.gui.session import READ_ONLY, Session
 
 if TYPE_CHECKING:
     from orgseg_app.gui.workspaces import Workspaces
@@ -51,10 +53,12 @@ class MainWindow(QMainWindow):
         super().__init__()
         self.settings = settings
         self.session = Session(self)
+        self.session.undo_budget_bytes = settings.undo_budget_mb << 20
         self.tools = ToolOptions(self)
         self.display = DisplayOptions(self)
         self.workspace = "annotate"
         self.parts: Workspaces | None = None
+        self.banners: Banners | None = None
         self.is_closed = False
         self.setWindowTitle("OrgSeg")
         self.setWindowIcon(icons.app_icon())
@@ -78,6 +82,7 @@ class MainWindow(QMainWindow):
         self._column.addWidget(self.messages)
         self._column.addWidget(self.stack, 1)
         self.setCentralWidget(centre)
+        self.backing_up = BackingUp(self)
         self._connect()
         self._restore_geometry()
         self.refresh_actions()
@@ -112,11 +117,25 @@ class MainWindow(QMainWindow):
 
             self.parts = Workspaces(self)
             self.stack.addWidget(self.parts)
+            self.banners = Banners(self)
         return self.parts
 
     def add_bar(self, bar: QWidget) -> None:
         """Put a bar that asks something over everything."""
         self._column.insertWidget(0, bar)
+
+    def go_to_notice(self) -> None:
+        """The keyboard goes to the topmost banner, from there to the next, then to the message."""
+        shown = [b for b in self.findChildren(Banner) if b.isVisible()]
+        shown.sort(key=lambda banner: banner.mapTo(self, QPoint(0, 0)).y())
+        now = next((n for n, banner in enumerate(shown) if banner.has_keyboard), -1)
+        for banner in shown[now + 1 :]:
+            if banner.take_keyboard():
+                return
+        if self.messages.isVisible():
+            self.messages.close_button.setFocus(Qt.FocusReason.TabFocusReason)
+        elif shown and now >= 0:
+            shown[0].take_keyboard()
 
     def _on_project_changed(self) -> None:
         session = self.session
@@ -128,20 +147,23 @@ class MainWindow(QMainWindow):
             parts = self.ensure_parts()
             self.stack.setCurrentWidget(parts)
             parts.header.show_project(session.project.name, may_rename=not session.is_read_only)
-            self.setWindowTitle(f"{session.project.name} – OrgSeg")
+            self.setWindowTitle(f"{session.project.name}{self._reader_words()} – OrgSeg")
             self.show_workspace(self.workspace)
             parts.canvas.setFocus()
         self.refresh_actions()
 
     def _on_save_state_changed(self, state: str, sentence: str) -> None:
+        holder = self.session.holder
         if self.parts is not None:
-            self.parts.header.show_state(state, sentence)
-        if state == "failed":
-            self.session.message.emit(
-                f"Not saved: {sentence} Your work is kept in this window; it is tried again with "
-                "your next change, or choose Save now.",
-                "error",
-            )
+            words = whose(holder) if holder is not None and state == READ_ONLY else sentence
+            self.parts.header.show_state(state, words)
+
+    def _reader_words(self) -> str:
+        """For the title: who has the project, when it is only looked at."""
+        session = self.session
+        if not session.is_read_only:
+            return ""
+        return f" (read-only: {whose(session.holder)})" if session.holder else " (read-only)"
 
     def show_workspace(self, name: str) -> None:
         """Go to annotate, train, compare or export; image, zoom and plane stay."""
@@ -166,10 +188,23 @@ class MainWindow(QMainWindow):
         for info in ACTIONS:
             actions[info.action_id].setEnabled(possible[info.needs])
         undo, redo = session.history.next_undo(), session.history.next_redo()
-        actions["undo"].setEnabled(undo is not None)
-        actions["redo"].setEnabled(redo is not None)
+        may_step = not session.is_read_only and not session.saving.is_paused
+        actions["undo"].setEnabled(undo is not None and may_step)
+        actions["redo"].setEnabled(redo is not None and may_step)
+        mark = session.painting.last_mark()
+        actions["back_to_checkpoint"].setEnabled(mark is not None and may_step)
+        actions["back_to_checkpoint"].setText(
+            f"Back to {mark.title}" if mark else "Back to the checkpoint"
+        )
         actions["undo"].setText(f"Undo {undo.title}" if undo else "Undo")
         actions["redo"].setText(f"Redo {redo.title}" if redo else "Redo")
+        may_bring_back = self.banners is not None and self.banners.can_bring_back
+        for action_id, is_possible in (
+            ("open_to_paint", session.holder is not None),
+            ("bring_strokes_back", may_bring_back),
+        ):
+            actions[action_id].setVisible(is_possible)
+            actions[action_id].setEnabled(is_possible)
         names = {c.class_id: c.name for c in session.classes}
         for number, kind in enumerate(session.classes[:9], 1):
             actions[f"class_{number}"].setText(f"Paint {kind.name}")
@@ -203,16 +238,11 @@ class MainWindow(QMainWindow):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Files and folders may be dropped anywhere."""
-        if any(url.isLocalFile() for url in event.mimeData().urls()):
-            event.acceptProposedAction()
+        drops.welcome(event)
 
     def dropEvent(self, event: QDropEvent) -> None:
         """Images, folders, or a project."""
-        found = [Path(u.toLocalFile()) for u in event.mimeData().urls() if u.isLocalFile()]
-        if found:
-            event.acceptProposedAction()
-            # the other program waits for the drop to end: do the work afterwards
-            QTimer.singleShot(0, lambda: self.commands.importing.take(found))
+        drops.take(event, self, self.commands.importing.take)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Save, remember the window, leave; a training goes on by itself."""

@@ -27,7 +27,10 @@ KIND_WORDS = {"train": "learning", "predict": "predicting", "score": "scoring"}
 def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value) if math.isfinite(value) else None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:  # a whole number no float holds, in events that came from elsewhere
+        return None
 
 
 def _integer(value: object) -> int | None:
@@ -198,7 +201,7 @@ def _take_validation(entry: RunEntry, event: Mapping[str, Any]) -> None:
     by_class = event.get("iou")
     found: dict[int, float | None] = {}
     if isinstance(by_class, dict):
-        found = {int(k): _number(v) for k, v in by_class.items() if str(k).isdigit()}
+        found = {int(k): _number(v) for k, v in by_class.items() if str(k).isdecimal()}
     count = len(entry.validation_steps)
     for class_id in {*found, *entry.validation_class_iou}:
         values = entry.validation_class_iou.setdefault(class_id, [None] * (count - 1))

@@ -221,6 +221,7 @@ class RunsModel(QObject):
             self._set_preparing(-1)
             self.session.report_error(error)
 
+        self.session.fold_in()
         self.session.background.start(title, lambda task: work(file), on_success, on_failure)
 
     def _set_preparing(self, change: int) -> None:

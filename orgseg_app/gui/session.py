@@ -1,51 +1,69 @@
-"""The session: the open project, its history, and the one door for changes.
+"""The session: the open project, what is looked at, and the one door for changes.
 
 Panels and tools never change a mask, a class or an image themselves: they call the session, which
-makes the change, remembers it for undo, tells everybody through a signal, and saves it.
+makes the change, notes it in the store, and tells everybody through a signal. How masks, classes
+and the list of images are changed is in `painting`, `class_editing` and `image_editing`, how
+changes become durable in `saving`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
-from orgseg_app.core.classes import (
-    BACKGROUND,
-    ClassInfo,
-    check_classes,
-    next_class_id,
-    palette_colour,
-)
-from orgseg_app.core.edits import Change, Edit, MergeClass, Recorder
+from orgseg_app.core.classes import BACKGROUND, ClassInfo
+from orgseg_app.core.edits import Change, Edit, Recorder
 from orgseg_app.core.history import History
 from orgseg_app.core.mask import Box, Mask
 from orgseg_app.core.project import Project, ProjectImage
+from orgseg_app.core.ready import ReadyChange
 from orgseg_app.gui.background import Background, Task
+from orgseg_app.gui.class_editing import ClassEditing
+from orgseg_app.gui.image_editing import ImageEditing
+from orgseg_app.gui.painting import Painting
+from orgseg_app.gui.saving import COMMITTING, FAILED, READ_ONLY, SAVED, UNSAVED, Saving
 
 if TYPE_CHECKING:
     from orgseg_app.files.project_file import NewImage, ProjectFile
+    from orgseg_app.files.store.lock import LockedError
+
+__all__ = ["COMMITTING", "FAILED", "READ_ONLY", "SAVED", "UNSAVED", "Session"]
 
 LOG = logging.getLogger(__name__)
 
-SAVE_DELAY_MS = 800
 LOOK_ONLY = "This project is open read-only, so nothing can be changed in it."
-
-SAVED, SAVING, UNSAVED, FAILED, READ_ONLY = "saved", "saving", "unsaved", "failed", "read-only"
+PLANES_KEPT = 4
 
 
 class Session(QObject):
     """The open project and what is being looked at.
 
+    Attributes
+    ----------
+    file
+        The store of the open project, or None.
+    background
+        Where everything is done that takes longer than a moment, one after the other.
+    saving
+        What is durable, and what is not.
+    holder
+        Who else has the project open, when it is read-only for that reason.
+    undo_budget_bytes
+        What the history of a project may take on the disk.
+
     Signals
     -------
     project_changed()
         Another project is open, or none.
+    closing()
+        The project is about to be closed: whoever still reads its file comes to an end.
     images_changed()
         The list of images, a name, a split.
     classes_changed()
@@ -56,20 +74,25 @@ class Session(QObject):
     class_selected(class_id)
     mask_changed(image_id, box)
         Voxels of a mask may differ inside the box.
+    links_changed()
+        What is known of the files of linked images: found, missing or changed.
     history_changed()
+        What can be undone or redone, or whether anything may be edited.
     save_state_changed(state, sentence)
-        "saved", "saving", "unsaved", "failed" or "read-only"; the sentence explains a failure.
+        "saved", "committing", "unsaved", "failed" or "read-only"; the sentence explains a failure.
     message(text, level)
         For the person: level "info", "warning" or "error".
     """
 
     project_changed = Signal()
+    closing = Signal()
     images_changed = Signal()
     classes_changed = Signal()
     image_selected = Signal(str)
     plane_selected = Signal(int)
     class_selected = Signal(int)
     mask_changed = Signal(str, object)
+    links_changed = Signal()
     history_changed = Signal()
     save_state_changed = Signal(str, str)
     message = Signal(str, str)
@@ -77,20 +100,19 @@ class Session(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.file: ProjectFile | None = None
-        self.history = History()
+        self.holder: LockedError | None = None
         self.background = Background(self)
+        self.painting = Painting(self)
+        self.image_editing = ImageEditing(self)
+        self.class_editing = ClassEditing(self)
+        self.saving = Saving(self.background, lambda: self.recorder is not None, self)
+        self.saving.state_changed.connect(self.save_state_changed)
+        self.saving.paused_changed.connect(self.history_changed)
+        self.undo_budget_bytes = 2**30
         self.image_id = ""
         self.z = 0
         self.class_id = BACKGROUND + 1
-        self.save_state = SAVED
         self._planes: dict[tuple[str, int], Any] = {}
-        self._unreadable: dict[str, Mask] = {}
-        self._removed_classes: dict[int, ClassInfo] = {}
-        self._recorder: Recorder | None = None
-        self._save_timer = QTimer(self)
-        self._save_timer.setSingleShot(True)
-        self._save_timer.setInterval(SAVE_DELAY_MS)
-        self._save_timer.timeout.connect(self.save)
 
     # -- the project -----------------------------------------------------------------------------
 
@@ -119,36 +141,50 @@ class Session(QObject):
         if self.finish_saving():
             self._adopt(ProjectFile.create(path, classes))
 
-    def open_project(self, path: Path, *, read_only: bool = False, discard: bool = False) -> None:
+    def open_project(
+        self,
+        path: Path,
+        *,
+        read_only: bool = False,
+        discard: bool = False,
+        holder: LockedError | None = None,
+    ) -> None:
         """Open a project in place of the current one. Raises `FileError` with a sentence.
 
         The current project stays when it cannot be saved, unless ``discard``.
+
+        Parameters
+        ----------
+        holder
+            Who has it open, when it is opened read-only for that reason.
         """
         from orgseg_app.files.project_file import ProjectFile
 
         if discard or self.finish_saving():
-            self._adopt(ProjectFile.open(path, read_only=read_only))
+            self._adopt(ProjectFile.open(path, read_only=read_only, lay_out_runs=False), holder)
 
-    def _adopt(self, file: ProjectFile) -> None:
+    def _adopt(self, file: ProjectFile, holder: LockedError | None = None) -> None:
         self.close_project(discard=True)  # saved by now, or given up
         self.file = file
-        self.history = History()
+        self.holder = holder
+        file.history_budget = self.undo_budget_bytes
         ids = [c.class_id for c in file.project.classes if c.class_id != BACKGROUND]
         self.class_id = ids[0] if ids else BACKGROUND
+        self.saving.follow(file)
         self.project_changed.emit()
         self.classes_changed.emit()
         self.class_selected.emit(self.class_id)
         self.images_changed.emit()
         self.history_changed.emit()
-        self._set_save_state(READ_ONLY if file.read_only else SAVED)
+        self.save_state_changed.emit(self.saving.state, "")
         self.select_image(next(iter(file.project.images), ""))
 
     def rename_project(self, name: str) -> None:
         """Give the project another name; its file keeps its own."""
         if self.file is not None and self._may_change():
             self.file.rename(name)
+            self.saving.note(is_edit=False)
             self.project_changed.emit()
-            self.save_soon()
 
     def close_project(self, *, discard: bool = False) -> bool:
         """Save and close; False when saving failed and the project stays open.
@@ -160,77 +196,48 @@ class Session(QObject):
         if not discard and not self.finish_saving():
             return False
         self.cancel_stroke()
-        self._save_timer.stop()
+        self.closing.emit()
+        file, self.file = self.file, None
+        self.saving.follow(None)
+        self.saving.commits.finish()
         self.background.finish()
-        self.file.close()
-        self.file = None
+        file.close()
+        self.holder = None
+        self.painting.forget()
         self._planes.clear()
-        self._unreadable.clear()
-        self._removed_classes.clear()
         self.image_id = ""
         self.image_selected.emit("")
         self.project_changed.emit()
         self.images_changed.emit()
+        self.history_changed.emit()
         return True
 
     # -- saving ----------------------------------------------------------------------------------
 
+    @property
+    def save_state(self) -> str:
+        """Whether what happened last is durable; see `save_state_changed`."""
+        return self.saving.state
+
     def finish_saving(self) -> bool:
-        """End what is under way and save here and now; False when that failed."""
-        file = self.file
-        if file is None:
+        """End what is under way and save here and now; False when something would be lost."""
+        if self.file is None:
             return True
         self.cancel_stroke()
-        self._save_timer.stop()
-        self.background.finish()
-        if file.is_dirty and not file.read_only:
-            try:
-                file.save()
-            except Exception as error:
-                LOG.exception("saving at close failed")
-                self._set_save_state(FAILED, str(error))
-                return False
-        return True
-
-    def save_soon(self) -> None:
-        """Save once the hand rests; every change calls it."""
-        if self.file is None or self.file.read_only:
-            return
-        self._set_save_state(UNSAVED)
-        self._save_timer.start()
+        return self.saving.finish()
 
     def save(self) -> None:
-        """Save now, off the window's thread."""
-        file = self.file
-        if file is None or file.read_only:
+        """Fold everything into the project file now, and name this moment of the history."""
+        if self.file is None or self.file.read_only:
             return
-        if self._recorder is not None:  # the hand is down: once it is lifted
-            self._save_timer.start()
-            return
-        if not file.is_dirty:
-            self._set_save_state(SAVED)
-            return
-        self._save_timer.stop()
-        self._set_save_state(SAVING)
-        pending = file.collect()
-        self.background.start(
-            "Saving",
-            lambda task: file.write(pending),
-            lambda _: self._on_saved(file),
-            lambda error: self._on_save_failed(file, error),
-        )
+        if len(self.history):
+            self.painting.mark(f"checkpoint {datetime.now().astimezone():%H:%M}")
+        self.saving.try_again()
+        self.saving.fold_in()
 
-    def _on_saved(self, file: ProjectFile) -> None:
-        if file is self.file and self.save_state == SAVING:
-            self._set_save_state(SAVED)
-
-    def _on_save_failed(self, file: ProjectFile, error: Exception) -> None:
-        if file is self.file:
-            self._set_save_state(FAILED, str(error))
-
-    def _set_save_state(self, state: str, sentence: str = "") -> None:
-        self.save_state = state
-        self.save_state_changed.emit(state, sentence)
+    def fold_in(self) -> None:
+        """Bring the project file up to date before something in the background reads it."""
+        self.saving.fold_in()
 
     # -- images ----------------------------------------------------------------------------------
 
@@ -272,10 +279,36 @@ class Session(QObject):
         assert self.file is not None
         key = (image_id, z)
         if key not in self._planes:
-            while len(self._planes) >= 4:
+            while len(self._planes) >= PLANES_KEPT:
                 self._planes.pop(next(iter(self._planes)))
-            self._planes[key] = self.file.read_plane(image_id, z)
+            self._planes[key] = self.file.read_plane(image_id, z, to_look=True)
         return self._planes[key]
+
+    def loaded_plane(self, image_id: str, z: int) -> np.ndarray | None:
+        """Voxels ``(C, Y, X)`` of one plane when they are in memory; nothing is read."""
+        return self._planes.get((image_id, z))
+
+    def voxel(self, row: int, column: int) -> np.ndarray | None:
+        """Values ``(C,)`` at a place of the plane shown; None where that might take a moment."""
+        from orgseg_app.files.errors import FileError
+
+        plane = self.loaded_plane(self.image_id, self.z)
+        if plane is None and self.file is not None and self.image and self.image.link is None:
+            place = (self.z, row, column, row + 1, column + 1)  # of one stored block: 0.2 ms
+            with contextlib.suppress(FileError):
+                return self.file.read_region(self.image_id, *place, to_look=True)[:, 0, 0]
+        return None if plane is None else plane[:, row, column]
+
+    def glance(self, image_id: str, z: int) -> np.ndarray:
+        """Some of the voxels of a plane, at once: all when loaded, else a smaller version."""
+        from orgseg_app.gui.overview import overview_of
+
+        assert self.file is not None
+        plane = self.loaded_plane(image_id, z)
+        if plane is None:
+            overview = overview_of(self.file, self.file.project.images[image_id], z)
+            plane = overview.smallest() if overview else None
+        return self.plane(image_id, z) if plane is None else plane
 
     def add_images(
         self,
@@ -297,69 +330,25 @@ class Session(QObject):
         total
             Images expected, for the progress; 0 when ``items`` knows its length.
         """
-        file = self.file
-        assert file is not None
-        problems = [] if problems is None else problems
         if classes:
-            self._set_classes(classes)
-        return self.background.start(
-            "Importing images",
-            lambda task: file.add_images(
-                items,
-                lambda done, known: task.report(done, known or total, "Importing images"),
-                lambda item, error: problems.append(str(error)),
-            ),
-            lambda added: self._on_added(added, problems),
-            self.report_error,
-        )
-
-    def _on_added(self, added: list[ProjectImage], problems: Sequence[str]) -> None:
-        self.images_changed.emit()
-        if added and not self.image_id:
-            self.select_image(added[0].image_id)
-        if added and self.project is not None:
-            from orgseg_app.files.importing import channel_mix, leaks
-
-            images = list(self.project.images.values())
-            problems = [*problems, *leaks(images), *channel_mix(images)]
-        count = f"{len(added)} image{'' if len(added) == 1 else 's'} imported."
-        if not added:
-            count = "Nothing was imported."
-        if problems:
-            more = f" And {len(problems) - 3} more." if len(problems) > 3 else ""
-            self.message.emit(" ".join([count, *problems[:3]]) + more, "warning")
-        else:
-            self.message.emit(count, "info")
-        self.save_soon()
+            self._refuse_reader()
+            self.class_editing.set(classes)
+        return self.image_editing.add(items, [] if problems is None else problems, total)
 
     def remove_image(self, image_id: str) -> None:
         """Take an image and its annotation out of the project."""
-        assert self.file is not None
-        if not self._may_change():
-            return
-        self.file.remove_image(image_id)
-        self.history.forget(image_id)
-        self.history_changed.emit()
-        if image_id == self.image_id:
-            self.image_id = ""
-        self.images_changed.emit()
-        if not self.image_id:
-            self.select_image(next(iter(self.file.project.images), ""))
-        self.save_soon()
+        if self._may_change():
+            self.image_editing.remove(image_id)
 
     def rename_image(self, image_id: str, name: str) -> None:
         """Give an image another name."""
         if self.file is not None and name.strip() and self._may_change():
-            self.file.rename_image(image_id, name.strip())
-            self.images_changed.emit()
-            self.save_soon()
+            self.image_editing.rename(image_id, name.strip())
 
     def set_split(self, image_id: str, split: str) -> None:
         """Use an image for training, validation or test."""
         if self.file is not None and self._may_change():
-            self.file.set_split(image_id, split)
-            self.images_changed.emit()
-            self.save_soon()
+            self.image_editing.set_split(image_id, split)
 
     # -- classes ---------------------------------------------------------------------------------
 
@@ -376,178 +365,117 @@ class Session(QObject):
 
     def add_class(self, name: str, colour: str | None = None) -> int:
         """Add a class and choose it; its id. Raises ValueError with a sentence."""
-        try:  # undo may bring the voxels of a deleted class back: its number stays its own
-            class_id = next_class_id((*self.classes, *self._removed_classes.values()))
-        except ValueError:
-            class_id = next_class_id(self.classes)
-            self._removed_classes.pop(class_id, None)
-        new = ClassInfo(class_id, name.strip(), colour or palette_colour(class_id))
-        self._set_classes((*self.classes, new))
+        self._refuse_reader()
+        class_id = self.class_editing.add(name, colour)
         self.select_class(class_id)
         return class_id
 
     def change_class(self, class_id: int, *, name: str = "", colour: str = "") -> None:
         """Rename or recolour a class. Raises ValueError with a sentence."""
-        self._set_classes(
-            replace(c, name=name.strip() or c.name, colour=colour or c.colour)
-            if c.class_id == class_id
-            else c
-            for c in self.classes
-        )
+        self._refuse_reader()
+        self.class_editing.change(class_id, name, colour)
 
     def remove_class(self, class_id: int) -> None:
         """Delete a class; its voxels become unlabelled, which undo brings back."""
         if class_id == BACKGROUND or self.file is None or not self._may_change():
             return
-        self._removed_classes |= {c.class_id: c for c in self.classes if c.class_id == class_id}
-        for image_id in list(self.file.project.images):
-            if self.mask(image_id).counts().get(class_id):
-                self.apply(MergeClass(class_id), image_id)
-        self._set_classes([c for c in self.classes if c.class_id != class_id])
+        if self.saving.is_paused:
+            self.say_paused()
+            return
+        self.class_editing.remove(class_id)
         if self.class_id == class_id:
             self.select_class(self.classes[-1].class_id)
 
-    def _set_classes(self, classes: Any) -> None:
-        assert self.file is not None
-        if self.file.read_only:
+    def bring_back_classes(self, mask: Mask) -> None:
+        """Classes that were deleted and are painted again are in the list again."""
+        self.class_editing.bring_back(mask)
+
+    def _refuse_reader(self) -> None:
+        if self.is_read_only:
             raise ValueError(LOOK_ONLY)
-        self.file.set_classes(check_classes(classes))
-        self.classes_changed.emit()
-        self.save_soon()
 
     # -- masks: the one door ---------------------------------------------------------------------
+
+    @property
+    def history(self) -> History:
+        """Undo and redo of the open project; empty when none is."""
+        return self.file.history if self.file is not None else History()
 
     def mask(self, image_id: str = "") -> Mask:
         """The mask of an image (the current one by default); read it, never write it.
 
         Where the file is damaged there, that is said once; the mask is empty, and cannot be edited.
         """
-        assert self.file is not None
-        image_id = image_id or self.image_id
-        if image_id not in self._unreadable:
-            try:
-                return self.file.mask(image_id)
-            except Exception as error:
-                image = self.file.project.images.get(image_id)
-                if image is None:
-                    raise
-                self._unreadable[image_id] = Mask(image.shape[1:])
-                self.report_error(error)
-                self.history_changed.emit()
-        return self._unreadable[image_id]
+        return self.painting.mask(image_id or self.image_id)
 
-    def apply(self, edit: Edit, image_id: str = "") -> Change | None:
-        """Make an edit, remember it, tell everybody, save it soon."""
-        if not self.can_edit:
-            return None
-        image_id = image_id or self.image_id
-        recorder = Recorder(image_id, self.mask(image_id))
-        if image_id in self._unreadable:
-            return None
-        under_hand = self._recorder is not None and self._recorder.image_id == image_id
-        if under_hand:  # a prediction arrives, say: what is painted so far is a change before it
-            self.end_stroke("paint")
-            recorder = Recorder(image_id, self.mask(image_id))
-        try:
-            edit.apply(recorder)
-        except BaseException:
-            recorder.cancel()
-            raise
-        change = self._commit(recorder, edit.title)
-        if under_hand:
-            self.begin_stroke()
-        return change
+    def painted(self, image_id: str = "") -> dict[int, float]:
+        """Fraction of an image's voxels painted with each class that occurs."""
+        return self.painting.painted(image_id)
+
+    def whole(self, image_id: str = "") -> Box:
+        """The box of a whole image."""
+        return Box(0, 0, 0, *self.mask(image_id).shape)
 
     @property
     def can_edit(self) -> bool:
-        """True when there is an image that may be painted."""
-        return (
-            self.file is not None
-            and not self.file.read_only
-            and bool(self.image_id)
-            and self.image_id not in self._unreadable
-        )
+        """True when there is an image that may be painted now."""
+        return self.painting.can_edit
+
+    def apply(self, edit: Edit, image_id: str = "") -> Change | None:
+        """Make an edit, remember it, tell everybody, save it."""
+        if self.saving.is_paused:
+            self.say_paused()
+        return self.painting.apply(edit, image_id) if self.can_edit else None
+
+    def apply_ready(self, edit: Edit, ready: ReadyChange) -> Change | None:
+        """Make an edit that was worked out in another thread; as `apply`."""
+        if self.file is None or self.is_read_only:
+            return None
+        return self.painting.apply_ready(edit, ready)
 
     @property
     def recorder(self) -> Recorder | None:
         """The stroke under the hand, if any."""
-        return self._recorder
+        return self.painting.recorder
 
     def begin_stroke(self) -> Recorder | None:
         """Start an edit that grows under the hand; it ends with `end_stroke`."""
-        if not self.can_edit:
-            return None
-        mask = self.mask()
-        if not self.can_edit:  # it cannot be read
-            return None
-        self.cancel_stroke()
-        self._recorder = Recorder(self.image_id, mask)
-        return self._recorder
+        return self.painting.begin_stroke()
 
     def end_stroke(self, title: str) -> Change | None:
         """The hand is lifted: the stroke becomes one undoable change."""
-        recorder, self._recorder = self._recorder, None
-        return self._commit(recorder, title) if recorder is not None else None
+        return self.painting.end_stroke(title)
 
     def cancel_stroke(self) -> None:
         """Take back the stroke under the hand."""
-        recorder, self._recorder = self._recorder, None
-        if recorder is not None:
-            box = recorder.box
-            recorder.cancel()
-            self.mask_changed.emit(recorder.image_id, box)
-
-    def _commit(self, recorder: Recorder, title: str) -> Change | None:
-        box = recorder.box
-        change = recorder.finish(title)
-        self.mask_changed.emit(recorder.image_id, box)
-        if change is not None:
-            self.history.push(change)
-            self.history_changed.emit()
-            self.save_soon()
-        return change
+        self.painting.cancel_stroke()
 
     def undo(self) -> None:
         """Take back the last change, going to its image first when it is another."""
-        self._toggle(self.history.undo())
+        self.painting.undo()
 
     def redo(self) -> None:
         """Make the last undone change again."""
-        self._toggle(self.history.redo())
+        self.painting.redo()
 
-    def _toggle(self, change: Change | None) -> None:
-        if change is None or self.file is None:
-            return
-        self.cancel_stroke()
-        if change.image_id != self.image_id:
-            self.select_image(change.image_id)
-        if change.box.z0 != self.z and change.box.z1 - change.box.z0 == 1:
-            self.select_plane(change.box.z0)
-        mask = self.file.mask(change.image_id)
-        change.toggle(mask)
-        self._bring_back_classes(mask)
-        self.mask_changed.emit(change.image_id, change.box)
-        self.history_changed.emit()
-        self.save_soon()
+    def set_undo_budget(self, size_bytes: int) -> None:
+        """Limit what the history takes on the disk; the oldest steps go."""
+        self.undo_budget_bytes = size_bytes
+        if self.file is not None:
+            self.file.history_budget = size_bytes
+            self.saving.note(is_edit=False)
+            self.history_changed.emit()
 
-    def _bring_back_classes(self, mask: Mask) -> None:
-        """Classes that were deleted and are painted again."""
-        missing = mask.counts().keys() & self._removed_classes.keys()
-        missing -= {c.class_id for c in self.classes}
-        if missing:
-            taken = {c.name.casefold() for c in self.classes}
-            back = [self._removed_classes.pop(class_id) for class_id in sorted(missing)]
-            back = [
-                replace(c, name=f"{c.name} ({c.class_id})") if c.name.casefold() in taken else c
-                for c in back
-            ]
-            self._set_classes(sorted((*self.classes, *back), key=lambda c: c.class_id))
+    def forget_history(self) -> None:
+        """Drop every step that could be undone; the masks stay as they are."""
+        if self.file is not None and self._may_change():
+            self.file.forget_history()
+            self.saving.note(is_edit=False)
+            self.history_changed.emit()
 
-    def painted(self, image_id: str = "") -> dict[int, float]:
-        """Fraction of an image's voxels painted with each class that occurs."""
-        mask = self.mask(image_id)
-        total = float(np.prod(mask.shape))
-        return {class_id: count / total for class_id, count in mask.counts().items()}
+    def bring_strokes_back(self, path: Path) -> int:
+        """Make the strokes of a side file that was set aside; how many. Raises `FileError`."""
+        return self.painting.bring_back(path)
 
     # -- talking to the person -------------------------------------------------------------------
 
@@ -557,11 +485,15 @@ class Session(QObject):
             self.message.emit(LOOK_ONLY, "warning")
         return not self.is_read_only
 
+    def say_paused(self) -> None:
+        """Painting pauses; why."""
+        self.message.emit(
+            f"Painting pauses: {self.saving.waiting_edits} strokes wait to be saved. Make room on "
+            "the disk, or save a copy elsewhere (File menu). It goes on by itself.",
+            "warning",
+        )
+
     def report_error(self, error: Exception) -> None:
         """Show what went wrong."""
         LOG.error("%s", error, exc_info=error)
         self.message.emit(str(error) or type(error).__name__, "error")
-
-    def whole(self, image_id: str = "") -> Box:
-        """The box of a whole image."""
-        return Box(0, 0, 0, *self.mask(image_id).shape)

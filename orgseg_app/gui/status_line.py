@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,6 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from orgseg_app.core.classes import UNLABELLED
-from orgseg_app.files.errors import FileError
 
 if TYPE_CHECKING:
     from orgseg_app.gui.session import Session
@@ -80,8 +78,8 @@ class StatusLine(QFrame):
             row, column = math.floor(y), math.floor(x)
             if 0 <= row < image.shape[2] and 0 <= column < image.shape[3]:
                 parts.append(f"y {row} · x {column}")
-                with contextlib.suppress(FileError):  # the canvas says it
-                    values = session.plane(image.image_id, session.z)[:, row, column]
+                values = session.voxel(row, column)
+                if values is not None:
                     parts.append("value " + ", ".join(f"{v:g}" for v in values.tolist()))
                 class_id = session.mask().value(session.z, row, column)
                 found = session.project.class_of(class_id) if session.project else None

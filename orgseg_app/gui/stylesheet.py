@@ -109,13 +109,13 @@ QCheckBox, QRadioButton { spacing: 8px; min-height: 22px; background: transparen
   border: 1px solid transparent; border-radius: 4px; }
 QCheckBox:disabled, QRadioButton:disabled { color: $disabled; }
 QCheckBox:focus, QRadioButton:focus { border-color: $accent; }
-QCheckBox::indicator, QRadioButton::indicator { width: 14px; height: 14px;
+QCheckBox::indicator, QRadioButton::indicator, QTableView::indicator { width: 14px; height: 14px;
   border: 1px solid $control; background: $panel; }
-QCheckBox::indicator { border-radius: 4px; }
+QCheckBox::indicator, QTableView::indicator { border-radius: 4px; }
 QRadioButton::indicator { border-radius: 8px; }
 QCheckBox::indicator:hover, QRadioButton::indicator:hover { border-color: $accent; }
-QCheckBox::indicator:checked { background: $accent; border-color: $accent;
-  image: url($marks/check-$name.svg); }
+QCheckBox::indicator:checked, QTableView::indicator:checked { background: $accent;
+  border-color: $accent; image: url($marks/check-$name.svg); }
 QCheckBox::indicator:indeterminate { background: $accent; border-color: $accent;
   image: url($marks/dash-$name.svg); }
 QRadioButton::indicator:checked { width: 6px; height: 6px; border: 5px solid $accent;
@@ -156,9 +156,10 @@ QTableView::item { padding: 0 8px; border-bottom: 1px solid $line; }
 QTableView::item:hover, QTreeView::item:hover { background: $hover; }
 QTableView::item:selected, QTreeView::item:selected { background: $selected; color: $text; }
 QTableView::item:focus { border: 1px solid $accent; }
+QTableView[look="rows"]::item:focus { border: none; border-bottom: 1px solid $line; }
 QHeaderView { background: $panel; border: none; }
 QHeaderView::section { background: $panel; color: $secondary; border: none; font-size: 11px;
-  border-bottom: 1px solid $line; padding: 6px 8px; font-weight: normal; }
+  border-bottom: 1px solid $line; padding: 6px 11px; font-weight: normal; }
 QHeaderView::section:hover { color: $text; }
 QHeaderView::up-arrow { image: url($marks/up-$name.svg); width: 12px; height: 12px; }
 QHeaderView::down-arrow { image: url($marks/down-$name.svg); width: 12px; height: 12px; }

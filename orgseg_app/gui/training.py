@@ -81,6 +81,7 @@ class Training(QObject):
             )
             return
         self.session.message.emit(f"“{run.name}” is looking at {image.name}…", "info")
+        self.session.fold_in()
         self.session.background.start(
             "Preparing the prediction",
             lambda task: prepare_image_prediction(run.run, file, [image.image_id]),

@@ -115,6 +115,7 @@ class Workspaces(QWidget):
         self.device_line.found.connect(self.header.show_device)
         self.header.project_renamed.connect(session.rename_project)
         self.images.add_requested.connect(commands.add_images)
+        self.images.find_requested.connect(commands.linking.ask_for)
         self.training.train_requested.connect(commands.training.train)
         self.results.score_requested.connect(self.runs.score)
         self.results.train_requested.connect(lambda: window.show_workspace("train"))

@@ -11,7 +11,7 @@ import numpy as np
 from PySide6.QtCore import QCoreApplication, QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QDialog
+from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
 from orgseg_app import settings as settings_module
 from orgseg_app.core.classes import default_classes
@@ -96,14 +96,7 @@ class Hand:
 
     def drop(self, *paths: Path) -> None:
         """Let go of files over the window."""
-        data = QMimeData()
-        data.setUrls([QUrl.fromLocalFile(str(p)) for p in paths])
-        middle = QPointF(self.window.rect().center())
-        copy = Qt.DropAction.CopyAction
-        under = self.window.childAt(middle.toPoint()) or self.window
-        enter = QDragEnterEvent(middle.toPoint(), copy, data, LEFT, PLAIN)
-        QApplication.sendEvent(under, enter)
-        QApplication.sendEvent(under, QDropEvent(middle, copy, data, LEFT, PLAIN))
+        drop_on(self.window, paths)
 
     def drop_and_settle(self, *paths: Path) -> None:
         """Drop, look, import; where it is asked, take the masks."""
@@ -163,6 +156,21 @@ class Hand:
             assert self.window.messages.words.text()
         return text
 
+    def warned(self, *words: str) -> str:
+        """The banner that says what is not where it should be, with these words."""
+        banners = self.window.banners
+        self.wait(lambda: banners.trouble.isVisible(), 10, "the banner")
+        text = f"{banners.trouble.title.text()} {banners.trouble.words.text()}"
+        check_sentence(text)
+        for word in words:
+            assert word in text, text
+        return text
+
+    @property
+    def is_warned(self) -> bool:
+        """That banner is there."""
+        return self.window.banners is not None and self.window.banners.trouble.isVisible()
+
     def quiet(self) -> None:
         """Nothing but good news was said since the last look."""
         said, self.said = self.said, []
@@ -188,11 +196,12 @@ class Hand:
         assert_same(self.session)
 
     def save(self) -> None:
-        """Save now, and see that it is."""
+        """Save now, into the project file as well, and see that it is."""
         self.action("save")
         self.wait(lambda: self.session.save_state == "saved", 20, "saving")
         self.settle()
         assert not self.session.file.is_dirty
+        assert not self.is_warned
 
     def close(self) -> None:
         """Close the window as its cross does, and let go of it."""
@@ -206,6 +215,18 @@ class Hand:
         self.window.deleteLater()
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
         QApplication.processEvents()
+
+
+def drop_on(window: QWidget, paths: Iterable[Path]) -> None:
+    """Let go of files over the middle of a window."""
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(p)) for p in paths])
+    middle = QPointF(window.rect().center())
+    copy = Qt.DropAction.CopyAction
+    under = window.childAt(middle.toPoint()) or window
+    enter = QDragEnterEvent(middle.toPoint(), copy, data, LEFT, PLAIN)
+    QApplication.sendEvent(under, enter)
+    QApplication.sendEvent(under, QDropEvent(middle, copy, data, LEFT, PLAIN))
 
 
 def check_sentence(text: str) -> None:

@@ -6,15 +6,17 @@ a line about what it saw; what a test checks is in `tests/e2e/test_story.py`.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import random
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -22,8 +24,8 @@ from orgseg_app import settings as settings_module
 from orgseg_app.gui import theme
 from orgseg_app.gui.app import install_excepthook
 from orgseg_app.gui.main_window import MainWindow
+from tests.e2e.hand import LEFT, PLAIN, drop_on
 
-LEFT, PLAIN = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
 CONTROL = Qt.KeyboardModifier.ControlModifier
 
 
@@ -95,14 +97,7 @@ class Driver:
 
     def drop(self, *paths: Path) -> None:
         """Let go of files over the window."""
-        data = QMimeData()
-        data.setUrls([QUrl.fromLocalFile(str(p)) for p in paths])
-        middle = QPointF(self.window.rect().center())
-        copy = Qt.DropAction.CopyAction
-        under = self.window.childAt(middle.toPoint()) or self.window
-        enter = QDragEnterEvent(middle.toPoint(), copy, data, LEFT, PLAIN)
-        QApplication.sendEvent(under, enter)
-        QApplication.sendEvent(under, QDropEvent(middle, copy, data, LEFT, PLAIN))
+        drop_on(self.window, paths)
 
     def drag(self, *places: tuple[float, float]) -> None:
         """Paint through places of the image, (y, x)."""
@@ -250,6 +245,73 @@ def find_again(project: Path, run: str) -> None:
     driver.close()
 
 
+def paint_and_wait_to_be_killed(project: Path, strokes: int) -> None:
+    """Paint strokes, telling of each once it is saved; then one more with the pen down, for ever.
+
+    With no number of strokes, paint until killed at any moment.
+    """
+    driver = Driver()
+    driver.window.commands.importing.take([project])
+    session = driver.window.session
+    driver.wait(lambda: session.image is not None, 30, "the project")
+    driver.keys(Qt.Key.Key_B)
+    say(pid=os.getpid(), before=digest(session), known=len(session.history))
+    height, width = session.image.shape[2:]  # type: ignore[union-attr]
+    rng = random.Random(len(session.history))
+    number = 0
+    while not strokes or number < strokes:
+        number += 1
+        session.select_class(2 + number % 2)
+        places = [(rng.uniform(0, height), rng.uniform(0, width)) for _ in range(4)]
+        if number % 5 == 0:
+            driver.keys(Qt.Key.Key_Z, CONTROL)
+        else:
+            driver.drag(*places)
+        driver.wait(lambda: session.save_state == "saved", 30, "the commit")
+        say(saved=number, steps=len(session.history), digest=digest(session))
+    canvas = driver.parts.canvas
+    middle = canvas.to_widget(height / 2, width / 2).toPoint()
+    QTest.mousePress(canvas, LEFT, PLAIN, middle)
+    reach = 0
+    while True:
+        reach = reach % 60 + 7
+        QTest.mouseMove(canvas, middle + QPoint(reach, 90 - reach))
+        driver.app.processEvents()
+        if reach == 7:
+            say(pen=digest(session))
+
+
+def look_again(project: Path, pictures: Path | None) -> None:
+    """Open the project after the kill: what is there, and the way back through it and forth."""
+    driver = Driver(pictures)
+    driver.window.commands.importing.take([project])
+    session = driver.window.session
+    driver.wait(lambda: session.image is not None, 30, "the project")
+    found = driver.window.banners.found  # type: ignore[union-attr]
+    say(
+        found=digest(session),
+        steps=len(session.history),
+        undo=driver.window.actions_by_id["undo"].text(),
+        said=f"{found.title.text()} {found.words.text()}" if found.isVisible() else "",
+        title=driver.window.windowTitle(),
+    )
+    driver.picture("after the kill")
+    count = 0
+    while session.history.next_undo() is not None:
+        driver.keys(Qt.Key.Key_Z, CONTROL)
+        count += 1
+    say(undone=digest(session), back=count)
+    while session.history.next_redo() is not None:
+        driver.keys(Qt.Key.Key_Y, CONTROL)
+    say(redone=digest(session))
+    driver.close()
+
+
+def digest(session: Any) -> str:
+    """Fingerprint of the mask on the canvas."""
+    return hashlib.sha256(session.mask().to_array().tobytes()).hexdigest()[:16]
+
+
 def main() -> None:
     """Tell one chapter."""
     chapter, *rest = sys.argv[1:]
@@ -259,6 +321,10 @@ def main() -> None:
         real_data(Path(images), Path(labels), Path(out), int(steps), pictures)
     elif chapter == "train":
         train_and_wait_to_be_killed(Path(rest[0]))
+    elif chapter == "paint":
+        paint_and_wait_to_be_killed(Path(rest[0]), int(rest[1]))
+    elif chapter == "look":
+        look_again(Path(rest[0]), Path(rest[1]) if len(rest) > 1 else None)
     elif chapter == "find":
         find_again(Path(rest[0]), rest[1])
 

@@ -16,7 +16,7 @@ import pytest
 from orgseg_app.core.classes import default_classes
 from orgseg_app.core.image import open_array
 from orgseg_app.core.samples.catalogue import simulate
-from orgseg_app.files.intake import NewImage
+from orgseg_app.files.images.intake import NewImage
 from orgseg_app.files.project_file import ProjectFile
 from orgseg_app.runs.folder import find_run
 from orgseg_app.runs.launcher import wait_for_end

@@ -5,8 +5,6 @@ from __future__ import annotations
 import gc
 import json
 import shutil
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -23,9 +21,9 @@ from orgseg_app.core.classes import UNLABELLED
 from orgseg_app.core.edits import ReplaceMask
 from orgseg_app.core.image import open_array
 from orgseg_app.files import atomic
-from orgseg_app.files.intake import NewImage
+from orgseg_app.files.images.intake import NewImage
 from orgseg_app.files.project_file import ProjectFile
-from tests.e2e.hand import LEFT, PLAIN, Hand, assert_same, check_sentence, make_project
+from tests.e2e.hand import LEFT, PLAIN, Hand, assert_same, make_project
 
 pytestmark = pytest.mark.timeout(120)
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,9 +62,12 @@ def test_the_folder_gone_while_open(hand: Hand, project: Path) -> None:
     hand.stroke()
     hand.action("save")
     hand.settle()
-    hand.heard("error", "Not saved", "Projekt ü.orgseg")
-    assert hand.session.file.is_dirty
+    hand.warned("NOT SAVED: its folder is no longer there", "Your last stroke is only in memory")
+    assert hand.session.save_state == "failed"
+    assert hand.session.file.has_uncommitted
     away.rename(project.parent)
+    hand.window.banners.trouble.buttons[0].click()
+    hand.wait(lambda: not hand.is_warned)
     hand.goes_on()
     hand.quiet()
 
@@ -84,7 +85,7 @@ def test_the_file_replaced_while_open(
     painted = hand.session.mask().to_array()
     hand.action("save")
     hand.settle()
-    hand.heard("error", "changed by another program", "not overwritten")
+    hand.warned("could not be written", "changed by another program", "safe in Projekt ü.orgseg-")
     assert project.read_bytes() == foreign
     copy = project.parent / "Kopie ß.orgseg"
     monkeypatch.setattr(hand.window.commands, "_ask_save", lambda *_: copy)
@@ -123,138 +124,38 @@ def test_the_disk_full_at_save(hand: Hand, project: Path, full_disk: list[int]) 
     hand.stroke()
     hand.action("save")
     hand.settle()
-    hand.heard("error", "Not saved", "not enough room")
-    assert masks(project) == before
+    hand.warned("could not be written: the disk is full", "safe in Projekt ü.orgseg-journal")
+    assert hand.session.save_state == "saved"
     hand.session.select_neighbour(1)
     hand.stroke()
     hand.action("undo")
     hand.stroke()
-    hand.answer = False
-    other = make_project_elsewhere(project, full_disk)
-    hand.drop(other)
     hand.settle()
-    assert hand.session.path == project
-    hand.said.clear()
     full_disk[0] = 1 << 40
+    hand.window.banners.trouble.buttons[0].click()
+    hand.wait(lambda: not hand.is_warned)
     hand.save()
+    hand.quiet()
     assert_same(hand.session)
     assert sum(a != b for a, b in zip(before.values(), masks(project).values(), strict=True)) == 2
 
 
-def make_project_elsewhere(project: Path, full_disk: list[int]) -> Path:
-    full_disk[0] = 1 << 40
-    made = make_project(project.parent / "anderes ü.orgseg", count=1)
-    full_disk[0] = 0
-    return made
-
-
-def test_closing_with_a_full_disk_asks_first(
+def test_a_project_closed_with_a_full_disk_has_everything_later(
     hand: Hand, project: Path, full_disk: list[int]
 ) -> None:
+    """Nothing is asked: what the project file lacks is safe in the journal."""
     full_disk[0] = 1 << 40
     hand.open(project)
-    hand.said.clear()
     full_disk[0] = 0
     hand.stroke()
-    hand.answer = False
-    hand.window.close()
-    assert hand.window.isVisible()
-    hand.heard("error", "Not saved")
-    assert len(hand.asked) == 1
-    assert hand.session.file.is_dirty
-    hand.action("close_project")
-    assert hand.session.path == project
-    hand.said.clear()
-    hand.answer = True
+    painted = hand.session.mask().to_array()
     hand.action("close_project")
     assert hand.session.project is None
+    assert hand.asked == []
     full_disk[0] = 1 << 40
-    hand.said.clear()
     hand.open(project)
-    hand.goes_on()
-
-
-# A second window
-
-
-def test_a_second_window_looks_only(hand: Hand, project: Path) -> None:
-    code = (
-        "import sys; from orgseg_app.files.project_file import ProjectFile\n"
-        "file = ProjectFile.open(sys.argv[1]); print('open', flush=True); input(); file.close()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code, str(project)],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == "open\n"
-        hand.answer = False
-        hand.drop(project)
-        hand.rest()
-        assert hand.session.project is None
-        hand.answer = True
-        hand.open(project)
-        assert len(hand.asked) == 2
-        title, text = hand.asked[1]
-        check_sentence(text)
-        assert title == "Open read-only?"
-        assert "another OrgSeg window on this computer" in text
-        assert hand.session.is_read_only
-        hand.quiet()
-        before = project.read_bytes()
-        look_at_everything(hand)
-        hand.session.save()
-        hand.settle()
-        hand.quiet()
-        assert project.read_bytes() == before
-        hand.drop(project.parent)
-        hand.rest(0.1)
-        hand.heard("warning", "read-only")
-        hand.action("close_project")
-        other.communicate("\n", timeout=20)
-    hand.open(project)
-    assert not hand.session.is_read_only
-    hand.goes_on()
-
-
-def look_at_everything(hand: Hand) -> None:
-    """Try to change a project that may not be changed."""
-    before = hand.session.mask().to_array()
-    hand.stroke()
-    for action in ("fill_background", "clear_plane", "split_test", "new_class", "undo", "redo"):
-        hand.action(action)
-    hand.parts.images.set_split("validation")
-    hand.parts.images.remove_selected()
-    hand.parts.classes.remove_class(2)
-    hand.session.rename_project("anders")
-    hand.session.remove_class(2)
-    for workspace in ("train", "compare", "export", "annotate"):
-        hand.window.show_workspace(workspace)
-        hand.rest()
-    assert np.array_equal(hand.session.mask().to_array(), before)
-    assert hand.session.project.name == "Projekt ü"
-    assert len(hand.session.classes) == 2
-    hand.said.clear()
-
-
-def test_the_same_project_again_and_a_second_time_in_this_program(
-    hand: Hand, project: Path
-) -> None:
-    hand.open(project)
-    hand.stroke()
-    hand.said.clear()
-    hand.drop(project)
-    hand.rest(0.2)
-    hand.heard("info", "is open in this window")
-    assert not hand.session.is_read_only
-    second = Hand()
-    second.open(project)
-    assert "this window" in second.asked[0][1]
-    assert second.session.is_read_only
-    second.close()
+    assert np.array_equal(hand.session.mask().to_array(), painted)
+    assert hand.session.history.next_undo().title == "paint"
     hand.goes_on()
 
 

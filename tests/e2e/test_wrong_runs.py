@@ -66,7 +66,7 @@ def test_without_a_test_image_and_with_a_folder_that_vanishes(hand: Hand, folder
     hand.window.show_workspace("train")
     hand.said.clear()
     runs.train(tiny(), "ohne Test ü")
-    hand.wait(lambda: runs.trainings(), 10, "the run")
+    hand.wait(lambda: runs.trainings(), 40, "the run")
     run_id = runs.trainings()[0].run_id
     hand.wait(lambda: runs.get(run_id).state == "finished", 90, "the end")
     hand.rest(0.2)
@@ -79,7 +79,7 @@ def test_without_a_test_image_and_with_a_folder_that_vanishes(hand: Hand, folder
     hand.said.clear()
 
     shutil.rmtree(runs.get(run_id).run.path)
-    hand.wait(lambda: runs.get(run_id) is None, 5, "the list")
+    hand.wait(lambda: runs.get(run_id) is None, 20, "the list")
     hand.rest(0.3)
     hand.settle()
     hand.heard("warning", "ohne Test ü", "gone")
@@ -91,8 +91,8 @@ def test_without_a_test_image_and_with_a_folder_that_vanishes(hand: Hand, folder
     pid = json.loads(running.run.process_path.read_text())["pid"]
     hand.said.clear()
     shutil.rmtree(running.run.path)
-    hand.wait(lambda: not runs.active(), 10, "the list")
-    hand.wait(lambda: not psutil.pid_exists(pid) or is_over(pid), 30, "the job's end")
+    hand.wait(lambda: not runs.active(), 30, "the list")
+    hand.wait(lambda: not psutil.pid_exists(pid) or is_over(pid), 60, "the job's end")
     hand.rest(1.3)
     hand.settle()
     hand.heard("warning", "läuft ü", "gone")
@@ -355,6 +355,8 @@ def test_exports_of_images_with_impossible_names(hand: Hand, folder: Path) -> No
     assert {p.name for p in folder.iterdir()} <= {
         "Projekt ü.orgseg",
         "Projekt ü.orgseg.lock",
+        "Projekt ü.orgseg-journal",
+        "Projekt ü.orgseg-journal-wal",
         "Masken ü",
     }
     hand.goes_on()

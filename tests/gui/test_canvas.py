@@ -16,7 +16,7 @@ from orgseg_app.core.image import open_array
 from orgseg_app.files.project_file import NewImage
 from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
 from orgseg_app.gui.canvas.options import DisplayOptions, ToolOptions
-from orgseg_app.gui.session import SAVED, Session
+from orgseg_app.gui.session import COMMITTING, SAVED, Session
 
 LEFT = Qt.MouseButton.LeftButton
 PLAIN = Qt.KeyboardModifier.NoModifier
@@ -149,6 +149,17 @@ def test_zoom_keeps_the_voxel_under_the_pointer(canvas: AnnotationCanvas) -> Non
         assert canvas.to_image(at) == pytest.approx(before, abs=1e-6)
 
 
+def test_a_fitted_picture_is_fitted_again_when_the_canvas_was_resized_meanwhile(
+    canvas: AnnotationCanvas, session: Session
+) -> None:
+    plane, volume, _ = session.project.images  # type: ignore[union-attr]
+    canvas.fit()
+    session.select_image(volume)
+    canvas.resize(canvas.width(), canvas.height() // 2)  # a banner, say
+    session.select_image(plane)
+    assert canvas.is_fitted
+
+
 def test_image_and_plane_changes_keep_their_views(
     canvas: AnnotationCanvas, session: Session
 ) -> None:
@@ -196,12 +207,16 @@ def test_everything_is_saved_soon_after(
 
     drag(canvas, (100, 100), (150, 150))
     expected = session.mask().to_array()
+    assert session.save_state == COMMITTING
     qtbot.waitUntil(lambda: session.save_state == SAVED, timeout=5000)
+    assert not session.file.has_uncommitted
+    session.fold_in()
+    qtbot.waitUntil(lambda: session.background.is_idle, timeout=5000)
     with ProjectFile.open(session.path, read_only=True) as file:
         assert np.array_equal(file.mask(session.image_id).to_array(), expected)
     session.undo()
     session.save()
-    qtbot.waitUntil(lambda: session.save_state == SAVED, timeout=5000)
+    qtbot.waitUntil(lambda: session.background.is_idle, timeout=5000)
     with ProjectFile.open(session.path, read_only=True) as file:
         assert file.mask(session.image_id).is_empty
 

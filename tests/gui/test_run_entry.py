@@ -65,6 +65,9 @@ def test_a_resumed_run_draws_the_repeated_part_once(entry: RunEntry) -> None:
         {"event": "started", "images": 3, "steps": None},
         {"event": "progress", "done": None, "total": 4},
         {"event": "something new", "x": 1},
+        {"event": "step", "step": 10**400, "loss": -(10**400)},
+        {"event": "validation", "step": 3, "iou": {"²": 0.5, "2": 10**400}},
+        {"event": "started", "images": {"train": 10**400}, "time": 10**400},
         {},
     ],
 )

@@ -33,11 +33,13 @@ from orgseg_app.gui.canvas.tools import (
     footprint_outline,
     two_tone,
 )
+from orgseg_app.gui.overview import Overview, overview_of
 
 if TYPE_CHECKING:
     from orgseg_app.gui.session import Session
 
 LOAD_HERE_BYTES = 48 << 20
+OVERVIEW_BYTES = 8 << 20  # larger planes are shown from their stored overview until they are read
 PLAIN_RING_PX = 40  # larger rings are drawn without smoothing: half a millisecond less a move
 ARROWS = {
     Qt.Key.Key_Up: (-1, 0),
@@ -77,6 +79,8 @@ class AnnotationCanvas(PlaneView):
         self._hidden_by_key = False
         self._views: dict[str, ViewState] = {}
         self._shown: tuple[str, int] = ("", 0)
+        self._overview: Overview | None = None
+        self._missed: tuple[str, int] | None = None
         self._minimap = Minimap()
         self._outlines: tuple[tuple[int, bool], list[QPolygonF]] = ((0, False), [])
         self.setAccessibleName("Canvas")
@@ -86,6 +90,7 @@ class AnnotationCanvas(PlaneView):
         session.image_selected.connect(self._on_image_selected)
         session.plane_selected.connect(self._on_plane_selected)
         session.mask_changed.connect(self._on_mask_changed)
+        session.links_changed.connect(self._on_links_changed)
         session.classes_changed.connect(self._refresh_overlay)
         session.class_selected.connect(lambda _: self._update_footprint())
         display.changed.connect(self._on_display_changed)
@@ -96,7 +101,9 @@ class AnnotationCanvas(PlaneView):
 
     def _on_image_selected(self, image_id: str) -> None:
         if self._shown[0]:
-            self._views[self._shown[0]] = self.view_state()
+            self._views.pop(self._shown[0], None)
+            if not self.is_fitted:  # a fit is one at whatever size the canvas has by then
+                self._views[self._shown[0]] = self.view_state()
         self._tool.cancel()
         if not image_id:
             self._clear()
@@ -111,8 +118,15 @@ class AnnotationCanvas(PlaneView):
     def _load(self, image_id: str, z: int) -> None:
         image = self.session.image
         assert image is not None
+        self._overview = None
         size = image.shape[0] * image.shape[2] * image.shape[3] * np.dtype(image.dtype).itemsize
-        if size <= LOAD_HERE_BYTES:
+        is_linked = image.link is not None
+        loaded = self.session.loaded_plane(image_id, z)
+        if loaded is None and (size > OVERVIEW_BYTES or is_linked):
+            self._show_overview(image_id, z)
+        if loaded is not None or (
+            size <= LOAD_HERE_BYTES and not is_linked and self._overview is None
+        ):
             try:
                 plane = self.session.plane(image_id, z)
             except Exception as error:
@@ -120,45 +134,105 @@ class AnnotationCanvas(PlaneView):
                 return
             self._show(image_id, z, plane)
             return
+        self._missed = None
+        if self._overview is None:
+            self._load_voxels(image_id, z)
+
+    def voxels_missed(self) -> None:
+        """Read the plane, once somebody looks closely; from afar the overview is all there is."""
+        if self._missed is None:
+            self._missed = self._shown
+            QTimer.singleShot(0, self, self._load_missed)  # not while it is painted
+
+    def _load_missed(self) -> None:
+        session = self.session
+        if session.file is not None and self._missed == (session.image_id, session.z):
+            self._load_voxels(*self._missed)
+
+    def _load_voxels(self, image_id: str, z: int) -> None:
         self.loading_changed.emit(True)
         self.session.background.start(
             "Loading image",
-            lambda task: self.session.plane(image_id, z),
+            lambda task: self._read(image_id, z),
             lambda plane: self._on_loaded(image_id, z, plane),
-            self._on_unreadable,
+            lambda error: self._on_unreadable(error, image_id, z),
         )
 
+    def _read(self, image_id: str, z: int) -> np.ndarray | None:
+        """In the background: voxels, unless another plane has been chosen since."""
+        session = self.session
+        wanted = (image_id, z) == (session.image_id, session.z)
+        return session.plane(image_id, z) if wanted else None
+
+    def _show_overview(self, image_id: str, z: int) -> None:
+        """What is stored of a plane for this; the plane itself takes its place when it is read."""
+        file, image = self.session.file, self.session.image
+        assert file is not None
+        assert image is not None
+        overview = overview_of(file, image, z)
+        if overview is not None:
+            self._show(image_id, z, None, overview)
+
     def _clear(self) -> None:
+        self._overview = None
         self._shown = ("", 0)
         self.set_plane(None)
         self.set_overlay(None)
 
-    def _on_unreadable(self, error: Exception) -> None:
-        self.loading_changed.emit(False)
-        self._clear()
-        self.session.report_error(error)
+    def _on_links_changed(self) -> None:
+        """The file of a linked image may be there again: then its voxels are read."""
+        file, image = self.session.file, self.session.image
+        if self._missed is None or self._overview is None or file is None or image is None:
+            return
+        if file.links.last_state(image) == "found":
+            self._missed = None
+            self.update()
 
-    def _on_loaded(self, image_id: str, z: int, plane: np.ndarray) -> None:
-        self.loading_changed.emit(False)
-        if (image_id, z) == (self.session.image_id, self.session.z):
-            self._show(image_id, z, plane)
+    def _on_unreadable(self, error: Exception, image_id: str = "", z: int = 0) -> None:
+        from orgseg_app.files.images.links import LinkError
 
-    def _show(self, image_id: str, z: int, plane: np.ndarray) -> None:
+        self.loading_changed.emit(False)
+        if image_id and (image_id, z) != (self.session.image_id, self.session.z):
+            return  # nobody looks at it any more
+        if self._overview is None:
+            self._clear()
+            self.session.report_error(error)
+        elif isinstance(error, LinkError):
+            self.session.links_changed.emit()  # it is said as long as the image is looked at
+        else:
+            self.session.report_error(error)
+
+    def _on_loaded(self, image_id: str, z: int, plane: np.ndarray | None) -> None:
+        self.loading_changed.emit(False)
+        if plane is not None and (image_id, z) == (self.session.image_id, self.session.z):
+            self._show(image_id, z, plane, self._overview)
+
+    def _show(
+        self, image_id: str, z: int, plane: np.ndarray | None, overview: Overview | None = None
+    ) -> None:
+        """Show voxels, or the overview alone."""
         image = self.session.image
         assert image is not None
         other_image = image_id != self._shown[0]
-        self._shown = (image_id, z)
+        self._shown, self._overview = (image_id, z), overview
         if other_image:
-            levels = auto_levels(plane, is_rgb=image.is_rgb)
             self.display.blockSignals(True)
-            self.display.set_image(image.channel_names, levels, value_range(plane))
+            if overview is not None:
+                levels, reach = overview.levels, overview.value_range
+            else:
+                assert plane is not None
+                levels, reach = auto_levels(plane, is_rgb=image.is_rgb), value_range(plane)
+            self.display.set_image(image.channel_names, levels, reach)
             self.display.blockSignals(False)
-        self.set_plane(plane, image.is_rgb, self.display.shown_levels())
+        self.set_plane(plane, image.is_rgb, self.display.shown_levels(), overview)
         if other_image and image_id in self._views:
             self.set_view(self._views[image_id])
         elif other_image:
             self.fit()
-        self._minimap.set_plane(plane, image.is_rgb, self.display.shown_levels())
+        small = overview.smallest() if overview is not None else plane
+        self._minimap.set_plane(
+            plane if small is None else small, image.is_rgb, self.display.shown_levels()
+        )
         self.display.changed.emit()
         self._describe()
 

@@ -32,6 +32,7 @@ from orgseg_app.gui.canvas.rendering import (
     ArrayOverlay,
     Overlay,
     PlanePyramid,
+    StoredLevels,
     auto_levels,
     compose,
     tint,
@@ -79,6 +80,7 @@ class PlaneView(QWidget):
         self.setMinimumSize(120, 90)
         self.setAccessibleName("Image")
         self._pyramid: PlanePyramid | None = None
+        self._stored: StoredLevels | None = None
         self._is_rgb = False
         self._levels: tuple[tuple[float, float], ...] = ()
         self._gamma = 1.0
@@ -107,16 +109,31 @@ class PlaneView(QWidget):
         plane: np.ndarray | None,
         is_rgb: bool = False,
         levels: Sequence[tuple[float, float]] | None = None,
+        stored: StoredLevels | None = None,
     ) -> None:
         """Show voxels ``(C, Y, X)``; None empties the view. Contrast is automatic without levels.
 
         Zoom and place stay when the size stays; a plane of another size is fitted.
+
+        Parameters
+        ----------
+        stored
+            Smaller versions that lie ready. With these and ``levels``, ``plane`` may be None: they
+            are shown alone until the voxels come.
         """
         before = self.plane_size
-        self._pyramid = None if plane is None else PlanePyramid(plane)
+        if plane is not None and stored is not None and stored is self._stored and self._pyramid:
+            self._pyramid.attach(plane)
+        elif plane is None and stored is None:
+            self._pyramid = None
+        else:
+            self._pyramid = PlanePyramid(plane, stored)
+        self._stored = stored
         self._is_rgb = is_rgb
-        if plane is not None:
-            self._levels = tuple(levels) if levels else auto_levels(plane, is_rgb=is_rgb)
+        if levels:
+            self._levels = tuple(levels)
+        elif plane is not None:
+            self._levels = auto_levels(plane, is_rgb=is_rgb)
         if self.plane_size != before:
             self.fit()
         self.update()
@@ -172,6 +189,11 @@ class PlaneView(QWidget):
     def view_state(self) -> ViewState:
         """Middle and zoom."""
         return ViewState(self._y, self._x, self._zoom)
+
+    @property
+    def is_fitted(self) -> bool:
+        """True while the whole plane is shown, whatever size the view gets."""
+        return self._fitted
 
     def set_view(self, state: ViewState) -> None:
         """Look at a place, without telling the linked views."""
@@ -277,6 +299,9 @@ class PlaneView(QWidget):
     def paint_decorations(self, painter: QPainter, rect: QRect) -> None:
         """What lies on top, in widget coordinates; for subclasses."""
 
+    def voxels_missed(self) -> None:
+        """So close that the stored levels are too coarse, and there is nothing finer yet."""
+
     def _paint_pixels(self, painter: QPainter, rect: QRect) -> None:
         assert self._pyramid is not None
         ratio = self.devicePixelRatioF()
@@ -291,6 +316,8 @@ class PlaneView(QWidget):
         if x1 <= x0 or y1 <= y0:
             return
         step = 1 / scale
+        if self._pyramid.plane is None and step < 2:
+            self.voxels_missed()
         first_y, first_x = (y0 + 0.5 - top) * step, (x0 + 0.5 - left) * step
         size = (y1 - y0, x1 - x0)
         channels = self._pyramid.sample(first_y, first_x, step, size)

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orgseg_app.core.classes import BACKGROUND, ClassInfo
+from orgseg_app.core.contrast import auto_levels as auto_levels
+from orgseg_app.core.contrast import value_range as value_range
 
 # Colours of channels that are not red, green, blue: told apart by everybody, and white where all
 # of the first three meet.
@@ -27,6 +29,11 @@ CHANNEL_COLOURS = (
     (150, 255, 150),
 )
 _HATCH_PERIOD = 8
+
+WHOLE_VOXELS = 2048 * 2048
+"""Stored levels up to this size are read whole and kept; of larger ones only what is in sight."""
+
+MOST_LEVELS = 31
 
 
 class Overlay(Protocol):
@@ -51,39 +58,6 @@ class ArrayOverlay:
         return self.values[rows][:, columns]
 
 
-def auto_levels(
-    plane: NDArray[np.generic], *, is_rgb: bool = False, low: float = 0.1, high: float = 99.9
-) -> tuple[tuple[float, float], ...]:
-    """Contrast limits by percentile for each channel of ``(C, Y, X)``, from a subsample.
-
-    Colour pictures keep the range of their type, so that white stays white.
-    """
-    if is_rgb:
-        top = 255.0 if plane.dtype == np.uint8 else 65535.0
-        return ((0.0, top),) * plane.shape[0]
-    step = max(1, round(math.sqrt(plane.shape[1] * plane.shape[2] / 250_000)))
-    found = []
-    for channel in plane[:, ::step, ::step]:
-        values = channel[np.isfinite(channel)] if channel.dtype.kind == "f" else channel
-        if values.size == 0:
-            found.append((0.0, 1.0))
-            continue
-        a, b = (float(v) for v in np.percentile(values, [low, high]))
-        found.append((a, b if b > a else a + 1.0))
-    return tuple(found)
-
-
-def value_range(plane: NDArray[np.generic]) -> tuple[float, float]:
-    """What a contrast slider should offer: the range of the values, widened to the full 8 bits."""
-    if plane.dtype == np.uint8:
-        return 0.0, 255.0
-    values = plane[np.isfinite(plane)] if plane.dtype.kind == "f" else plane
-    if values.size == 0:
-        return 0.0, 1.0
-    low, high = float(values.min()), float(values.max())
-    return (min(low, 0.0) if plane.dtype.kind == "u" else low), (high if high > low else low + 1.0)
-
-
 def to_bytes(
     values: NDArray[Any], low: float, high: float, gamma: float = 1.0
 ) -> NDArray[np.uint8]:
@@ -106,24 +80,51 @@ def to_bytes(
     return (unit * 255 + 0.5).astype(np.uint8)
 
 
-class PlanePyramid:
-    """One plane ``(C, Y, X)`` and its halvings, made when needed, in the image's own values."""
+class StoredLevels(Protocol):
+    """Smaller versions of a plane that lie ready somewhere."""
 
-    def __init__(self, plane: NDArray[np.generic]) -> None:
+    @property
+    def sizes_yx(self) -> Sequence[tuple[int, int]]:
+        """Height and width: of the plane itself, then of levels 1…n."""
+
+    def read(self, level: int, y0: int, x0: int, y1: int, x1: int) -> NDArray[Any] | None:
+        """Part of a level, ``(C, y1 - y0, x1 - x0)``; None when it cannot be read."""
+
+
+class PlanePyramid:
+    """One plane ``(C, Y, X)`` and its halvings, in the image's own values.
+
+    Halvings are taken from where they are stored, or made when needed. With the stored ones alone
+    there is something to see before the plane itself is read, or when its file is away; then no
+    detail finer than level 1 is shown.
+
+    Parameters
+    ----------
+    plane
+        All voxels; None when only stored levels are there.
+    stored
+        Stored levels of the same plane.
+    """
+
+    def __init__(
+        self, plane: NDArray[np.generic] | None, stored: StoredLevels | None = None
+    ) -> None:
+        if plane is None and (stored is None or len(stored.sizes_yx) < 2):
+            raise ValueError("A picture needs voxels.")
         self.plane = plane
-        self._levels: list[list[NDArray[Any]]] = [[np.ascontiguousarray(c) for c in plane]]
+        self._stored = stored
+        self._levels: dict[int, list[NDArray[Any]]] = {}
+        if plane is not None:
+            self._levels[0] = [np.ascontiguousarray(c) for c in plane]
 
     @property
     def size_yx(self) -> tuple[int, int]:
         """Height and width in voxels."""
-        return self.plane.shape[1], self.plane.shape[2]
-
-    def _level(self, level: int) -> list[NDArray[np.generic]]:
-        while len(self._levels) <= level:
-            last = self._levels[-1]
-            size = (max(1, -(-last[0].shape[1] // 2)), max(1, -(-last[0].shape[0] // 2)))
-            self._levels.append([cv2.resize(c, size, interpolation=cv2.INTER_AREA) for c in last])
-        return self._levels[level]
+        if self.plane is not None:
+            return self.plane.shape[1], self.plane.shape[2]
+        assert self._stored is not None
+        height, width = self._stored.sizes_yx[0]
+        return height, width
 
     def sample(
         self, y0: float, x0: float, step: float, size_yx: tuple[int, int]
@@ -139,36 +140,93 @@ class PlanePyramid:
             shown as the squares they are.
         """
         height, width = self.size_yx
-        if step <= 1:
+        if step <= 1 and self.plane is not None:
             rows = np.clip(np.floor(y0 + step * np.arange(size_yx[0])), 0, height - 1)
             columns = np.clip(np.floor(x0 + step * np.arange(size_yx[1])), 0, width - 1)
             rows, columns = rows.astype(np.intp), columns.astype(np.intp)
             r0, c0 = int(rows[0]), int(columns[0])
             r1, c1 = int(rows[-1]) + 1, int(columns[-1]) + 1
-            return [c[r0:r1, c0:c1][rows - r0][:, columns - c0] for c in self._level(0)]
-        level = int(math.log2(step))
-        arrays = self._level(level)
-        scale_y = arrays[0].shape[0] / height
-        scale_x = arrays[0].shape[1] / width
-        matrix = np.array(
-            [[step * scale_x, 0, x0 * scale_x - 0.5], [0, step * scale_y, y0 * scale_y - 0.5]]
-        )
+            return [c[r0:r1, c0:c1][rows - r0][:, columns - c0] for c in self._levels[0]]
+        level = max(int(math.log2(max(step, 1.0))), 0 if self.plane is not None else 1)
+        parts = None
+        while parts is None and level <= MOST_LEVELS:
+            size = self._size(level)
+            scale_y, scale_x = size[0] / height, size[1] / width
+            matrix = np.array(
+                [[step * scale_x, 0, x0 * scale_x - 0.5], [0, step * scale_y, y0 * scale_y - 0.5]]
+            )
+            top, left, bottom, right = _needed(matrix, size_yx, size)
+            parts = self._part(level, top, left, bottom, right)
+            level += 1  # where blocks are damaged, a coarser level is better than nothing
+        if parts is None:
+            return [np.zeros(size_yx, np.uint8)]
+        matrix[:, 2] -= (left, top)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        return [_warp(array, matrix, (size_yx[1], size_yx[0]), flags) for array in arrays]
+        there = (size_yx[1], size_yx[0])
+        return [
+            cv2.warpAffine(part, matrix, there, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+            for part in parts
+        ]
+
+    def attach(self, plane: NDArray[np.generic]) -> None:
+        """Take the voxels of the plane whose stored levels were shown until now."""
+        self.plane = plane
+        self._levels[0] = [np.ascontiguousarray(c) for c in plane]
+
+    def _size(self, level: int) -> tuple[int, int]:
+        if self._stored is not None and level < len(self._stored.sizes_yx):
+            height, width = self._stored.sizes_yx[level]
+            return height, width
+        height, width = self.size_yx
+        for _ in range(level):
+            height, width = max(1, -(-height // 2)), max(1, -(-width // 2))
+        return height, width
+
+    def _is_stored(self, level: int) -> bool:
+        return self._stored is not None and 1 <= level < len(self._stored.sizes_yx)
+
+    def _part(self, level: int, y0: int, x0: int, y1: int, x1: int) -> list[NDArray[Any]] | None:
+        """Part of a level; a large one that is only stored is not read as a whole."""
+        height, width = self._size(level)
+        if self.plane is None and self._is_stored(level) and height * width > WHOLE_VOXELS:
+            assert self._stored is not None
+            read = self._stored.read(level, y0, x0, y1, x1)
+            return None if read is None else list(read)
+        whole = self._whole(level)
+        return None if whole is None else [c[y0:y1, x0:x1] for c in whole]
+
+    def _whole(self, level: int) -> list[NDArray[Any]] | None:
+        """All of a level, or None when there is nothing to make it from."""
+        if level in self._levels or level == 0:
+            return self._levels.get(level)
+        height, width = self._size(level)
+        if self._is_stored(level) and height * width <= WHOLE_VOXELS:
+            assert self._stored is not None
+            read = self._stored.read(level, 0, 0, height, width)
+            if read is not None:
+                self._levels[level] = list(read)
+                return self._levels[level]
+        finer = None if self._is_out_of_reach(level) else self._whole(level - 1)
+        if finer is not None:
+            size = (width, height)
+            self._levels[level] = [cv2.resize(c, size, interpolation=cv2.INTER_AREA) for c in finer]
+        return self._levels.get(level)
+
+    def _is_out_of_reach(self, level: int) -> bool:
+        """True when making a level would mean to read a large stored one."""
+        height, width = self._size(level - 1)
+        return self.plane is None and (level == 1 or height * width > WHOLE_VOXELS)
 
 
-def _warp(
-    array: NDArray[Any], matrix: NDArray[np.float64], size: tuple[int, int], flags: int
-) -> NDArray[np.generic]:
-    """Resample only the part that is needed: OpenCV refuses sides of 32,768 and more."""
-    x0 = max(0, math.floor(matrix[0, 2]) - 1)
-    y0 = max(0, math.floor(matrix[1, 2]) - 1)
-    x1 = min(array.shape[1], math.ceil(matrix[0, 2] + matrix[0, 0] * size[0]) + 2)
-    y1 = min(array.shape[0], math.ceil(matrix[1, 2] + matrix[1, 1] * size[1]) + 2)
-    part = array[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)]
-    shifted = matrix.copy()
-    shifted[:, 2] -= (x0, y0)
-    return cv2.warpAffine(part, shifted, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+def _needed(
+    matrix: NDArray[np.float64], size_yx: tuple[int, int], whole_yx: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    """The part of an array that resampling needs: OpenCV refuses sides of 32,768 and more."""
+    x0 = max(0, min(math.floor(matrix[0, 2]) - 1, whole_yx[1] - 1))
+    y0 = max(0, min(math.floor(matrix[1, 2]) - 1, whole_yx[0] - 1))
+    x1 = min(whole_yx[1], math.ceil(matrix[0, 2] + matrix[0, 0] * size_yx[1]) + 2)
+    y1 = min(whole_yx[0], math.ceil(matrix[1, 2] + matrix[1, 1] * size_yx[0]) + 2)
+    return y0, x0, max(y1, y0 + 1), max(x1, x0 + 1)
 
 
 def compose(

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import (
-    QAbstractItemModel,
     QAbstractListModel,
     QEvent,
     QModelIndex,
     QObject,
-    QPersistentModelIndex,
     QPoint,
     QRect,
     QRectF,
@@ -29,10 +27,8 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QLineEdit,
     QListView,
     QStyle,
-    QStyledItemDelegate,
     QStyleOptionViewItem,
     QWidget,
 )
@@ -40,6 +36,7 @@ from PySide6.QtWidgets import (
 from orgseg_app.core.classes import ClassInfo
 from orgseg_app.gui import theme
 from orgseg_app.gui.panels.images_list import percent
+from orgseg_app.gui.panels.name_delegate import Index, NameDelegate
 from orgseg_app.gui.session import Session
 from orgseg_app.gui.widgets import edit_name, focus_ring, plain_tip
 
@@ -47,8 +44,6 @@ ROW_HEIGHT = 32
 
 CLASS_ROLE = Qt.ItemDataRole.UserRole
 SHARE_ROLE = Qt.ItemDataRole.UserRole + 1
-
-Index = QModelIndex | QPersistentModelIndex
 
 
 class ClassesModel(QAbstractListModel):
@@ -135,8 +130,10 @@ class ClassesModel(QAbstractListModel):
             self.dataChanged.emit(self.index(0), self.index(len(self._classes) - 1))
 
 
-class ClassDelegate(QStyledItemDelegate):
+class ClassDelegate(NameDelegate):
     """Paints a row: key, colour, name, share."""
+
+    field_name = "Name of the class"
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         """All rows are alike."""
@@ -184,32 +181,9 @@ class ClassDelegate(QStyledItemDelegate):
         painter.drawText(place, flags, name)
         painter.restore()
 
-    def createEditor(
-        self, parent: QWidget, option: QStyleOptionViewItem, index: Index
-    ) -> QLineEdit:
-        """A field in the place of the name."""
-        field = QLineEdit(parent)
-        field.setProperty("look", "inline")
-        field.setAccessibleName("Name of the class")
-        return field
-
-    def setEditorData(self, editor: QWidget, index: Index) -> None:
-        """Start from the whole name, selected."""
-        assert isinstance(editor, QLineEdit)
-        editor.setText(str(index.data(Qt.ItemDataRole.EditRole)))
-        editor.selectAll()
-
-    def setModelData(self, editor: QWidget, model: QAbstractItemModel, index: Index) -> None:
-        """Hand the name over."""
-        assert isinstance(editor, QLineEdit)
-        model.setData(index, editor.text())
-
-    def updateEditorGeometry(
-        self, editor: QWidget, option: QStyleOptionViewItem, index: Index
-    ) -> None:
-        """Over the name only."""
-        area: QRect = option.rect  # type: ignore[attr-defined]
-        editor.setGeometry(area.left() + 47, area.top() + 4, area.width() - 51, 24)
+    def name_rect(self, row: QRect) -> QRect:
+        """Behind the colour."""
+        return QRect(row.left() + 47, row.top() + 4, row.width() - 51, 24)
 
 
 def swatch_rect(row: QRect) -> QRectF:

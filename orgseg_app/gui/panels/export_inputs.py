@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QRectF, Qt, QTimer, Signal
+from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import (
     QColor,
-    QDragEnterEvent,
-    QDragLeaveEvent,
-    QDropEvent,
     QPainter,
     QPaintEvent,
     QPen,
 )
-from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from orgseg_app.files.names import clean_text
 from orgseg_app.gui import theme
 from orgseg_app.gui.background import Background, Task
+from orgseg_app.gui.drops import DropFrame
 from orgseg_app.gui.widgets import (
     GAP,
     ElidedLabel,
@@ -35,7 +33,7 @@ IMAGE_FILTER = "Images (*.tif *.tiff *.png *.jpg *.jpeg *.bmp);;All files (*)"
 NAMES_SHOWN = 3
 
 
-class InputsArea(QFrame):
+class InputsArea(DropFrame):
     """Images on disk that are to be predicted.
 
     Signals
@@ -49,13 +47,11 @@ class InputsArea(QFrame):
     def __init__(self, background: Background, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._background = background
-        self._is_over = False
         self.paths: list[Path] = []
         self.files: list[Path] = []
         self.problem = ""
         self.is_counting = False
         self.start_folder = Path.home()
-        self.setAcceptDrops(True)
         self.setAccessibleName("Images to predict")
         self.icon = IconPicture("image", 24, "secondary")
         self.words = label("Drop images or a folder here")
@@ -155,29 +151,9 @@ class InputsArea(QFrame):
         self.start_folder = paths[0].parent
         self.set_paths(paths)
 
-    # -- dropping --------------------------------------------------------------------------------
-
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Welcome local files."""
-        if any(url.isLocalFile() for url in event.mimeData().urls()):
-            self._set_over(True)
-            event.acceptProposedAction()
-
-    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
-        """Back to rest."""
-        self._set_over(False)
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        """Take what was dropped, after the other program has been let go."""
-        self._set_over(False)
-        found = [Path(u.toLocalFile()) for u in event.mimeData().urls() if u.isLocalFile()]
-        if found:
-            event.acceptProposedAction()
-            QTimer.singleShot(0, self, lambda: self._take(found))
-
-    def _set_over(self, is_over: bool) -> None:
-        self._is_over = is_over
-        self.update()
+    def on_dropped(self, paths: list[Path]) -> None:
+        """Take what was dropped."""
+        self._take(paths)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """A dashed outline while it waits for files, a quiet one with them."""
@@ -185,11 +161,11 @@ class InputsArea(QFrame):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         empty = not self.paths
-        colour = now.accent if self._is_over else now.control if empty else now.line
-        pen = QPen(QColor(colour), 2 if self._is_over else 1)
-        if empty or self._is_over:
+        colour = now.accent if self.is_over else now.control if empty else now.line
+        pen = QPen(QColor(colour), 2 if self.is_over else 1)
+        if empty or self.is_over:
             pen.setDashPattern([5, 4])
         painter.setPen(pen)
-        ground = QColor(now.selected) if self._is_over else Qt.GlobalColor.transparent
+        ground = QColor(now.selected) if self.is_over else Qt.GlobalColor.transparent
         painter.setBrush(ground)
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), 6, 6)

@@ -81,7 +81,7 @@ class ExportProgress(QWidget):
         head.setSpacing(GAP)
         top = Qt.AlignmentFlag.AlignTop
         head.addWidget(self.icon, 0, top)
-        head.addWidget(self.outcome, 1)
+        head.addWidget(self.outcome, 1, top)
         head.addWidget(self.close_button, 0, top)
         second = QVBoxLayout(self.ended)
         second.setContentsMargins(0, 0, 0, 0)

@@ -11,38 +11,50 @@ import time
 from typing import Any
 
 from PySide6.QtCore import (
-    QAbstractItemModel,
     QAbstractListModel,
     QModelIndex,
     QObject,
-    QPersistentModelIndex,
+    QPointF,
     QRect,
     QRectF,
     QSize,
+    QSizeF,
     Qt,
     QTimer,
 )
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPen, QPixmap
-from PySide6.QtWidgets import QLineEdit, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from PySide6.QtWidgets import QStyle, QStyleOptionViewItem
 
 from orgseg_app.core.project import ProjectImage
-from orgseg_app.gui import theme
+from orgseg_app.gui import icons, theme
+from orgseg_app.gui.panels.name_delegate import Index, NameDelegate
 from orgseg_app.gui.pictures import byte_pixmap
 from orgseg_app.gui.session import Session
 from orgseg_app.gui.widgets import THIN_SPACE, draw_rounded, focus_ring, plain_tip
 
 LOG = logging.getLogger(__name__)
 
-Index = QModelIndex | QPersistentModelIndex
-
 IMAGE_ROLE = Qt.ItemDataRole.UserRole
 THUMBNAIL_ROLE = Qt.ItemDataRole.UserRole + 1
 PAINTED_ROLE = Qt.ItemDataRole.UserRole + 2
+LINK_ROLE = Qt.ItemDataRole.UserRole + 3
 
 ROW_HEIGHT = 56
 THUMBNAIL_SIDE = 40
 SLICE_S = 0.008
 KEPT_THUMBNAILS = 600
+
+LINK_WORDS = {"missing": "file missing", "changed": "file changed"}
+"""What is said of linked images, by the state of their file."""
+
+LINK_TIPS = {
+    "missing": "Its file “{name}” was not found; what was painted is safe",
+    "changed": "Its file “{name}” has changed since it was linked; what was painted is safe",
+}
+
+AWAY_OPACITY = 0.45
+MARK_SIDE = 16
+"""Of the warning on the picture of an image whose file is away."""
 
 SPLIT_WORDS = {"train": "training", "validation": "validation", "test": "test"}
 
@@ -84,12 +96,23 @@ class ImagesModel(QAbstractListModel):
         if role == PAINTED_ROLE:
             self._want(image.image_id)
             return self._painted.get(image.image_id)
+        if role == LINK_ROLE:
+            return self._link_state(image)
         if role == Qt.ItemDataRole.AccessibleTextRole:
             words = painted_words(self._painted.get(image.image_id))
-            return ", ".join(filter(None, (image.name, SPLIT_WORDS[image.split], words)))
+            away = LINK_WORDS.get(self._link_state(image), "")
+            return ", ".join(filter(None, (image.name, SPLIT_WORDS[image.split], words, away)))
         if role == Qt.ItemDataRole.ToolTipRole:
-            return plain_tip(_tip(image))
+            return plain_tip(_tip(image, self._link_state(image)))
         return None
+
+    def is_away(self, image: ProjectImage) -> bool:
+        """True for a linked image whose file is known to be missing, or to have changed."""
+        return self._link_state(image) in LINK_WORDS
+
+    def _link_state(self, image: ProjectImage) -> str:
+        file = self._session.file
+        return file.links.last_state(image) if file is not None else ""
 
     def flags(self, index: Index) -> Qt.ItemFlag:
         """Selectable; the name may be edited unless the project is read-only."""
@@ -205,8 +228,10 @@ class ImagesModel(QAbstractListModel):
             self.dataChanged.emit(index, index)
 
 
-class ImageDelegate(QStyledItemDelegate):
+class ImageDelegate(NameDelegate):
     """Paints a row: thumbnail, name, split mark with its word, how much is painted."""
+
+    field_name = "Name of the image"
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         """All rows are alike."""
@@ -230,13 +255,18 @@ class ImageDelegate(QStyledItemDelegate):
             painter.drawRoundedRect(ground, 6, 6)
         if state & QStyle.StateFlag.State_HasFocus:
             focus_ring(painter, ground)
-        self._paint_thumbnail(painter, area, index.data(THUMBNAIL_ROLE))
+        away = LINK_WORDS.get(index.data(LINK_ROLE), "")
+        self._paint_thumbnail(painter, area, index.data(THUMBNAIL_ROLE), bool(away))
         left, width = area.left() + 60, area.width() - 60 - 12
         self._paint_name(painter, area, left, width, image.name, is_selected)
-        self._paint_facts(painter, area, left, width, image.split, index.data(PAINTED_ROLE))
+        painted = index.data(PAINTED_ROLE)
+        share = "" if painted is None else percent(painted)  # the tool tip says it in words
+        self._paint_facts(painter, area, left, width, image.split, away, share)
         painter.restore()
 
-    def _paint_thumbnail(self, painter: QPainter, area: QRect, picture: QPixmap | None) -> None:
+    def _paint_thumbnail(
+        self, painter: QPainter, area: QRect, picture: QPixmap | None, is_away: bool
+    ) -> None:
         side = THUMBNAIL_SIDE
         place = QRectF(area.left() + 12, area.top() + (area.height() - side) / 2, side, side)
         if picture is None or picture.isNull():
@@ -244,7 +274,18 @@ class ImageDelegate(QStyledItemDelegate):
             painter.setBrush(QColor(theme.current().pressed))
             painter.drawRoundedRect(place, 4, 4)
         else:
+            painter.setOpacity(AWAY_OPACITY if is_away else 1.0)
             draw_rounded(painter, place, picture, 4)
+            painter.setOpacity(1.0)
+        if is_away:
+            ratio = painter.device().devicePixelRatioF()
+            mark = icons.pixmap("warning", "warning", MARK_SIDE, ratio)
+            corner = QPointF(place.right() - MARK_SIDE + 4, place.bottom() - MARK_SIDE + 4)
+            ground = QRectF(corner, QSizeF(MARK_SIDE, MARK_SIDE)).adjusted(-1.5, -1.5, 1.5, 1.5)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(theme.current().panel))
+            painter.drawEllipse(ground)
+            painter.drawPixmap(corner, mark)
 
     def _paint_name(
         self, painter: QPainter, area: QRect, left: int, width: int, name: str, strong: bool
@@ -257,50 +298,34 @@ class ImageDelegate(QStyledItemDelegate):
         painter.drawText(left, area.top() + 24, shown)
 
     def _paint_facts(
-        self, painter: QPainter, area: QRect, left: int, width: int, split: str, painted: Any
+        self,
+        painter: QPainter,
+        area: QRect,
+        left: int,
+        width: int,
+        split: str,
+        away: str,
+        share: str,
     ) -> None:
+        """Split mark and word, painted share; the mark says enough where a file is away."""
         now = theme.current()
         centre = area.top() + 37
         paint_split_mark(painter, QRectF(left + 0.5, centre - 5, 10, 10), split)
         font = theme.font(theme.CAPTION_PX)
         painter.setFont(font)
-        painter.setPen(QColor(now.secondary))
+        painter.setPen(QColor(now.warning if away else now.secondary))
         metrics = QFontMetrics(font)
+        words = away or SPLIT_WORDS[split]
         line = QRect(left + 16, centre - 8, width - 16, 16)
         flags = Qt.AlignmentFlag.AlignVCenter
-        painter.drawText(line, flags | Qt.AlignmentFlag.AlignLeft, SPLIT_WORDS[split])
-        share = "" if painted is None else percent(painted)  # the tool tip says it in words
-        if metrics.horizontalAdvance(SPLIT_WORDS[split] + share) + 8 <= line.width():
+        painter.drawText(line, flags | Qt.AlignmentFlag.AlignLeft, words)
+        if metrics.horizontalAdvance(words + share) + 8 <= line.width():
+            painter.setPen(QColor(now.secondary))
             painter.drawText(line, flags | Qt.AlignmentFlag.AlignRight, share)
 
-    # -- editing a name --------------------------------------------------------------------------
-
-    def createEditor(
-        self, parent: QWidget, option: QStyleOptionViewItem, index: Index
-    ) -> QLineEdit:
-        """A field in the place of the name."""
-        field = QLineEdit(parent)
-        field.setProperty("look", "inline")
-        field.setAccessibleName("Name of the image")
-        return field
-
-    def setEditorData(self, editor: QWidget, index: Index) -> None:
-        """Start from the whole name, selected."""
-        assert isinstance(editor, QLineEdit)
-        editor.setText(str(index.data(Qt.ItemDataRole.EditRole)))
-        editor.selectAll()
-
-    def setModelData(self, editor: QWidget, model: QAbstractItemModel, index: Index) -> None:
-        """Hand the name over."""
-        assert isinstance(editor, QLineEdit)
-        model.setData(index, editor.text())
-
-    def updateEditorGeometry(
-        self, editor: QWidget, option: QStyleOptionViewItem, index: Index
-    ) -> None:
-        """Over the name only."""
-        area: QRect = option.rect  # type: ignore[attr-defined]
-        editor.setGeometry(area.left() + 55, area.top() + 7, area.width() - 63, 24)
+    def name_rect(self, row: QRect) -> QRect:
+        """Beside the thumbnail."""
+        return QRect(row.left() + 55, row.top() + 7, row.width() - 63, 24)
 
 
 def paint_split_mark(painter: QPainter, place: QRectF, split: str) -> None:
@@ -334,7 +359,7 @@ def percent(share: float) -> str:
     return f"{value:.1f}{THIN_SPACE}%" if value < 9.95 else f"{value:.0f}{THIN_SPACE}%"
 
 
-def _tip(image: ProjectImage) -> str:
+def _tip(image: ProjectImage, link_state: str) -> str:
     sizes = " × ".join(str(s) for s in image.short_shape)
     lines = [image.name, f"{sizes} voxels ({image.axes}), {image.dtype}"]
     if image.pixel_size_um is not None:
@@ -344,4 +369,6 @@ def _tip(image: ProjectImage) -> str:
         lines.append(f"from {image.source}")
     if image.note:
         lines.append(image.note)
+    if image.link is not None:
+        lines.append(LINK_TIPS.get(link_state, "Linked to {name}").format(name=image.link.name))
     return "\n".join(lines)

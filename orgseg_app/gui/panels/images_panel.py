@@ -54,9 +54,12 @@ class ImagesPanel(QWidget):
     -------
     add_requested()
         The person wants to bring images in.
+    find_requested(image_id)
+        The person wants to show where the file of a linked image is.
     """
 
     add_requested = Signal()
+    find_requested = Signal(str)
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -91,6 +94,7 @@ class ImagesPanel(QWidget):
         session.project_changed.connect(self._on_project_changed)
         session.images_changed.connect(self._on_images_changed)
         session.image_selected.connect(self._on_image_selected)
+        session.links_changed.connect(self.model.refresh)
         session.mask_changed.connect(lambda image_id, _: self.model.forget_painted(image_id))
         self._on_project_changed()
 
@@ -159,6 +163,11 @@ class ImagesPanel(QWidget):
     def menu_actions(self, menu: QMenu) -> list[QAction]:
         """Fill a menu with what can be done to the chosen images."""
         images, made = self.selected_images(), []
+        if len(images) == 1 and self.model.is_away(images[0]):
+            find = menu.addAction(icons.icon("search"), "Find the file…")
+            find.setToolTip("Show where it is now; it is known by what it holds")
+            find.triggered.connect(lambda: self.find_requested.emit(images[0].image_id))
+            menu.addSeparator()
         for split in SPLITS:
             action = menu.addAction(SPLIT_TEXTS[split], lambda s=split: self.set_split(s))
             action.setShortcut(QKeySequence(SPLIT_KEYS[split]))

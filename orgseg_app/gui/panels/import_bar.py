@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent, QStandardItemModel
-from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QCheckBox,
+    QFrame,
+    QHBoxLayout,
+    QLineEdit,
+    QVBoxLayout,
+    QWidget,
+)
 from shiboken6 import isValid
 
 from orgseg_app.core.classes import BACKGROUND, MAX_CLASS_ID
@@ -39,6 +47,8 @@ MAX_CLASSES = MAX_CLASS_ID - BACKGROUND
 
 class ImportBar(QFrame):
     """Asks whether the annotations found are meant, and what their numbers stand for.
+
+    Large images may stay in their files: a check, set to begin with.
 
     Signals
     -------
@@ -88,6 +98,12 @@ class ImportBar(QFrame):
         self.images_button.clicked.connect(self._on_images_only)
         self.pairs_button.clicked.connect(self.show_pairs)
         self.cancel_button.clicked.connect(self.cancel)
+        self.link_check = QCheckBox()
+        self.link_check.setToolTip(
+            "The project stays small and knows the files by what they hold, so they may be moved "
+            "and found again. Without this, everything is copied into the project"
+        )
+        self.link_check.setVisible(False)
         self.questions = QWidget()
         asked = QHBoxLayout(self.questions)
         asked.setContentsMargins(0, 0, 0, 0)
@@ -105,6 +121,7 @@ class ImportBar(QFrame):
         second.setContentsMargins(self.icon.width() + GAP, 0, 0, 0)
         second.setSpacing(GAP)
         second.addWidget(self.questions, 3)
+        second.addWidget(self.link_check)
         second.addStretch(1)
         for button in (
             self.pairs_button,
@@ -126,8 +143,14 @@ class ImportBar(QFrame):
 
     # -- showing ---------------------------------------------------------------------------------
 
-    def show_plan(self, plan: ImportPlan) -> None:
-        """Ask about a plan; an earlier question is dropped."""
+    def show_plan(self, plan: ImportPlan, large_bytes: int = 0) -> None:
+        """Ask about a plan; an earlier question is dropped.
+
+        Parameters
+        ----------
+        large_bytes
+            Size of the image files when they are so large that linking is suggested, else 0.
+        """
         self._close_dialog()
         self.plan = plan
         self._typed = {}
@@ -139,6 +162,11 @@ class ImportBar(QFrame):
         show_choice(self.meaning, plan.meaning)
         self._show_names()
         self.questions.setVisible(annotated)
+        self.link_check.setVisible(large_bytes > 0)
+        self.link_check.setChecked(large_bytes > 0)
+        self.link_check.setText(
+            f"Leave the images in their files ({large_bytes / 1e9:.1f}\u2009GB)"
+        )
         self.images_button.setVisible(annotated)
         self.use_button.setText("Use them" if annotated else "Import images")
         self.use_button.setToolTip(
@@ -231,13 +259,14 @@ class ImportBar(QFrame):
             use_annotations=True,
             meaning=AUTO if meaning == self.plan.meaning else meaning,
             class_names=self.class_names(),
+            link=self.link_check.isChecked(),
         )
         self._finish(choice)
 
     def _on_images_only(self) -> None:
         from orgseg_app.files.importing import ImportChoice
 
-        self._finish(ImportChoice(use_annotations=False))
+        self._finish(ImportChoice(use_annotations=False, link=self.link_check.isChecked()))
 
     def _finish(self, choice: object) -> None:
         plan = self.plan

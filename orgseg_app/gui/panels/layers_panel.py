@@ -255,7 +255,7 @@ class LayersPanel(QWidget):
         self._values = None
         if session is not None and session.image is not None:
             try:
-                plane = session.plane(session.image_id, session.z)
+                plane = session.glance(session.image_id, session.z)
                 channel = plane[min(self._channel, plane.shape[0] - 1)]
                 step = max(1, round(math.sqrt(channel.size / SAMPLES)))
                 self._values = np.array(channel[::step, ::step])

@@ -271,6 +271,7 @@ class ResultsView(QWidget):
                 LOG.exception("comparing runs failed")
                 return asked, error
 
+        self.session.fold_in()
         # A bound method: Qt drops the answer when this widget is gone before it comes.
         self._task = self.session.background.start("Comparing runs", work, self._on_gathered)
         if not self.results.rows:

@@ -7,13 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from PySide6.QtCore import (
-    QAbstractItemModel,
     QAbstractListModel,
     QEvent,
     QItemSelection,
     QItemSelectionModel,
     QModelIndex,
-    QPersistentModelIndex,
     QRect,
     QRectF,
     QSize,
@@ -23,16 +21,15 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPen
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QLineEdit,
     QListView,
     QStyle,
-    QStyledItemDelegate,
     QStyleOptionViewItem,
     QWidget,
 )
 
 from orgseg_app.gui import icons, theme
 from orgseg_app.gui.estimate import time_left
+from orgseg_app.gui.panels.name_delegate import Index, NameDelegate
 from orgseg_app.gui.panels.table_keys import keeps_key
 from orgseg_app.gui.run_colours import paint_key
 from orgseg_app.gui.run_entry import RunEntry
@@ -41,7 +38,6 @@ from orgseg_app.gui.widgets import edit_name, plain_tip
 
 ENTRY_ROLE = Qt.ItemDataRole.UserRole
 ROW_HEIGHT = 46
-Index = QModelIndex | QPersistentModelIndex
 
 STATE_ICONS = {
     "queued": ("clock", "secondary"),
@@ -188,8 +184,11 @@ def tooltip_of(entry: RunEntry) -> str:
     return "\n".join(dict.fromkeys(lines))
 
 
-class RunDelegate(QStyledItemDelegate):
+class RunDelegate(NameDelegate):
     """Two lines: key, name and best IoU; state, progress and time."""
+
+    field_name = "Name of the run"
+    longest = 80
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         """All rows are as high."""
@@ -268,24 +267,9 @@ class RunDelegate(QStyledItemDelegate):
         painter.setBrush(QColor(now.accent if entry.state == "running" else now.control))
         painter.drawRoundedRect(done, 1, 1)
 
-    def createEditor(self, parent: QWidget, option: QStyleOptionViewItem, index: Index) -> QWidget:
-        """A field over the name."""
-        editor = QLineEdit(parent)
-        editor.setMaxLength(80)
-        editor.setProperty("look", "inline")
-        editor.setAccessibleName("Name of the run")
-        return editor
-
-    def updateEditorGeometry(
-        self, editor: QWidget, option: QStyleOptionViewItem, index: Index
-    ) -> None:
-        """Where the name stands."""
-        editor.setGeometry(option.rect.adjusted(34, 3, -8, -22))
-
-    def setModelData(self, editor: QWidget, model: QAbstractItemModel, index: Index) -> None:
-        """The name as it was typed."""
-        assert isinstance(editor, QLineEdit)
-        model.setData(index, editor.text(), Qt.ItemDataRole.EditRole)
+    def name_rect(self, row: QRect) -> QRect:
+        """On the first line, behind the key."""
+        return row.adjusted(34, 3, -8, -22)
 
 
 class RunsList(QListView):

@@ -13,9 +13,6 @@ import numpy as np
 from PySide6.QtCore import QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QColor,
-    QDragEnterEvent,
-    QDragLeaveEvent,
-    QDropEvent,
     QHideEvent,
     QPainter,
     QPaintEvent,
@@ -29,6 +26,7 @@ from orgseg_app import paths
 from orgseg_app.gui import theme
 from orgseg_app.gui.background import Background, Task
 from orgseg_app.gui.cards import Card
+from orgseg_app.gui.drops import DropFrame
 from orgseg_app.gui.pictures import byte_pixmap
 from orgseg_app.gui.widgets import (
     EDGE,
@@ -201,7 +199,7 @@ class StartPage(QWidget):
         self._tasks.append(self._background.start("Picture", run, on_success, on_failure))
 
 
-class DropArea(QFrame):
+class DropArea(DropFrame):
     """Where images are dropped, and the two ways to open without dropping.
 
     Signals
@@ -213,8 +211,6 @@ class DropArea(QFrame):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._is_over = False
-        self.setAcceptDrops(True)
         self.setFixedHeight(228)
         self.setAccessibleName("Drop images or a folder here")
         self._icon = IconPicture("image", 40, "accent")
@@ -250,33 +246,15 @@ class DropArea(QFrame):
         now = theme.current()
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        pen = QPen(QColor(now.accent if self._is_over else now.control), 2 if self._is_over else 1)
+        pen = QPen(QColor(now.accent if self.is_over else now.control), 2 if self.is_over else 1)
         pen.setDashPattern([5, 4])
         painter.setPen(pen)
-        painter.setBrush(QColor(now.selected if self._is_over else now.panel))
+        painter.setBrush(QColor(now.selected if self.is_over else now.panel))
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), 8, 8)
 
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Welcome local files."""
-        if any(url.isLocalFile() for url in event.mimeData().urls()):
-            self._set_over(True)
-            event.acceptProposedAction()
-
-    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
-        """Back to rest."""
-        self._set_over(False)
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        """Tell what was dropped, after the other program has been let go."""
-        self._set_over(False)
-        found = [Path(u.toLocalFile()) for u in event.mimeData().urls() if u.isLocalFile()]
-        if found:
-            event.acceptProposedAction()
-            QTimer.singleShot(0, self, lambda: self.paths_dropped.emit(found))
-
-    def _set_over(self, is_over: bool) -> None:
-        self._is_over = is_over
-        self.update()
+    def on_dropped(self, paths: list[Path]) -> None:
+        """Tell what was dropped."""
+        self.paths_dropped.emit(paths)
 
 
 def sample_picture_path(kind: str) -> Path:

@@ -38,7 +38,7 @@ def _one_size(app: object, size: int) -> list[Figure]:
 
     from orgseg_app.core.classes import default_classes
     from orgseg_app.core.image import open_array
-    from orgseg_app.files.intake import NewImage
+    from orgseg_app.files.images.intake import NewImage
     from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
     from orgseg_app.gui.canvas.options import DisplayOptions, ToolOptions
     from orgseg_app.gui.session import Session

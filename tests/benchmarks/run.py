@@ -1,9 +1,10 @@
 """Measure OrgSeg: ``python tests/benchmarks/run.py [NAME ...] [--json] [--list]``.
 
 Each benchmark is a module here with a docstring and a function ``measure(say)`` that yields figures
-as they are known; ``say`` takes a line of text about what goes on. With ``--json`` every figure is
-one JSON line, otherwise a table marks with ``!!`` what falls short. Times compare only within one
-run. As ``main.py`` does, this continues in the project's own environment.
+as they are known; ``say`` takes a line of text about what goes on. One with options of its own has
+``add_options(parser)`` and takes them as well. With ``--json`` every figure is one JSON line,
+otherwise a table marks with ``!!`` what falls short. Times compare only within one run. As
+``main.py`` does, this continues in the project's own environment.
 
 Exit code 0 when everything was measured, also where it falls short; 1 when a benchmark failed;
 2 for wrong usage.
@@ -17,6 +18,7 @@ import json
 import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
@@ -27,6 +29,9 @@ from tests.benchmarks.figure import Figure, table  # noqa: E402
 BENCHMARKS = {
     "startup": "tests.benchmarks.startup",
     "paint": "tests.benchmarks.paint",
+    "store": "tests.benchmarks.store",
+    "codecs": "tests.benchmarks.codecs",
+    "images": "tests.benchmarks.images",
     "learning": "tests.benchmarks.learning",
 }
 
@@ -37,20 +42,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="which ones; all when left out")
     parser.add_argument("--json", action="store_true", help="one JSON line a figure")
     parser.add_argument("--list", action="store_true", help="name the benchmarks and stop")
+    with_options = {name for name in BENCHMARKS if hasattr(_module(name), "add_options")}
+    for name in sorted(with_options):
+        _module(name).add_options(parser)
     options = parser.parse_args(arguments)
     unknown = [name for name in options.names if name not in BENCHMARKS]
     if unknown:
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
     if options.list:
-        for name, module in BENCHMARKS.items():
-            print(f"{name:12} {(importlib.import_module(module).__doc__ or '').splitlines()[0]}")
+        for name in BENCHMARKS:
+            print(f"{name:12} {(_module(name).__doc__ or '').splitlines()[0]}")
         return 0
 
     figures: list[Figure] = []
     failed = False
     for name in options.names or BENCHMARKS:
         try:
-            for figure in importlib.import_module(BENCHMARKS[name]).measure(_say):
+            own = (options,) if name in with_options else ()
+            for figure in _module(name).measure(_say, *own):
                 figures.append(figure)
                 if options.json:
                     print(json.dumps(figure.to_dict()), flush=True)
@@ -62,6 +71,10 @@ def main(arguments: list[str] | None = None) -> int:
         short = [figure.name for figure in figures if figure.met is False]
         print(f"\nFalls short: {', '.join(short)}" if short else "\nEvery goal is met.")
     return 1 if failed else 0
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(BENCHMARKS[name])
 
 
 def _say(text: str) -> None:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from orgseg_app.core.image import OpenedImage
 from orgseg_app.files.errors import FileError
-from orgseg_app.files.export import MASK_FORMATS, ExportError, write_mask
+from orgseg_app.files.export import MASK_FORMATS, ExportError, mask_paths, write_mask
 from orgseg_app.files.names import distinct, safe_stem
+from orgseg_app.files.readers.apart import reading_apart
 from orgseg_app.files.readers.registry import read_images
 from orgseg_app.learn.errors import DataError, LearnError
 from orgseg_app.learn.predict import Predictor, predict_plane
@@ -101,6 +102,16 @@ def predict_files(
     StopRequestedError
         When `should_stop` says so; masks written so far stay whole.
     """
+    with reading_apart():
+        return _predict_all(predictor, request, tell, should_stop)
+
+
+def _predict_all(
+    predictor: Predictor,
+    request: BatchRequest,
+    tell: Callable[..., object],
+    should_stop: Callable[[], bool],
+) -> BatchResult:
     result, names, sources = BatchResult(), set[str](), _real(request.inputs)
     clock = _Clock(tell, len(request.inputs))
 
@@ -145,11 +156,12 @@ def _targets(
         When one is there and was not spoken of.
     """
     targets = _named(request, stem)
-    if sources & _real(f for t in targets.values() for f in _files(t, opened)):
+    depth = opened.shape[1]
+    if sources & _real(path for f, t in targets.items() for path in mask_paths(t, f, depth)):
         targets = _named(request, f"{stem}_mask")
     if request.overwrite:
         return targets
-    missing = {f: t for f, t in targets.items() if not _files(t, opened)[-1].exists()}
+    missing = {f: t for f, t in targets.items() if not mask_paths(t, f, depth)[-1].exists()}
     if len(missing) < len(targets) and not request.resume:
         raise DataError(
             f'There is a mask called "{stem}" already; it was left as it is. '
@@ -160,18 +172,6 @@ def _targets(
 
 def _named(request: BatchRequest, stem: str) -> dict[str, Path]:
     return {f: request.out / f"{stem}{MASK_FORMATS[f].suffix}" for f in request.formats}
-
-
-def _files(target: Path, opened: OpenedImage) -> list[Path]:
-    """The files that `write_mask` makes: a stack as PNG has one a plane."""
-    depth = opened.shape[1]
-    if target.suffix != ".png" or depth == 1:
-        return [target]
-    digits = max(3, len(str(depth)))
-    return [
-        target.with_name(f"{target.stem}_z{z:0{digits}}{target.suffix}")
-        for z in range(1, depth + 1)
-    ]
 
 
 def _predict(

@@ -191,3 +191,18 @@ def _close_the_network() -> None:
 
     for name in ("connect", "connect_ex", "bind", "sendto"):
         setattr(socket.socket, name, closed(getattr(socket.socket, name)))
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run a command in this process: exit code, stdout, stderr."""
+    from orgseg_app import cli
+
+    def main(*words: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = cli.main([str(word) for word in words])
+        shown = capsys.readouterr()
+        assert "Traceback" not in shown.err
+        return code, shown.out, shown.err
+
+    return main

@@ -10,7 +10,6 @@ import h5py
 import numpy as np
 import pytest
 
-from orgseg_app import cli
 from orgseg_app.core.image import open_array
 from orgseg_app.files.backups import backup
 from orgseg_app.files.project_file import NewImage, ProjectFile
@@ -19,20 +18,6 @@ from tests.files.projects import back_up, big_project, fill, masks, only
 from tests.pictures import blobs, make_project
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command in this process: exit code, stdout, stderr."""
-
-    def main(*words: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = cli.main([str(word) for word in words])
-        shown = capsys.readouterr()
-        assert "Traceback" not in shown.err
-        return code, shown.out, shown.err
-
-    return main
 
 
 @pytest.fixture

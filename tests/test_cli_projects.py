@@ -12,26 +12,11 @@ import numpy as np
 import pytest
 import tifffile
 
-from orgseg_app import cli
 from orgseg_app.commands import importing
 from orgseg_app.files.project_file import ProjectFile
 from tests.pictures import blobs, make_project, write_pairs
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command in this process: exit code, stdout, stderr."""
-
-    def main(*words: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = cli.main([str(word) for word in words])
-        shown = capsys.readouterr()
-        assert "Traceback" not in shown.err
-        return code, shown.out, shown.err
-
-    return main
 
 
 def info(run: Run, path: Path) -> dict[str, Any]:

@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 import tifffile
 
-from orgseg_app import cli
 from orgseg_app.runs import launcher
 from orgseg_app.runs.events import EventWriter
 from orgseg_app.runs.folder import RunFolder, list_runs, runs_dir
@@ -31,20 +30,6 @@ Run = Callable[..., tuple[int, str, str]]
 
 def tiny(*more: str) -> list[str]:
     return [word for setting in (*TINY, *more) for word in ("--set", setting)]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command in this process: exit code, stdout, stderr."""
-
-    def main(*words: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = cli.main([str(word) for word in words])
-        shown = capsys.readouterr()
-        assert "Traceback" not in shown.err
-        return code, shown.out, shown.err
-
-    return main
 
 
 def test_the_whole_way(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,10 +67,20 @@ def content_hash(pixels: NDArray[np.generic]) -> str:
 
     Two files with the same voxels give the same fingerprint, whatever they are called.
     """
-    digest = hashlib.sha256(f"{pixels.dtype.str.lstrip('<>|=')}{pixels.shape}".encode())
-    little = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False)
-    digest.update(np.ascontiguousarray(little).data)
+    digest = begin_hash(pixels.dtype, pixels.shape)
+    digest.update(hashed_bytes(pixels))
     return f"sha256:{digest.hexdigest()}"
+
+
+def begin_hash(dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> Any:
+    """A hash that has taken in what `content_hash` puts before the voxels."""
+    return hashlib.sha256(f"{dtype.str.lstrip('<>|=')}{shape}".encode())
+
+
+def hashed_bytes(values: NDArray[np.generic]) -> memoryview:
+    """Voxels as `content_hash` takes them in: little-endian, the last axis fastest."""
+    little = values.astype(values.dtype.newbyteorder("<"), copy=False)
+    return np.ascontiguousarray(little).data
 
 
 def open_array(

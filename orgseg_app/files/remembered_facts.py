@@ -16,6 +16,7 @@ from pathlib import Path
 
 from orgseg_app import __version__, paths
 from orgseg_app.core.project import Project
+from orgseg_app.files.atomic import replace_unsynced
 from orgseg_app.files.safety.known_files import FileMark
 
 MIN_IMAGES = 20
@@ -86,16 +87,10 @@ def keep(path: Path, mark: FileMark | None, facts: Facts) -> None:
     import msgspec
 
     place = _place(path)
-    draft = place.with_name(f".{place.name}.{os.getpid()}")
-    try:
+    with contextlib.suppress(OSError, ValueError, TypeError):
         text = msgspec.json.encode(_Entry(__version__, os.fspath(path), mark, facts))
-        place.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(text)
-        os.replace(draft, place)
+        replace_unsynced(place, text)
         _forget_old(place.parent)
-    except (OSError, ValueError, TypeError):
-        with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
 
 
 def folder() -> Path:

@@ -29,6 +29,8 @@ from PySide6.QtWidgets import (
     QScrollArea,
     QSizePolicy,
     QStackedWidget,
+    QStyle,
+    QStyleOptionViewItem,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -391,6 +393,20 @@ def focus_ring(painter: QPainter, rect: QRectF, radius: float = 6) -> None:
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.setPen(QPen(QColor(theme.current().accent), 2))
     painter.drawRoundedRect(rect.adjusted(1, 1, -1, -1), radius, radius)
+
+
+def row_ground(painter: QPainter, option: QStyleOptionViewItem, ground: QRectF) -> bool:
+    """Paint what lies behind a row of a list: chosen, hovered, keyboard; whether it is chosen."""
+    now = theme.current()
+    state = option.state  # type: ignore[attr-defined]
+    is_selected = bool(state & QStyle.StateFlag.State_Selected)
+    if is_selected or state & QStyle.StateFlag.State_MouseOver:
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(now.selected if is_selected else now.hover))
+        painter.drawRoundedRect(ground, 6, 6)
+    if state & QStyle.StateFlag.State_HasFocus:
+        focus_ring(painter, ground)
+    return is_selected
 
 
 def draw_rounded(painter: QPainter, rect: QRectF, picture: QPixmap, radius: float = 4) -> None:

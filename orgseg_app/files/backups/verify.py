@@ -7,7 +7,6 @@ journal's rows and all backups are looked at, too. Nothing is changed.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import os
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from orgseg_app.core.image import begin_hash, hashed_bytes
 from orgseg_app.core.project import ProjectImage
 from orgseg_app.files import schema
 from orgseg_app.files.attributes import read_text
@@ -187,16 +187,14 @@ class _Check:
             missing = expected - {block.offset for block in stored_blocks(dataset)}
         for offset in sorted(missing):
             self.report.damages.append(self._at(image, "pixels", damage.IMAGE, offset, MISSING))
-        # as `core.image.content_hash` begins
-        digest = hashlib.sha256(f"{np.dtype(image.dtype).str.lstrip('<>|=')}{image.shape}".encode())
+        digest = begin_hash(np.dtype(image.dtype), image.shape)
         try:
             for channel, z in itertools.product(range(channels), range(depth)):
                 for top in range(0, height, rows):
                     with self.file.reading() as file:
                         dataset = file["images"][image.image_id]["pixels"]
                         values = dataset[channel, z, top : top + rows]
-                    little = values.astype(values.dtype.newbyteorder("<"), copy=False)
-                    digest.update(np.ascontiguousarray(little).data)
+                    digest.update(hashed_bytes(values))
                     self._read(image, values.nbytes)
         except DAMAGE:
             self._check_blocks(image, "pixels", damage.IMAGE)

@@ -6,7 +6,6 @@ image, and h5py's global lock is never held for long while the window wants to r
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from orgseg_app.core.image import OpenedImage, Pixels
+from orgseg_app.core.image import OpenedImage, Pixels, begin_hash, hashed_bytes
 from orgseg_app.core.mask import BLOCK, BlockIndex, Mask, Plane
 from orgseg_app.files.attributes import read_text
 from orgseg_app.files.errors import ReadError
@@ -130,7 +129,7 @@ def store_pixels(
         dataset = create_dataset(
             group, "pixels", shape, opened.dtype, chunk=chunk, filters=codec.pixels
         )
-    digest = _digest(opened.dtype, shape)
+    digest = begin_hash(opened.dtype, shape)
     in_order = c == 1 or depth == 1
     small = np.zeros((1, 1), np.uint8)
     for z in range(depth):
@@ -340,9 +339,9 @@ def load_thumbnail(group: Any) -> Plane | None:
 
 def mask_hash(mask: Mask) -> str:
     """Fingerprint of a mask: `core.image.content_hash` of its array, made plane by plane."""
-    digest = _digest(np.dtype(np.uint8), mask.shape)
+    digest = begin_hash(np.dtype(np.uint8), mask.shape)
     for plane in _planes(mask):
-        digest.update(_bytes(plane))
+        digest.update(hashed_bytes(plane))
     return f"sha256:{digest.hexdigest()}"
 
 
@@ -400,19 +399,9 @@ def _planes(mask: Mask) -> Iterator[Plane]:
         yield mask.plane(z) if z in painted else empty
 
 
-def _digest(dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> Any:
-    """A hash that has taken in what `core.image.content_hash` puts before the voxels."""
-    return hashlib.sha256(f"{dtype.str.lstrip('<>|=')}{shape}".encode())
-
-
 def _take_in(digest: Any, values: NDArray[np.generic], check: Callable[[], None]) -> None:
     """Add a plane ``(Y, X)`` to a hash, some rows at a time."""
     rows = max(1, PIECE_BYTES // max(1, values.shape[1] * values.itemsize))
     for top in range(0, values.shape[0], rows):
-        digest.update(_bytes(values[top : top + rows]))
+        digest.update(hashed_bytes(values[top : top + rows]))
         check()
-
-
-def _bytes(values: NDArray[np.generic]) -> memoryview:
-    little = values.astype(values.dtype.newbyteorder("<"), copy=False)
-    return np.ascontiguousarray(little).data

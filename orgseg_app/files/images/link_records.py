@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from orgseg_app import paths
+from orgseg_app.files.atomic import replace_unsynced
 from orgseg_app.files.images.content import Content, Stamp
 
 FOLDER = "links"
@@ -95,12 +96,7 @@ class LinkRecords:
                 }
                 for sha256, record in list(records.items())[-MOST_RECORDS:]
             }
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            draft = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
-            draft.write_text(
-                json.dumps({"version": 1, "files": entries}, ensure_ascii=True), encoding="ascii"
-            )
-            os.replace(draft, self.path)
+            replace_unsynced(self.path, json.dumps({"version": 1, "files": entries}).encode())
 
     def _loaded(self) -> dict[str, Record]:
         if self._records is None:

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from orgseg_app import paths
+from orgseg_app.files.atomic import replace_unsynced
 from orgseg_app.files.store.system_lock import lock_alone
 
 MAX_FILES = 1000
@@ -163,15 +164,7 @@ def _write(entries: dict[str, Any]) -> None:
     It is not pushed to the disk: after a power cut it may be damaged, that is empty, and all it
     costs is a second look at some files.
     """
-    path = list_path()
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_bytes(json.dumps({"version": _VERSION, "files": entries}).encode())
-        os.replace(draft, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            draft.unlink()
-        raise
+    replace_unsynced(list_path(), json.dumps({"version": _VERSION, "files": entries}).encode())
 
 
 @contextlib.contextmanager

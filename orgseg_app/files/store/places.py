@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath, PureWindowsPath
 
 from orgseg_app import paths
+from orgseg_app.files.atomic import shortened
 
-_LONGEST_NAME = 230
+_LONGEST_NAME = 230  # SQLite adds to it, and 255 bytes is the limit
 JOURNAL = "-journal"
 
 _REMOTE_KINDS = re.compile(
@@ -96,10 +97,7 @@ def journal_path(project: Path, project_uuid: str) -> Path:
     """
     resolved = Path(os.path.realpath(project))
     if not is_remote(resolved):
-        name = resolved.name
-        if len(os.fsencode(name)) > _LONGEST_NAME:  # SQLite adds to it, and 255 bytes is the limit
-            name = f"{name[:32]}~{hashlib.sha256(os.fsencode(name)).hexdigest()[:12]}"
-        return resolved.with_name(name + JOURNAL)
+        return resolved.with_name(shortened(resolved.name, _LONGEST_NAME) + JOURNAL)
     folder = os.path.normcase(os.fspath(resolved)).encode("utf-8", "surrogateescape")
     place = hashlib.sha256(folder).hexdigest()[:16]
     identity = re.sub(r"[^0-9A-Za-z]", "", project_uuid)[:32]

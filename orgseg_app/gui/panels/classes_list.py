@@ -28,7 +28,6 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QListView,
-    QStyle,
     QStyleOptionViewItem,
     QWidget,
 )
@@ -38,7 +37,7 @@ from orgseg_app.gui import theme
 from orgseg_app.gui.panels.images_list import percent
 from orgseg_app.gui.panels.name_delegate import Index, NameDelegate
 from orgseg_app.gui.session import Session
-from orgseg_app.gui.widgets import edit_name, focus_ring, plain_tip
+from orgseg_app.gui.widgets import edit_name, plain_tip, row_ground
 
 ROW_HEIGHT = 32
 
@@ -146,17 +145,10 @@ class ClassDelegate(NameDelegate):
             return
         now = theme.current()
         area: QRect = option.rect  # type: ignore[attr-defined]
-        state = option.state  # type: ignore[attr-defined]
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         ground = QRectF(area.adjusted(0, 1, 0, -1))
-        is_selected = bool(state & QStyle.StateFlag.State_Selected)
-        if is_selected or state & QStyle.StateFlag.State_MouseOver:
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(now.selected if is_selected else now.hover))
-            painter.drawRoundedRect(ground, 6, 6)
-        if state & QStyle.StateFlag.State_HasFocus:
-            focus_ring(painter, ground)
+        is_selected = row_ground(painter, option, ground)
         flags = Qt.AlignmentFlag.AlignVCenter
         painter.setFont(theme.font(theme.CAPTION_PX))
         painter.setPen(QColor(now.secondary))

@@ -23,14 +23,14 @@ from PySide6.QtCore import (
     QTimer,
 )
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPen, QPixmap
-from PySide6.QtWidgets import QStyle, QStyleOptionViewItem
+from PySide6.QtWidgets import QStyleOptionViewItem
 
 from orgseg_app.core.project import ProjectImage
 from orgseg_app.gui import icons, theme
 from orgseg_app.gui.panels.name_delegate import Index, NameDelegate
 from orgseg_app.gui.pictures import byte_pixmap
 from orgseg_app.gui.session import Session
-from orgseg_app.gui.widgets import THIN_SPACE, draw_rounded, focus_ring, plain_tip
+from orgseg_app.gui.widgets import THIN_SPACE, draw_rounded, plain_tip, row_ground
 
 LOG = logging.getLogger(__name__)
 
@@ -242,19 +242,11 @@ class ImageDelegate(NameDelegate):
         image: ProjectImage | None = index.data(IMAGE_ROLE)
         if image is None:
             return
-        now = theme.current()
         area: QRect = option.rect  # type: ignore[attr-defined]
-        state = option.state  # type: ignore[attr-defined]
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         ground = QRectF(area.adjusted(4, 1, -4, -1))
-        is_selected = bool(state & QStyle.StateFlag.State_Selected)
-        if is_selected or state & QStyle.StateFlag.State_MouseOver:
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(now.selected if is_selected else now.hover))
-            painter.drawRoundedRect(ground, 6, 6)
-        if state & QStyle.StateFlag.State_HasFocus:
-            focus_ring(painter, ground)
+        is_selected = row_ground(painter, option, ground)
         away = LINK_WORDS.get(index.data(LINK_ROLE), "")
         self._paint_thumbnail(painter, area, index.data(THUMBNAIL_ROLE), bool(away))
         left, width = area.left() + 60, area.width() - 60 - 12

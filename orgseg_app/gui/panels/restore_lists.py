@@ -20,11 +20,11 @@ from PySide6.QtCore import (
     Signal,
 )
 from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QMouseEvent, QPainter
-from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from PySide6.QtWidgets import QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from orgseg_app.gui import icons, theme
 from orgseg_app.gui.panels.restore_preview import signed
-from orgseg_app.gui.widgets import THIN_SPACE, focus_ring, plain_tip
+from orgseg_app.gui.widgets import THIN_SPACE, plain_tip, row_ground
 
 if TYPE_CHECKING:
     from orgseg_app.core.classes import ClassInfo
@@ -330,17 +330,10 @@ class TwoLines(QStyledItemDelegate):
         """Ground, mark, words."""
         now = theme.current()
         area: QRect = option.rect  # type: ignore[attr-defined]
-        state = option.state  # type: ignore[attr-defined]
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         ground = QRectF(area.adjusted(4, 1, -4, -1))
-        is_selected = bool(state & QStyle.StateFlag.State_Selected)
-        if is_selected or state & QStyle.StateFlag.State_MouseOver:
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(now.selected if is_selected else now.hover))
-            painter.drawRoundedRect(ground, 6, 6)
-        if state & QStyle.StateFlag.State_HasFocus:
-            focus_ring(painter, ground)
+        is_selected = row_ground(painter, option, ground)
         left = area.left() + 14
         check = index.data(Qt.ItemDataRole.CheckStateRole)
         can_check = bool(index.flags() & Qt.ItemFlag.ItemIsUserCheckable)

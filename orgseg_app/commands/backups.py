@@ -19,7 +19,7 @@ from orgseg_app.commands.console import (
 from orgseg_app.commands.project import existing_project, project_path
 
 if TYPE_CHECKING:
-    from orgseg_app.core.edits import Change
+    from orgseg_app.core.edits.change import Change
     from orgseg_app.files.backups.backup import Backup
     from orgseg_app.files.backups.restore import Restoration
     from orgseg_app.files.backups.verify import Report

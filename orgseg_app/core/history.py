@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from orgseg_app.core.edits import Change
+from orgseg_app.core.edits.change import Change
 from orgseg_app.core.mask import Box
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from orgseg_app.core.edits import EMPTY_BOX, Change
+from orgseg_app.core.edits.change import EMPTY_BOX, Change
 from orgseg_app.core.mask import BLOCK, BlockIndex, Box, Mask, Plane
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from orgseg_app.core.edits import Change
+from orgseg_app.core.edits.change import Change
 from orgseg_app.core.history import History, Mark, Step
 from orgseg_app.core.mask import Mask
 from orgseg_app.core.project import Project

@@ -12,7 +12,7 @@ from orgseg_app.core.classes import (
     next_class_id,
     palette_colour,
 )
-from orgseg_app.core.edits import MergeClass
+from orgseg_app.core.edits.whole import MergeClass
 from orgseg_app.core.mask import Mask
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QFileDialog
 
 from orgseg_app.core.classes import BACKGROUND, default_classes
-from orgseg_app.core.edits import ClearMask, ReplaceMask
+from orgseg_app.core.edits.whole import ClearMask, ReplaceMask
 from orgseg_app.gui.actions import ACTIONS
-from orgseg_app.gui.canvas.options import TOOLS
+from orgseg_app.gui.canvas.tools.registry import TOOLS
 from orgseg_app.gui.compacting import Compacting
 from orgseg_app.gui.exporting import Exporting
 from orgseg_app.gui.going_back import GoingBack

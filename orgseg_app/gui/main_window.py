@@ -25,7 +25,8 @@ from orgseg_app.gui import drops, icons, theme
 from orgseg_app.gui.actions import ACTIONS, build_actions
 from orgseg_app.gui.backing_up import BackingUp
 from orgseg_app.gui.banners import Banners, whose
-from orgseg_app.gui.canvas.options import TOOLS, DisplayOptions, ToolOptions
+from orgseg_app.gui.canvas.options import DisplayOptions, ToolOptions
+from orgseg_app.gui.canvas.tools.registry import TOOLS
 from orgseg_app.gui.commands import Commands
 from orgseg_app.gui.panels.banner import Banner
 from orgseg_app.gui.panels.message_bar import MessageBar

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from orgseg_app.core.edits import Change, Edit, MakeAgain, Recorder
+from orgseg_app.core.edits.change import Change
+from orgseg_app.core.edits.recorder import Edit, Recorder
+from orgseg_app.core.edits.whole import MakeAgain
 from orgseg_app.core.history import Mark
 from orgseg_app.core.mask import Mask
 from orgseg_app.core.ready import ReadyChange

@@ -19,7 +19,8 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from orgseg_app.core.classes import BACKGROUND, ClassInfo
-from orgseg_app.core.edits import Change, Edit, Recorder
+from orgseg_app.core.edits.change import Change
+from orgseg_app.core.edits.recorder import Edit, Recorder
 from orgseg_app.core.history import History
 from orgseg_app.core.mask import Box, Mask
 from orgseg_app.core.project import Project, ProjectImage

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject
 
-from orgseg_app.core.edits import ReplaceMask
+from orgseg_app.core.edits.whole import ReplaceMask
 
 if TYPE_CHECKING:
     from orgseg_app.gui.main_window import MainWindow

@@ -81,7 +81,7 @@ def discs(side: int) -> np.ndarray[Any, Any]:
 
 def stroke(rng: np.random.Generator, side: int) -> Any:
     """A brush stroke somewhere, as a hand draws it: it turns, but not at once."""
-    from orgseg_app.core.edits import PaintStroke
+    from orgseg_app.core.edits.strokes import PaintStroke
 
     turns = np.cumsum(rng.normal(0, 0.3, STROKE_POINTS)) + rng.uniform(0, 2 * np.pi)
     steps = 8 * np.stack([np.sin(turns), np.cos(turns)], 1)
@@ -92,7 +92,7 @@ def stroke(rng: np.random.Generator, side: int) -> Any:
 
 def paint(file: Any, image_id: str, rng: np.random.Generator) -> Any:
     """Draw a stroke in an image's mask; a recorder that has still to be asked for the change."""
-    from orgseg_app.core.edits import Recorder
+    from orgseg_app.core.edits.recorder import Recorder
 
     mask = file.mask(image_id)
     recorder = Recorder(image_id, mask)

@@ -10,20 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orgseg_app.core import brush
-from orgseg_app.core.edits import (
-    Change,
-    ClearMask,
-    Edit,
-    FloodFill,
-    MergeClass,
-    PaintPolygon,
-    PaintStroke,
-    Recorder,
-    ReplaceMask,
-)
+from orgseg_app.core.edits.change import Change
+from orgseg_app.core.edits.outlines import PaintPolygon
+from orgseg_app.core.edits.recorder import Edit, Recorder
+from orgseg_app.core.edits.regions import FloodFill
+from orgseg_app.core.edits.strokes import PaintStroke
+from orgseg_app.core.edits.whole import ClearMask, MergeClass, ReplaceMask
 from orgseg_app.core.history import History
 from orgseg_app.core.mask import Box, Mask
+from orgseg_app.core.painting import brush
 
 SHAPE = (2, 280, 300)
 places = st.tuples(st.floats(-20, 300), st.floats(-20, 320))

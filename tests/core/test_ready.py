@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from orgseg_app.core.edits import Recorder
+from orgseg_app.core.edits.recorder import Recorder
 from orgseg_app.core.mask import Mask
 from orgseg_app.core.ready import ready_change
 

@@ -18,7 +18,7 @@ from PySide6.QtGui import QKeySequence
 from PySide6.QtTest import QTest
 
 from orgseg_app.core.classes import UNLABELLED
-from orgseg_app.core.edits import ReplaceMask
+from orgseg_app.core.edits.whole import ReplaceMask
 from orgseg_app.core.image import open_array
 from orgseg_app.files import atomic
 from orgseg_app.files.images.intake import NewImage

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from orgseg_app.core.classes import default_classes
-from orgseg_app.core.edits import PaintStroke
+from orgseg_app.core.edits.strokes import PaintStroke
 from orgseg_app.files.backups import damage, spot_check
 from orgseg_app.files.backups.backing_up import make_backup
 from orgseg_app.files.backups.restore import apply_edit

@@ -12,7 +12,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from orgseg_app import settings
-from orgseg_app.core.edits import PaintStroke
+from orgseg_app.core.edits.strokes import PaintStroke
 from orgseg_app.files.backups import backing_up as making
 from orgseg_app.files.backups import backup
 from orgseg_app.files.project_file import ProjectFile

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QApplication, QLineEdit, QMenu, QMessageBox, QPush
 from pytestqt.qtbot import QtBot
 
 from orgseg_app.core.classes import PALETTE
-from orgseg_app.core.edits import ReplaceMask
+from orgseg_app.core.edits.whole import ReplaceMask
 from orgseg_app.gui import theme
 from orgseg_app.gui.panels.classes_list import ROW_HEIGHT, SHARE_ROLE, swatch_rect
 from orgseg_app.gui.panels.classes_panel import ROWS_SHOWN, ClassesPanel

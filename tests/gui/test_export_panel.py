@@ -13,7 +13,7 @@ from PySide6.QtGui import QDesktopServices, QDropEvent
 from pytestqt.qtbot import QtBot
 
 from orgseg_app.core.classes import default_classes
-from orgseg_app.core.edits import ReplaceMask
+from orgseg_app.core.edits.whole import ReplaceMask
 from orgseg_app.files.export import MASK_FORMATS
 from orgseg_app.files.png import encode_png
 from orgseg_app.files.project_export import export_masks

@@ -12,7 +12,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from orgseg_app.core.edits import PaintStroke
+from orgseg_app.core.edits.strokes import PaintStroke
 from orgseg_app.core.history import History
 from orgseg_app.gui import going_back
 from orgseg_app.gui.main_window import MainWindow

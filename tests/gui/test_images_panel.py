@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QApplication, QLineEdit, QMenu, QMessageBox, QPush
 from pytestqt.qtbot import QtBot
 
 from orgseg_app.core.classes import default_classes
-from orgseg_app.core.edits import ReplaceMask
+from orgseg_app.core.edits.whole import ReplaceMask
 from orgseg_app.core.project import ProjectImage
 from orgseg_app.gui import theme
 from orgseg_app.gui.panels.images_list import (

@@ -15,7 +15,8 @@ from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from orgseg_app import settings
-from orgseg_app.core.edits import ClearMask, PaintStroke
+from orgseg_app.core.edits.strokes import PaintStroke
+from orgseg_app.core.edits.whole import ClearMask
 from orgseg_app.files.backups import backup, differences, restore
 from orgseg_app.files.project_file import NewImage, ProjectFile
 from orgseg_app.gui.main_window import MainWindow

@@ -326,7 +326,7 @@ def test_volumes_have_a_plane_slider(tmp_path: Path, qtbot: QtBot) -> None:
 
 def test_paint_that_changed_is_said(view: ResultsView, world: World, qtbot: QtBot) -> None:
     loaded(view, qtbot)
-    from orgseg_app.core.edits import MergeClass
+    from orgseg_app.core.edits.whole import MergeClass
 
     image_id = next(iter(view.results.images))
     world.session.apply(MergeClass(2), image_id)

@@ -12,7 +12,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from orgseg_app.core.classes import ClassInfo
-from orgseg_app.core.edits import PaintStroke
+from orgseg_app.core.edits.strokes import PaintStroke
 from orgseg_app.files.errors import ProjectError
 from orgseg_app.files.project_file import ProjectFile
 from orgseg_app.files.store.journal import Journal

@@ -12,7 +12,7 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QComboBox, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
-from orgseg_app.core.edits import MergeClass
+from orgseg_app.core.edits.whole import MergeClass
 from orgseg_app.gui.panels.preset_cards import preset_title
 from orgseg_app.gui.panels.recipe_fields import IntField, NumberField, PartsField
 from orgseg_app.gui.panels.recipe_form import BASIC, RecipeForm

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orgseg_app.core.classes import ClassInfo, check_classes
-from orgseg_app.core.edits import Change, Edit, Recorder
+from orgseg_app.core.edits.change import Change
+from orgseg_app.core.edits.recorder import Edit, Recorder
 from orgseg_app.core.mask import BLOCK, BlockIndex, Mask
 from orgseg_app.core.project import Project
 from orgseg_app.core.ready import ReadyChange, ready_change

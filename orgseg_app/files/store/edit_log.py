@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 
-from orgseg_app.core.edits import Change
+from orgseg_app.core.edits.change import Change
 from orgseg_app.core.history import History, Mark, Step
 from orgseg_app.core.mask import Mask
 from orgseg_app.files.errors import FileError, ProjectError

@@ -25,7 +25,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from orgseg_app.core.edits import Change
+from orgseg_app.core.edits.change import Change
 from orgseg_app.files.errors import FileError
 from orgseg_app.files.store.header import Header
 from orgseg_app.files.store.journal_rows import (

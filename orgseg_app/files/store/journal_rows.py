@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from orgseg_app.core.edits import Change
+from orgseg_app.core.edits.change import Change
 from orgseg_app.core.history import Step
 from orgseg_app.core.mask import Box
 from orgseg_app.files.errors import FileError

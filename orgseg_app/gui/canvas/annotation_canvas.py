@@ -24,15 +24,11 @@ from orgseg_app.gui.canvas.decorations import Minimap, draw_scale_bar
 from orgseg_app.gui.canvas.options import DisplayOptions, ToolOptions
 from orgseg_app.gui.canvas.plane_view import PlaneView, ViewState
 from orgseg_app.gui.canvas.rendering import auto_levels, class_colours, value_range
-from orgseg_app.gui.canvas.tools import (
-    TOOL_CLASSES,
-    BrushTool,
-    PanTool,
-    Tool,
-    footprint_box,
-    footprint_outline,
-    two_tone,
-)
+from orgseg_app.gui.canvas.tools.footprint import footprint_box, footprint_outline, two_tone
+from orgseg_app.gui.canvas.tools.pointing import PanTool
+from orgseg_app.gui.canvas.tools.registry import TOOL_CLASSES
+from orgseg_app.gui.canvas.tools.strokes import BrushTool
+from orgseg_app.gui.canvas.tools.tool import Tool
 from orgseg_app.gui.overview import Overview, overview_of
 
 if TYPE_CHECKING:
@@ -71,7 +67,7 @@ class AnnotationCanvas(PlaneView):
         self.session = session
         self.tools = tools
         self.display = display
-        self._tools: dict[str, Tool] = {kind.name: kind(self) for kind in TOOL_CLASSES}  # type: ignore[misc]
+        self._tools: dict[str, Tool] = {kind.name: kind(self) for kind in TOOL_CLASSES}
         self._tool = self._tools[tools.tool]
         self._pointer: tuple[float, float] | None = None
         self._pressed = False
@@ -465,7 +461,7 @@ class AnnotationCanvas(PlaneView):
         self._minimap.draw(painter, self)
 
     def _draw_footprint(self, painter: QPainter, y: float, x: float) -> None:
-        from orgseg_app.core.brush import snapped
+        from orgseg_app.core.painting.brush import snapped
 
         size = self.tools.brush_size if isinstance(self._tool, BrushTool) else 1
         square = self.tools.square

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from orgseg_app.core.brush import MAX_SIZE
-
-TOOLS = ("pan", "brush", "eraser", "polygon", "fill", "picker")
+from orgseg_app.gui.canvas.tool_settings import TOOL_SETTINGS, Value
+from orgseg_app.gui.canvas.tools.registry import TOOLS
 
 
 class ToolOptions(QObject):
-    """Which tool is in the hand, and how it is set.
+    """Which tool is in the hand, and how the tools are set.
+
+    Attributes
+    ----------
+    tool
+        Name of the tool in the hand, one of `tools.registry.TOOLS`.
 
     Signals
     -------
@@ -24,19 +29,45 @@ class ToolOptions(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.tool = "brush"
-        self.brush_size = 24
-        self.square = False
-        self.protect = False
+        self._values: dict[str, Value] = {s.name: s.default for s in TOOL_SETTINGS.values()}
 
     def set_tool(self, tool: str) -> None:
         """Take a tool in the hand."""
         if tool not in TOOLS:
             raise ValueError(f"There is no tool {tool!r}.")
-        self._set("tool", tool)
+        if tool != self.tool:
+            self.tool = tool
+            self.changed.emit()
+
+    def value(self, name: str) -> Any:
+        """A setting by its name in `tool_settings.TOOL_SETTINGS`."""
+        return self._values[name]
+
+    def set_value(self, name: str, value: Value) -> None:
+        """Set it; numbers are clamped to what is possible."""
+        value = TOOL_SETTINGS[name].clean(value)
+        if self._values[name] != value:
+            self._values[name] = value
+            self.changed.emit()
+
+    @property
+    def brush_size(self) -> int:
+        """Diameter in voxels."""
+        return int(self._values["brush_size"])
+
+    @property
+    def square(self) -> bool:
+        """Square footprint instead of a round one."""
+        return self._values["footprint"] == "square"
+
+    @property
+    def protect(self) -> bool:
+        """Paint only over unlabelled voxels."""
+        return bool(self._values["protect"])
 
     def set_brush_size(self, size: int) -> None:
         """Diameter in voxels, clamped to what the brush can do."""
-        self._set("brush_size", max(1, min(MAX_SIZE, int(size))))
+        self.set_value("brush_size", size)
 
     def grow_brush(self, steps: int) -> None:
         """About a tenth larger or smaller a step, at least one voxel."""
@@ -47,16 +78,11 @@ class ToolOptions(QObject):
 
     def set_square(self, square: bool) -> None:
         """Square footprint instead of a round one."""
-        self._set("square", bool(square))
+        self.set_value("footprint", "square" if square else "round")
 
     def set_protect(self, protect: bool) -> None:
         """Paint only over unlabelled voxels."""
-        self._set("protect", bool(protect))
-
-    def _set(self, name: str, value: object) -> None:
-        if getattr(self, name) != value:
-            setattr(self, name, value)
-            self.changed.emit()
+        self.set_value("protect", protect)
 
 
 class DisplayOptions(QObject):

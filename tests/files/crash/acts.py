@@ -15,7 +15,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from orgseg_app.core.edits import Recorder
+from orgseg_app.core.edits.recorder import Recorder
 from orgseg_app.core.image import open_array
 from orgseg_app.core.project import ProjectImage
 from orgseg_app.files import atomic

@@ -16,16 +16,11 @@ from typing import Any
 import numpy as np
 
 from orgseg_app.core.classes import ClassInfo, background
-from orgseg_app.core.edits import (
-    ClearMask,
-    Edit,
-    FloodFill,
-    MergeClass,
-    PaintPolygon,
-    PaintStroke,
-    Recorder,
-    ReplaceMask,
-)
+from orgseg_app.core.edits.outlines import PaintPolygon
+from orgseg_app.core.edits.recorder import Edit, Recorder
+from orgseg_app.core.edits.regions import FloodFill
+from orgseg_app.core.edits.strokes import PaintStroke
+from orgseg_app.core.edits.whole import ClearMask, MergeClass, ReplaceMask
 from orgseg_app.core.image import open_array
 from orgseg_app.core.mask import Box, Mask
 from orgseg_app.files.project_file import NewImage

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from orgseg_app.core.classes import ClassInfo
-from orgseg_app.core.edits import Recorder
+from orgseg_app.core.edits.recorder import Recorder
 from orgseg_app.files.errors import FileError
 from orgseg_app.files.project_file import ProjectFile
 from orgseg_app.files.safety import gate, known_files

@@ -1,0 +1,129 @@
+"""Edits of a whole plane, a whole class or a whole mask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orgseg_app.core.classes import UNLABELLED
+from orgseg_app.core.edits.change import Change
+from orgseg_app.core.edits.recorder import Recorder
+from orgseg_app.core.mask import BLOCK, Mask
+
+
+@dataclass(frozen=True)
+class ReplaceMask:
+    """The whole mask replaced, as when an import or a prediction is accepted.
+
+    Attributes
+    ----------
+    values
+        ``(Z, Y, X)`` class ids.
+    only_unlabelled
+        Leave what a person has painted, and fill in the rest.
+    """
+
+    values: NDArray[np.uint8]
+    name: str = "accept prediction"
+    only_unlabelled: bool = False
+
+    @property
+    def title(self) -> str:
+        """What is being done."""
+        return self.name
+
+    def apply(self, recorder: Recorder) -> None:
+        """Write every plane that differs."""
+        if self.values.shape != recorder.mask.shape:
+            raise ValueError(
+                f"The mask of this image is {recorder.mask.shape}, not {self.values.shape}."
+            )
+        for z, new in enumerate(self.values):
+            old = recorder.mask.plane(z)
+            plane = np.where(old == UNLABELLED, new, old) if self.only_unlabelled else new
+            for y0, x0 in _differing_blocks(old, plane):
+                recorder.put(z, y0, x0, plane[y0 : y0 + BLOCK, x0 : x0 + BLOCK])
+
+
+@dataclass(frozen=True)
+class ClearMask:
+    """One plane made unlabelled, wholly or one class of it."""
+
+    z: int
+    class_id: int | None = None
+
+    @property
+    def title(self) -> str:
+        """Clear."""
+        return "clear"
+
+    def apply(self, recorder: Recorder) -> None:
+        """Erase."""
+        for index in recorder.mask.block_indices():
+            if index[0] != self.z:
+                continue
+            block = recorder.mask.block(index)
+            if block is not None:
+                where = block > 0 if self.class_id is None else block == self.class_id
+                if where.any():
+                    y0, x0 = index[1] * BLOCK, index[2] * BLOCK
+                    recorder.paint(self.z, y0, x0, where, UNLABELLED)
+
+
+@dataclass(frozen=True)
+class MergeClass:
+    """Every voxel of one class turned into another (0: unlabelled), as when a class is deleted."""
+
+    class_id: int
+    into: int = UNLABELLED
+
+    @property
+    def title(self) -> str:
+        """Merge."""
+        return "merge class"
+
+    def apply(self, recorder: Recorder) -> None:
+        """Rewrite the blocks that hold the class."""
+        for index in recorder.mask.block_indices():
+            block = recorder.mask.block(index)
+            if block is not None:
+                where = block == self.class_id
+                if where.any():
+                    z, by, bx = index
+                    recorder.paint(z, by * BLOCK, bx * BLOCK, where, self.into)
+
+
+@dataclass(frozen=True)
+class MakeAgain:
+    """A change made once more on whatever is there now, as when set-aside strokes come back."""
+
+    change: Change
+
+    @property
+    def title(self) -> str:
+        """As of the change."""
+        return self.change.title
+
+    def apply(self, recorder: Recorder) -> None:
+        """Write what the change made, block by block."""
+        scratch = Mask(recorder.mask.shape)
+        for index, _ in self.change.blocks:
+            block = recorder.mask.block(index)
+            scratch.replace_block(index, None if block is None else block.copy())
+        self.change.redo(scratch)
+        for index, _ in self.change.blocks:
+            block = scratch.block(index)
+            if block is not None:
+                z, by, bx = index
+                recorder.put(z, by * BLOCK, bx * BLOCK, block)
+
+
+def _differing_blocks(old: NDArray[np.uint8], new: NDArray[np.uint8]) -> Iterable[tuple[int, int]]:
+    for y0 in range(0, old.shape[0], BLOCK):
+        for x0 in range(0, old.shape[1], BLOCK):
+            part = (slice(y0, y0 + BLOCK), slice(x0, x0 + BLOCK))
+            if not np.array_equal(old[part], new[part]):
+                yield y0, x0

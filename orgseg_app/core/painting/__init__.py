@@ -1,0 +1,1 @@
+"""Where a hand or a rule paints: footprints, outlines, regions. Arrays in, arrays out."""

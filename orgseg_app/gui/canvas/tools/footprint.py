@@ -1,0 +1,58 @@
+"""What a tool shows of what it is about to do."""
+
+from __future__ import annotations
+
+import math
+
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
+
+from orgseg_app.core.mask import Box
+from orgseg_app.core.painting import brush
+
+
+def two_tone(painter: QPainter, draw: object, width: float = 1.2) -> None:
+    """Draw twice, dark and wide below light and thin: seen on any picture."""
+    assert callable(draw)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    for colour, pen_width in (("#B0000000", width + 1.6), ("#FFFFFF", width)):
+        pen = QPen(QColor(colour), pen_width)
+        pen.setCosmetic(True)
+        painter.setPen(pen)
+        draw()
+
+
+def footprint_box(y: float, x: float, size: int) -> Box:
+    """Voxels a footprint could touch, with a margin."""
+    reach = size / 2 + 2
+    return Box(
+        0,
+        math.floor(y - reach),
+        math.floor(x - reach),
+        1,
+        math.ceil(y + reach),
+        math.ceil(x + reach),
+    )
+
+
+def footprint_outline(size: int, *, square: bool) -> list[QPolygonF]:
+    """The exact edge of a footprint around (0, 0), along voxel borders, in voxels (x, y)."""
+    import cv2
+    import numpy as np
+
+    centre = 0.5 if size % 2 else 0.0
+    y0, x0, where = brush.swept((centre, centre), (centre, centre), size, square=square)
+    big = where.astype(np.uint8).repeat(2, axis=0).repeat(2, axis=1)
+    big = np.pad(big, 1)
+    found, _ = cv2.findContours(big, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    outlines = []
+    for contour in found:
+        corners = []
+        for px, py in contour[:, 0]:
+            # doubled and padded coordinates snap to the border of the voxel they lie in
+            vx = x0 + (px - 1) // 2 + ((px - 1) % 2)
+            vy = y0 + (py - 1) // 2 + ((py - 1) % 2)
+            corners.append(QPointF(float(vx) - centre, float(vy) - centre))
+        corners.append(corners[0])
+        outlines.append(QPolygonF(corners))
+    return outlines

@@ -1,8 +1,8 @@
 """Every call that can fail does fail, one after the other; and disks that are full.
 
 The story makes some 560 calls that change files and more that read, and each is let fail in five
-ways: that takes a quarter of an hour. Here, of each way, `CALLS` take their turn, evenly spread and
-others for each; all of them do with::
+ways: that takes some six minutes. `CALLS` of each way take their turn, evenly spread and others for
+each; all of them, as in CI, with::
 
     ORGSEG_ALL_CALLS=1 python3 -m tests tests/files/crash/test_failing_calls.py -s
 """

@@ -42,6 +42,9 @@ class OpenedImage:
         z → array ``(C, Y, X)``.
     notes
         Sentences for the user about what the reader had to do.
+    read_part
+        (z, y0, x0, y1, x1) → array ``(C, y1 - y0, x1 - x0)`` within the plane; None where this
+        would not be cheaper than the whole plane.
     """
 
     name: str
@@ -53,6 +56,9 @@ class OpenedImage:
     pixel_size_um: tuple[float, float, float] | None
     read_plane: Callable[[int], Pixels]
     notes: tuple[str, ...] = field(default=())
+    read_part: Callable[[int, int, int, int, int], Pixels | None] = field(
+        default=lambda z, y0, x0, y1, x1: None
+    )
 
     def read(self) -> Pixels:
         """All voxels, ``(C, Z, Y, X)``."""

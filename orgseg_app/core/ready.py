@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from orgseg_app.core.edits.change import EMPTY_BOX, Change
+from orgseg_app.core.edits.recorder import Edit, Recorder
 from orgseg_app.core.mask import BLOCK, BlockIndex, Box, Mask, Plane
 
 
@@ -71,6 +72,31 @@ def ready_change(
     if not after:
         return None
     return ReadyChange(Change(image_id, "mask", title, box, tuple(packed)), before, after)
+
+
+def worked_out(image_id: str, mask: Mask, edit: Edit) -> ReadyChange | None:
+    """What an edit makes of a mask; None where it changes nothing.
+
+    The mask may be painted on in another thread meanwhile, as long as no block comes or goes: what
+    the change was worked out from are the copies it is compared with in the end. So a stroke made
+    in between is never painted over unseen.
+    """
+    then = Mask(mask.shape)
+    for index in mask.block_indices():
+        block = mask.block(index)
+        then.replace_block(index, None if block is None else block.copy())
+    then.dirty.clear()
+    recorder = Recorder(image_id, then)
+    edit.apply(recorder)
+    change = recorder.finish(edit.title)
+    if change is None:
+        return None
+    after = {index: block for index in then.dirty if (block := then.block(index)) is not None}
+    earlier = Mask(mask.shape)
+    for index, block in after.items():
+        earlier.replace_block(index, block.copy())
+    change.undo(earlier)
+    return ReadyChange(change, {index: earlier.block(index) for index in after}, after)
 
 
 def _packed(old: Plane | None, new: Plane) -> bytes:

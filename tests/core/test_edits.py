@@ -11,16 +11,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orgseg_app.core.edits.change import Change
-from orgseg_app.core.edits.outlines import PaintPolygon
+from orgseg_app.core.edits.components import ChangeComponent, CutComponent
+from orgseg_app.core.edits.guided import PaintLivewire
+from orgseg_app.core.edits.morphology import Reshape
+from orgseg_app.core.edits.outlines import PaintEllipse, PaintPolygon, PaintRectangle
 from orgseg_app.core.edits.recorder import Edit, Recorder
-from orgseg_app.core.edits.regions import FloodFill
-from orgseg_app.core.edits.strokes import PaintStroke
-from orgseg_app.core.edits.whole import ClearMask, MergeClass, ReplaceMask
+from orgseg_app.core.edits.regions import FillHoles, FloodFill, PaintRegion
+from orgseg_app.core.edits.slices import CopyPlane
+from orgseg_app.core.edits.strokes import PaintBall, PaintStroke
+from orgseg_app.core.edits.whole import ClearMask, InvertPlane, MergeClass, PaintRest, ReplaceMask
 from orgseg_app.core.history import History
 from orgseg_app.core.mask import Box, Mask
 from orgseg_app.core.painting import brush
+from orgseg_app.core.painting.limits import OtsuLimit, Voxels
 
 SHAPE = (2, 280, 300)
+NOISE = np.random.default_rng(0).integers(0, 255, SHAPE[1:]).astype(np.uint8)
 places = st.tuples(st.floats(-20, 300), st.floats(-20, 320))
 
 
@@ -33,12 +39,20 @@ def run(edit: Edit, mask: Mask) -> object:
 @st.composite
 def edits(draw: st.DrawFn) -> Edit:
     z, class_id = draw(st.integers(0, 1)), draw(st.integers(0, 4))
-    kind = draw(st.integers(0, 5))
+    kind = draw(st.integers(0, 15))
     if kind == 0:
         points = tuple(draw(st.lists(places, min_size=1, max_size=4)))
         return PaintStroke(
             z, points, draw(st.integers(1, 60)), class_id, draw(st.booleans()), draw(st.booleans())
         )
+    if kind == 6:
+        points = tuple(draw(st.lists(places, min_size=1, max_size=3)))
+        return PaintBall(z, points, draw(st.integers(1, 60)), class_id, (3, 1, 1))
+    if kind == 7:
+        points = tuple(draw(st.lists(places, min_size=1, max_size=3)))
+        limit = OtsuLimit.at(Voxels.of(NOISE), *points[0], 20)
+        sizes = tuple(draw(st.integers(1, 60)) for _ in points)
+        return PaintStroke(z, points, 20, class_id, limit=limit, sizes=sizes)
     if kind == 1:
         points = tuple(draw(st.lists(places, min_size=1, max_size=5)))
         return PaintPolygon(z, points, class_id, draw(st.booleans()))
@@ -48,6 +62,40 @@ def edits(draw: st.DrawFn) -> Edit:
         return ClearMask(z, draw(st.one_of(st.none(), st.integers(1, 4))))
     if kind == 4:
         return MergeClass(class_id or 1, draw(st.integers(0, 4)))
+    if kind == 8:
+        y0, x0 = draw(st.integers(-20, 290)), draw(st.integers(-20, 310))
+        box = (y0, x0, y0 + draw(st.integers(1, 90)), x0 + draw(st.integers(1, 90)))
+        shape = draw(st.sampled_from([PaintRectangle, PaintEllipse]))
+        return shape(z, box, class_id, draw(st.booleans()))
+    if kind == 9:
+        place = (z, draw(st.integers(0, 279)), draw(st.integers(0, 299)))
+        if draw(st.booleans()):
+            return FillHoles(*place, draw(st.booleans()), draw(st.booleans()))
+        return FloodFill(*place, class_id, in_3d=True)
+    if kind == 10:
+        where = NOISE[:90, :80] > 200
+        pieces = ((z, 200, 190, where), (1 - z, 5, 9, where.T))
+        return PaintRegion(pieces, class_id, draw(st.booleans()))
+    if kind == 11:
+        return draw(st.sampled_from([InvertPlane(z, class_id or 2), PaintRest(z, class_id)]))
+    if kind == 12:
+        return CopyPlane(
+            z, 1 - z, class_id or None, draw(st.booleans()), protect=draw(st.booleans())
+        )
+    if kind == 13:
+        if draw(st.booleans()):
+            return CutComponent(z, tuple(draw(st.lists(places, min_size=1, max_size=3))), z)
+        place = (draw(st.integers(-1, 280)), draw(st.integers(-1, 300)))
+        return ChangeComponent(z, *place, class_id, in_3d=draw(st.booleans()))
+    if kind == 14:
+        points = tuple(draw(st.lists(places, min_size=1, max_size=5)))
+        return PaintLivewire(z, points, class_id, draw(st.booleans()))
+    if kind == 15:
+        operation = draw(st.sampled_from(["grow", "shrink", "smooth"]))
+        scope = draw(st.sampled_from(["object", "class", "plane"]))
+        at = (draw(st.integers(0, 279)), draw(st.integers(0, 299)))
+        radius = draw(st.integers(1, 9))
+        return Reshape(operation, scope, z, *at, radius, draw(st.booleans()))
     values = np.random.default_rng(draw(st.integers(0, 99))).integers(0, 3, SHAPE)
     return ReplaceMask(values.astype(np.uint8), only_unlabelled=draw(st.booleans()))
 

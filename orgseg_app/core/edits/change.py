@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from orgseg_app.core.edits.recoloured import Recoloured
 from orgseg_app.core.mask import BLOCK, BlockIndex, Box, Mask
 
 EMPTY_BOX = Box(0, 0, 0, 0, 0, 0)
@@ -31,18 +32,21 @@ class Change:
         Everything that can look different now.
     blocks
         Index of each altered block and two planes of 256 × 256 class ids, zlib-compressed: before
-        and after where these differ, 0 elsewhere.
+        and after where these differ, 0 elsewhere. `Recoloured` blocks are compressed when they are
+        asked for.
     """
 
     image_id: str
     layer: str
     title: str
     box: Box
-    blocks: tuple[tuple[BlockIndex, bytes], ...]
+    blocks: tuple[tuple[BlockIndex, bytes], ...] | Recoloured
 
     @property
     def size_bytes(self) -> int:
-        """Memory it costs to remember."""
+        """Memory it costs to remember; a guess while that is not known."""
+        if isinstance(self.blocks, Recoloured):
+            return self.blocks.size_bytes
         return sum(len(packed) for _, packed in self.blocks)
 
     def undo(self, mask: Mask) -> None:

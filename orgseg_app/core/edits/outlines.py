@@ -16,11 +16,12 @@ class PaintPolygon:
     points_yx: tuple[tuple[float, float], ...]
     class_id: int
     protect: bool = False
+    name: str = "polygon"
 
     @property
     def title(self) -> str:
-        """Polygon."""
-        return "polygon"
+        """Polygon, or how else it was drawn."""
+        return self.name
 
     def apply(self, recorder: Recorder) -> None:
         """Fill the outline."""
@@ -28,4 +29,56 @@ class PaintPolygon:
         y0, x0, where = shapes.polygon(self.points_yx, (shape[1], shape[2]))
         if where.size:
             allowed = overwritable(self.class_id, self.protect)
+            recorder.paint(self.z, y0, x0, where, self.class_id, allowed)
+
+
+@dataclass(frozen=True)
+class PaintRectangle:
+    """A box of voxels.
+
+    Attributes
+    ----------
+    z
+        Plane.
+    box
+        ``(y0, x0, y1, x1)``, half-open; what lies outside the image is dropped.
+    """
+
+    z: int
+    box: tuple[int, int, int, int]
+    class_id: int
+    protect: bool = False
+
+    @property
+    def title(self) -> str:
+        """Rectangle."""
+        return "rectangle"
+
+    def apply(self, recorder: Recorder) -> None:
+        """Fill the box."""
+        _, height, width = recorder.mask.shape
+        allowed = overwritable(self.class_id, self.protect)
+        for y0, x0, where in shapes.rectangle_rows(self.box, (height, width)):
+            recorder.paint(self.z, y0, x0, where, self.class_id, allowed)
+
+
+@dataclass(frozen=True)
+class PaintEllipse:
+    """The ellipse that touches the sides of a box; fields as of `PaintRectangle`."""
+
+    z: int
+    box: tuple[int, int, int, int]
+    class_id: int
+    protect: bool = False
+
+    @property
+    def title(self) -> str:
+        """Ellipse."""
+        return "ellipse"
+
+    def apply(self, recorder: Recorder) -> None:
+        """Fill the ellipse."""
+        _, height, width = recorder.mask.shape
+        allowed = overwritable(self.class_id, self.protect)
+        for y0, x0, where in shapes.ellipse_rows(self.box, (height, width)):
             recorder.paint(self.z, y0, x0, where, self.class_id, allowed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 from typing import Protocol
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from orgseg_app.core.classes import UNLABELLED
 from orgseg_app.core.edits.change import EMPTY_BOX, Change
+from orgseg_app.core.edits.recoloured import Piece, Recoloured
 from orgseg_app.core.mask import BLOCK, BlockIndex, Box, Mask
 
 
@@ -54,6 +56,7 @@ class Recorder:
         self.mask = mask
         self.box = EMPTY_BOX
         self._before: dict[BlockIndex, NDArray[np.uint8] | None] = {}
+        self._recoloured: Recoloured | None = None
 
     def paint(
         self,
@@ -76,6 +79,26 @@ class Recorder:
             block[...] = values[region]
 
         return self._each(z, y0, x0, values.shape, write)
+
+    def recolour(self, pieces: Iterable[Piece], old: int, new: int) -> None:
+        """Turn one class into another: as `paint`, ten times faster where much of it changes.
+
+        It can be all that is written through a recorder, once.
+
+        Parameters
+        ----------
+        pieces
+            ``(z, y0, x0, where)``, all of class ``old`` where it is true, and none with voxels in
+            a block of another piece.
+        """
+        assert self._recoloured is None
+        assert not self._before
+        listed = list(pieces)
+        self._recoloured = Recoloured(old, new)
+        for z, y0, x0, where in listed:
+            box = Box(z, y0, x0, z + 1, y0 + where.shape[0], x0 + where.shape[1])
+            self.box = self.box.union(box.clipped(self.mask.shape))
+        self._recoloured.write(self.mask, listed)
 
     def _each(
         self,
@@ -101,7 +124,13 @@ class Recorder:
 
     def finish(self, title: str) -> Change | None:
         """The change made since the start, or None when nothing differs."""
+        if self._recoloured is not None:
+            recoloured, self._recoloured = self._recoloured, None
+            if not recoloured:
+                return None
+            return Change(self.image_id, self.layer, title, self.box, recoloured)
         blocks: list[tuple[BlockIndex, bytes]] = []
+        planes = np.empty((2, BLOCK, BLOCK), np.uint8)
         for index, before in sorted(self._before.items()):
             after = self.mask.block(index)
             if after is None:
@@ -109,9 +138,8 @@ class Recorder:
             old = np.zeros_like(after) if before is None else before
             differs = old != after
             if differs.any():
-                planes = np.zeros((2, BLOCK, BLOCK), np.uint8)
-                np.copyto(planes[0], old, where=differs)
-                np.copyto(planes[1], after, where=differs)
+                np.multiply(old, differs, out=planes[0])
+                np.multiply(after, differs, out=planes[1])
                 blocks.append((index, zlib.compress(planes.data, 1)))
         self._before.clear()
         if not blocks:
@@ -120,6 +148,9 @@ class Recorder:
 
     def cancel(self) -> None:
         """Put everything back as it was."""
+        if self._recoloured is not None:
+            self._recoloured.take_back(self.mask)
+            self._recoloured = None
         for index, before in self._before.items():
             self.mask.replace_block(index, before)
         self._before.clear()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from orgseg_app.core.classes import UNLABELLED
+from orgseg_app.core.classes import BACKGROUND, UNLABELLED
 from orgseg_app.core.edits.change import Change
 from orgseg_app.core.edits.recorder import Recorder
 from orgseg_app.core.mask import BLOCK, Mask
@@ -97,6 +97,57 @@ class MergeClass:
 
 
 @dataclass(frozen=True)
+class InvertPlane:
+    """A class and background change places on one plane; what else is there stays."""
+
+    z: int
+    class_id: int
+
+    @property
+    def title(self) -> str:
+        """Invert."""
+        return "invert"
+
+    def apply(self, recorder: Recorder) -> None:
+        """Swap the two in the blocks that hold them."""
+        swapped = np.arange(256, dtype=np.uint8)
+        swapped[[self.class_id, BACKGROUND]] = BACKGROUND, self.class_id
+        for index in recorder.mask.block_indices():
+            block = recorder.mask.block(index)
+            if index[0] == self.z and block is not None:
+                new = swapped[block]
+                if not np.array_equal(new, block):
+                    recorder.put(self.z, index[1] * BLOCK, index[2] * BLOCK, new)
+
+
+@dataclass(frozen=True)
+class PaintRest:
+    """What is unlabelled on a plane gets a class."""
+
+    z: int
+    class_id: int
+    name: str = "rest is background"
+
+    @property
+    def title(self) -> str:
+        """What is being done."""
+        return self.name
+
+    def apply(self, recorder: Recorder) -> None:
+        """Paint, block by block."""
+        mask = recorder.mask
+        _, height, width = mask.shape
+        if self.class_id == UNLABELLED:
+            return
+        for index, inside, _ in mask.overlaps(self.z, 0, 0, height, width):
+            block = mask.block(index)
+            part = np.zeros((BLOCK, BLOCK), np.uint8) if block is None else block
+            where = part[inside] == UNLABELLED
+            if where.any():
+                recorder.paint(self.z, index[1] * BLOCK, index[2] * BLOCK, where, self.class_id)
+
+
+@dataclass(frozen=True)
 class MakeAgain:
     """A change made once more on whatever is there now, as when set-aside strokes come back."""
 
@@ -109,16 +160,37 @@ class MakeAgain:
 
     def apply(self, recorder: Recorder) -> None:
         """Write what the change made, block by block."""
-        scratch = Mask(recorder.mask.shape)
-        for index, _ in self.change.blocks:
-            block = recorder.mask.block(index)
-            scratch.replace_block(index, None if block is None else block.copy())
-        self.change.redo(scratch)
-        for index, _ in self.change.blocks:
-            block = scratch.block(index)
-            if block is not None:
-                z, by, bx = index
-                recorder.put(z, by * BLOCK, bx * BLOCK, block)
+        _write(self.change, self.change.redo, recorder)
+
+
+@dataclass(frozen=True)
+class TakeBack:
+    """What was there before a change put back, as a step of its own."""
+
+    change: Change
+
+    @property
+    def title(self) -> str:
+        """Take back."""
+        return "take back"
+
+    def apply(self, recorder: Recorder) -> None:
+        """Write what was there before, block by block."""
+        _write(self.change, self.change.undo, recorder)
+
+
+def _write(change: Change, write: Callable[[Mask], None], recorder: Recorder) -> None:
+    """Let a change write into copies of its blocks, and put these in place."""
+    scratch = Mask(recorder.mask.shape)
+    for index, _ in change.blocks:
+        block = recorder.mask.block(index)
+        scratch.replace_block(index, None if block is None else block.copy())
+    write(scratch)
+    for index, _ in change.blocks:
+        block = scratch.block(index)
+        if block is not None:
+            z, by, bx = index
+            recorder.put(z, by * BLOCK, bx * BLOCK, block)
 
 
 def _differing_blocks(old: NDArray[np.uint8], new: NDArray[np.uint8]) -> Iterable[tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -52,18 +53,45 @@ def swept(
         raise ValueError(f"The brush size lies between 1 and {MAX_SIZE} voxels, not {size}.")
     (ay, ax), (by, bx) = snapped(start, size), snapped(end, size)
     radius = size / 2
+    if not square:
+        return capsule((ay, ax), (by, bx), radius)
     y0, x0 = math.floor(min(ay, by) - radius), math.floor(min(ax, bx) - radius)
     y1, x1 = math.ceil(max(ay, by) + radius), math.ceil(max(ax, bx) + radius)
     dy = np.arange(y0, y1, dtype=np.float64) + np.float64(0.5 - ay)
     dx = np.arange(x0, x1, dtype=np.float64) + np.float64(0.5 - ax)
-    vy, vx = by - ay, bx - ax
-    if square:
-        low_y, high_y = _reach(dy[:, None], vy, radius)
-        low_x, high_x = _reach(dx[None, :], vx, radius)
-        low = np.maximum(np.maximum(low_y, low_x), 0)
-        return y0, x0, low <= np.minimum(np.minimum(high_y, high_x), 1)
-    left, right = _row_ends(dy, vy, vx, math.sqrt(radius * radius + _TOLERANCE))
+    low_y, high_y = _reach(dy[:, None], by - ay, radius)
+    low_x, high_x = _reach(dx[None, :], bx - ax, radius)
+    low = np.maximum(np.maximum(low_y, low_x), 0)
+    return y0, x0, low <= np.minimum(np.minimum(high_y, high_x), 1)
+
+
+def capsule(start: Point, end: Point, radius: float) -> tuple[int, int, NDArray[np.bool_]]:
+    """Voxels whose centre lies within any ``radius`` of the line between two points as they are.
+
+    Returns
+    -------
+    y0, x0, where
+        As `swept`, which snaps its points and gives a brush of whole voxels.
+    """
+    (ay, ax), (by, bx) = start, end
+    y0, x0 = math.floor(min(ay, by) - radius), math.floor(min(ax, bx) - radius)
+    y1, x1 = math.ceil(max(ay, by) + radius), math.ceil(max(ax, bx) + radius)
+    dy = np.arange(y0, y1, dtype=np.float64) + (0.5 - ay)
+    dx = np.arange(x0, x1, dtype=np.float64) + (0.5 - ax)
+    left, right = _row_ends(dy, by - ay, bx - ax, math.sqrt(radius * radius + _TOLERANCE))
     return y0, x0, (dx >= left[:, None]) & (dx <= right[:, None])
+
+
+def pieces(start: Point, end: Point, longest: float) -> list[tuple[Point, Point]]:
+    """A line cut into equal parts, none longer than ``longest`` voxels.
+
+    >>> pieces((0, 0), (0, 4), 2)
+    [((0.0, 0.0), (0.0, 2.0)), ((0.0, 2.0), (0.0, 4.0))]
+    """
+    count = max(1, math.ceil(math.dist(start, end) / longest))
+    (ay, ax), (by, bx) = start, end
+    stops = [(ay + (by - ay) * i / count, ax + (bx - ax) * i / count) for i in range(count + 1)]
+    return list(itertools.pairwise(stops))
 
 
 def _row_ends(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 
@@ -37,11 +39,23 @@ def footprint_box(y: float, x: float, size: int) -> Box:
 
 def footprint_outline(size: int, *, square: bool) -> list[QPolygonF]:
     """The exact edge of a footprint around (0, 0), along voxel borders, in voxels (x, y)."""
-    import cv2
-    import numpy as np
-
     centre = 0.5 if size % 2 else 0.0
     y0, x0, where = brush.swept((centre, centre), (centre, centre), size, square=square)
+    return region_outline(y0 - centre, x0 - centre, where)
+
+
+def region_outline(y0: float, x0: float, where: NDArray[np.bool_]) -> list[QPolygonF]:
+    """The edge of a region along voxel borders, in voxels (x, y); holes are not outlined.
+
+    Parameters
+    ----------
+    y0, x0
+        Corner of ``where`` in the image.
+    where
+        ``(h, w)`` bool.
+    """
+    import cv2
+
     big = where.astype(np.uint8).repeat(2, axis=0).repeat(2, axis=1)
     big = np.pad(big, 1)
     found, _ = cv2.findContours(big, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
@@ -50,9 +64,9 @@ def footprint_outline(size: int, *, square: bool) -> list[QPolygonF]:
         corners = []
         for px, py in contour[:, 0]:
             # doubled and padded coordinates snap to the border of the voxel they lie in
-            vx = x0 + (px - 1) // 2 + ((px - 1) % 2)
-            vy = y0 + (py - 1) // 2 + ((py - 1) % 2)
-            corners.append(QPointF(float(vx) - centre, float(vy) - centre))
+            vx = (px - 1) // 2 + ((px - 1) % 2)
+            vy = (py - 1) // 2 + ((py - 1) % 2)
+            corners.append(QPointF(float(vx) + x0, float(vy) + y0))
         corners.append(corners[0])
         outlines.append(QPolygonF(corners))
     return outlines

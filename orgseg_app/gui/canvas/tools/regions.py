@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
+import numpy as np
 from PySide6.QtCore import Qt
 
 from orgseg_app.core.classes import UNLABELLED
-from orgseg_app.core.edits.regions import FloodFill
+from orgseg_app.core.edits.change import Change
+from orgseg_app.core.edits.regions import FillHoles, FloodFill, PaintRegion
+from orgseg_app.core.mask import Mask
+from orgseg_app.core.painting import wand
+from orgseg_app.core.painting.fill import Piece
+from orgseg_app.core.ready import ReadyChange, worked_out
 from orgseg_app.gui.canvas.tools.tool import Tool
+
+if TYPE_CHECKING:
+    from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
+    from orgseg_app.gui.session import Session
+
+HERE_VOXELS = 16 * 2**20
+"""Planes that the wand searches at once; larger ones are searched in the background."""
 
 
 class FillTool(Tool):
@@ -16,12 +30,145 @@ class FillTool(Tool):
 
     name = "fill"
     hint = "Click a region to give it the chosen class · Alt: make it unlabelled"
+    settings = ("in_3d",)
 
     def press(self, y: float, x: float, modifiers: Qt.KeyboardModifier) -> None:
         """Fill."""
         session = self.canvas.session
-        if session.image is None:
-            return
         erase = modifiers & Qt.KeyboardModifier.AltModifier
         class_id = UNLABELLED if erase else session.class_id
-        session.apply(FloodFill(session.z, math.floor(y), math.floor(x), class_id))
+        in_3d = _is_3d(self.canvas)
+        _apply(session, FloodFill(session.z, math.floor(y), math.floor(x), class_id, in_3d))
+
+
+class HolesTool(Tool):
+    """Gives what a region encloses its class."""
+
+    name = "holes"
+    hint = "Click a painted region to fill its holes"
+    settings = ("in_3d", "protect")
+
+    def press(self, y: float, x: float, modifiers: Qt.KeyboardModifier) -> None:
+        """Fill the holes."""
+        session = self.canvas.session
+        in_3d, protect = _is_3d(self.canvas), self.canvas.tools.protect
+        _apply(session, FillHoles(session.z, math.floor(y), math.floor(x), in_3d, protect))
+
+
+class WandTool(Tool):
+    """Paints what looks like the voxel under the pointer.
+
+    A click takes the place of the click before, so that the tolerance can be tried, until Shift
+    adds to it or anything else is done.
+    """
+
+    name = "wand"
+    hint = "Click to paint what looks alike · again: instead of it · Shift: more · Alt: unlabelled"
+    settings = ("wand_tolerance", "wand_contiguous", "protect")
+
+    def __init__(self, canvas: AnnotationCanvas) -> None:
+        super().__init__(canvas)
+        self._last: tuple[int, tuple[str, int, int], Change] | None = None
+
+    def press(self, y: float, x: float, modifiers: Qt.KeyboardModifier) -> None:
+        """Find it, and paint it."""
+        session, image = self.canvas.session, self.canvas.session.image
+        if image is None or not session.can_edit:
+            return
+        image_id, z, class_id = session.image_id, session.z, session.class_id
+        if modifiers & Qt.KeyboardModifier.AltModifier:
+            class_id = UNLABELLED
+        adds = bool(modifiers & Qt.KeyboardModifier.ShiftModifier)
+        protect = self.canvas.tools.protect
+        tolerances = self._tolerances(image.shape[0])
+        contiguous = bool(self.canvas.tools.value("wand_contiguous"))
+        plane = session.loaded_plane(image_id, z)
+        size, file = image.shape[2:], session.file
+        assert file is not None
+
+        def read(y0: int, x0: int, y1: int, x1: int) -> np.ndarray:
+            if plane is not None:
+                return plane[:, y0:y1, x0:x1]
+            return file.read_region(image_id, z, y0, x0, y1, x1, to_look=True)
+
+        def find() -> tuple[Piece, ...]:
+            return tuple(
+                wand.similar(
+                    read,
+                    (size[0], size[1]),
+                    z,
+                    math.floor(y),
+                    math.floor(x),
+                    tolerances=tolerances,
+                    contiguous=contiguous,
+                )
+            )
+
+        def paint(pieces: tuple[Piece, ...]) -> None:
+            if session.file is file:
+                self._paint((image_id, z, class_id), pieces, adds=adds, protect=protect)
+
+        if plane is not None and size[0] * size[1] <= HERE_VOXELS:
+            paint(find())
+        else:
+            session.background.start("Magic wand", lambda task: find(), paint, session.report_error)
+
+    def _paint(
+        self,
+        where: tuple[str, int, int],
+        pieces: tuple[Piece, ...],
+        *,
+        adds: bool,
+        protect: bool,
+    ) -> None:
+        session = self.canvas.session
+        image_id, _, class_id = where
+        step, before = session.history.next_undo(), None
+        if self._last is not None and step is not None and not adds:
+            number, place, change = self._last
+            before = change if (number, place) == (step.number, where) else None
+        edit = PaintRegion(pieces, class_id, protect, instead_of=before)
+        made = session.apply(edit, image_id)
+        step = session.history.next_undo()
+        if made is not None and step is not None:
+            self._last = (step.number, where, made)
+
+    def _tolerances(self, channels: int) -> tuple[float, ...]:
+        """For each channel in its own values; infinite for those that are hidden."""
+        display = self.canvas.display
+        share = float(self.canvas.tools.value("wand_tolerance")) / 100
+        levels = display.shown_levels()
+        shown = [i >= len(display.channels) or display.channels[i] for i in range(channels)]
+        found = []
+        for channel in range(channels):
+            low, high = levels[min(channel, len(levels) - 1)]
+            counts = shown[channel] or not any(shown)
+            found.append(share * (high - low) if counts else math.inf)
+        return tuple(found)
+
+
+def _is_3d(canvas: AnnotationCanvas) -> bool:
+    """Whether the tool shall go through the planes, and there are any."""
+    image = canvas.session.image
+    return bool(canvas.tools.value("in_3d")) and image is not None and image.shape[1] > 1
+
+
+def _apply(session: Session, edit: FloodFill | FillHoles) -> None:
+    """Make the edit; one of a volume is worked out in the background."""
+    if not edit.in_3d:
+        session.apply(edit)
+        return
+    if not session.can_edit:
+        return
+    image_id, mask, file = session.image_id, session.mask(), session.file
+    seen = Mask(mask.shape)  # blocks of the mask itself: painting may go on in them
+    for index in mask.block_indices():
+        seen.replace_block(index, mask.block(index))
+
+    def done(ready: ReadyChange | None) -> None:
+        if ready is not None and session.file is file:
+            session.apply_ready(edit, ready)
+
+    session.background.start(
+        "Filling", lambda task: worked_out(image_id, seen, edit), done, session.report_error
+    )

@@ -24,12 +24,18 @@ class Tool:
         What presses and keys do, in one line.
     settings
         Which of `tool_settings.TOOL_SETTINGS` it listens to.
+    double_click_finishes
+        A double-click completes what is being built, instead of being a second press.
+    drags
+        It works from press to release: by keys, Enter presses and the next Enter releases.
     """
 
     name: ClassVar[str] = ""
     cursor: ClassVar[Qt.CursorShape] = Qt.CursorShape.CrossCursor
     hint: ClassVar[str] = ""
     settings: ClassVar[tuple[str, ...]] = ()
+    double_click_finishes: ClassVar[bool] = False
+    drags: ClassVar[bool] = False
 
     def __init__(self, canvas: AnnotationCanvas) -> None:
         self.canvas = canvas
@@ -45,6 +51,13 @@ class Tool:
 
     def finish(self) -> None:
         """Enter or double-click: complete what is being built."""
+
+    def back(self) -> bool:
+        """Backspace: take the last step of what is being built back; False when there is none."""
+        return False
+
+    def hold_shift(self, held: bool) -> None:
+        """Shift goes down or comes up, pressed or not."""
 
     def cancel(self) -> None:
         """Esc, or another tool is taken."""

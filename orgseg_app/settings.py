@@ -21,6 +21,8 @@ from orgseg_app import paths
 THEMES = ("system", "light", "dark")
 WORKSPACES = ("annotate", "train", "compare", "export")
 RECENT_PROJECTS_KEPT = 12
+KEY_PRESETS = ("orgseg", "fiji", "napari")
+WHEELS = ("", "zoom", "slice")
 UNDO_BUDGET_MB = 1024
 UNDO_BUDGET_RANGE_MB = (16, 1_048_576)
 
@@ -44,7 +46,13 @@ class Settings:
     """Folder in which a file dialog was last confirmed; empty before the first."""
 
     shortcuts: dict[str, str] = field(default_factory=dict)
-    """Menu entry's id to key sequence ("Ctrl+T"); only those the user changed."""
+    """Menu entry's id to keys ("Ctrl+T; T", "" for none); only those the user changed."""
+
+    keys_preset: str = "orgseg"
+    """Whose keys the others are: one of `KEY_PRESETS`."""
+
+    wheel: str = ""
+    """What the wheel does over the picture: one of `WHEELS`, "" as in the preset."""
 
     window_state: dict[str, str] = field(default_factory=dict)
     """Geometry and panel positions by window, as the window encodes them (base64)."""
@@ -204,6 +212,8 @@ _USABLE: dict[str, Callable[[Any], Any]] = {
     "recent_projects": _texts,
     "last_folder": _text,
     "shortcuts": _entries(str),
+    "keys_preset": _one_of(KEY_PRESETS),
+    "wheel": _one_of(WHEELS),
     "window_state": _entries(str),
     "remembered": _entries(bool, int, float, str),
     "undo_budget_mb": _whole(*UNDO_BUDGET_RANGE_MB),

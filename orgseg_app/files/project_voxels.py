@@ -91,8 +91,13 @@ class ProjectVoxels(ProjectEdits):
         """
         facts = self._checked_plane(image_id, z)
         if facts.link is not None:
-            plane = self.links.read_plane(facts, z)
-            return plane[:, max(0, y0) : max(0, y1), max(0, x0) : max(0, x1)]
+            height, width = facts.shape[2:]
+            top, left = min(max(0, y0), height), min(max(0, x0), width)
+            bottom, right = max(top, min(y1, height)), max(left, min(x1, width))
+            part = self.links.read_part(facts, z, top, left, bottom, right)
+            if part is None:
+                part = self.links.read_plane(facts, z)[:, top:bottom, left:right]
+            return part
         with self._images(image_id, f"Plane {z + 1}") as file:
             dataset = self._pixels(file, image_id)
             try:
@@ -107,6 +112,19 @@ class ProjectVoxels(ProjectEdits):
                 found = [Damage(IMAGE, WRONG_LIST, facts.image_id, facts.name)]
         self.note_damage(found)
         return region
+
+    def read_part(self, image_id: str, z: int, y0: int, x0: int, y1: int, x1: int) -> Pixels | None:
+        """Part of a plane within the image, to look at; None where all of it would be read for it.
+
+        Raises
+        ------
+        IndexError, ProjectError
+            As `read_plane`.
+        """
+        facts = self._checked_plane(image_id, z)
+        if facts.link is not None:
+            return self.links.read_part(facts, z, y0, x0, y1, x1)
+        return self.read_region(image_id, z, y0, x0, y1, x1, to_look=True)
 
     def note_damage(self, found: Iterable[Damage]) -> None:
         """Remember damaged places, and tell whoever wants to know."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from PySide6.QtGui import QAction, QActionGroup, QKeySequence
+from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import QMainWindow
 
 MENUS = ("File", "Edit", "View", "Image", "Annotate", "Train", "Compare", "Export", "Help")
@@ -104,6 +104,14 @@ ACTIONS: tuple[ActionInfo, ...] = (
         "Make every voxel of the plane unlabelled", "edit",
     ),
     ActionInfo(
+        "clear_class", "Edit", "Clear the class on this plane", ("Ctrl+Backspace",), "",
+        "Make every voxel of the chosen class on the plane unlabelled", "edit",
+    ),
+    ActionInfo(
+        "invert_plane", "Edit", "Invert this plane", ("Shift+X",), "",
+        "The chosen class and background change places where they are painted", "edit",
+    ),
+    ActionInfo(
         "fill_background", "Edit", "Rest is background", ("Ctrl+B",), "",
         "Make every unlabelled voxel of the plane background", "edit",
     ),
@@ -117,7 +125,7 @@ ACTIONS: tuple[ActionInfo, ...] = (
     ActionInfo("zoom_out", "View", "Zoom out", ("-",), "zoom-out", "Further away", "image"),
     ActionInfo("zoom_fit", "View", "Fit to window", ("Home",), "fit", "Show the whole image", "image"),
     ActionInfo("zoom_full", "View", "One voxel a pixel", ("Ctrl+0",), "", "Zoom of 100 %", "image"),
-    ActionInfo("toggle_overlay", "View", "Show mask", ("V",), "eye", "Show or hide the mask; hold H to hide it for a moment", "image", True),
+    ActionInfo("toggle_overlay", "View", "Show mask", ("V",), "eye", "Show or hide the mask; hold Tab or H to hide it for a moment", "image", True),
     ActionInfo("toggle_outline", "View", "Outline", ("O",), "", "Draw the edges of painted regions", "image", True),
     ActionInfo("toggle_fill", "View", "Filled", ("Shift+O",), "", "Tint painted regions", "image", True),
     ActionInfo("toggle_unlabelled", "View", "Mark unlabelled", ("U",), "", "Hatch what nobody has painted yet", "image", True),
@@ -140,19 +148,43 @@ ACTIONS: tuple[ActionInfo, ...] = (
     ActionInfo("tool_pan", "Annotate", "Move", ("M",), "hand", "Drag the picture", "image", True, "tool"),
     ActionInfo("tool_brush", "Annotate", "Brush", ("B", "P"), "brush", "Paint the chosen class", "edit", True, "tool"),
     ActionInfo("tool_eraser", "Annotate", "Eraser", ("E",), "eraser", "Make voxels unlabelled", "edit", True, "tool"),
+    ActionInfo("tool_ball", "Annotate", "Ball brush", ("Shift+B",), "ball", "Paint the chosen class in depth, too", "edit", True, "tool"),
     ActionInfo("tool_polygon", "Annotate", "Polygon", ("G",), "polygon", "Outline a region and fill it", "edit", True, "tool"),
+    ActionInfo("tool_lasso", "Annotate", "Lasso", ("Shift+G",), "lasso", "Draw around a region and fill it", "edit", True, "tool"),
+    ActionInfo("tool_rectangle", "Annotate", "Rectangle", ("Shift+R",), "rectangle", "Fill a rectangle or a square", "edit", True, "tool"),
+    ActionInfo("tool_ellipse", "Annotate", "Ellipse", ("Shift+E",), "ellipse", "Fill an ellipse or a circle", "edit", True, "tool"),
+    ActionInfo("tool_livewire", "Annotate", "Livewire", ("I",), "livewire", "Outline a region along its edges and fill it", "edit", True, "tool"),
+    ActionInfo("tool_superpixels", "Annotate", "Superpixel brush", ("S",), "superpixels", "Paint whole patches of like voxels", "edit", True, "tool"),
+    ActionInfo("tool_grabcut", "Annotate", "Object in a box", ("K",), "grabcut", "Drag a box; the object in it gets the chosen class (GrabCut)", "edit", True, "tool"),
     ActionInfo("tool_fill", "Annotate", "Fill", ("F",), "fill", "Give a connected region the chosen class", "edit", True, "tool"),
+    ActionInfo("tool_component", "Annotate", "Regions", ("C",), "component", "Delete, merge, split painted regions, or give them another class", "edit", True, "tool"),
+    ActionInfo("tool_holes", "Annotate", "Fill holes", ("Shift+F",), "fill-holes", "Give what a region encloses its class", "edit", True, "tool"),
+    ActionInfo("tool_wand", "Annotate", "Magic wand", ("W",), "wand", "Paint what looks like the voxel clicked", "edit", True, "tool"),
+    ActionInfo("tool_reshape", "Annotate", "Grow, shrink, smooth", ("J",), "reshape", "Click what is painted to grow, shrink or smooth it", "edit", True, "tool"),
     ActionInfo("tool_picker", "Annotate", "Pick class", ("L",), "picker", "Choose the class under the pointer", "image", True, "tool"),
+    ActionInfo("tool_ruler", "Annotate", "Ruler", ("Shift+L",), "ruler", "Measure a distance", "image", True, "tool"),
     ActionInfo("brush_smaller", "Annotate", "Smaller brush", ("[",), "", "About a tenth smaller", "image"),
     ActionInfo("brush_larger", "Annotate", "Larger brush", ("]",), "", "About a tenth larger", "image"),
     ActionInfo("brush_square", "Annotate", "Square brush", ("Q",), "", "Square instead of round", "image", True),
     ActionInfo("protect", "Annotate", "Protect other classes", ("R",), "", "Paint only over what is unlabelled", "image", True),
+    ActionInfo("grow_region", "Annotate", "Grow under the pointer", ("Ctrl+Up",), "", "As far as the tool “Grow, shrink, smooth” is set: the object, its class or the plane", "edit"),
+    ActionInfo("shrink_region", "Annotate", "Shrink under the pointer", ("Ctrl+Down",), "", "What is given up becomes what lies beside it", "edit"),
+    ActionInfo("smooth_region", "Annotate", "Smooth under the pointer", ("Ctrl+M",), "", "Round off spikes and notches; straight edges stay", "edit"),
     ActionInfo("swap_class", "Annotate", "Swap with background", ("X",), "", "Between the class and background", "image"),
+    ActionInfo("previous_class", "Annotate", "Class before", (",",), "", "One up in the list of classes", "project"),
+    ActionInfo("next_class", "Annotate", "Next class", (".",), "", "One down in the list of classes", "project"),
     ActionInfo("new_class", "Annotate", "New class", ("N",), "plus", "Add a kind of structure", "project"),
     *(
         ActionInfo(f"class_{i}", "Annotate", f"Class {i}", (str(i),), "", f"Paint with class {i}", "project")
         for i in range(1, 10)
     ),
+    ActionInfo("copy_to_next", "Annotate", "Copy to the next plane", ("Shift+PgDown",), "copy", "What is painted here, onto what is unlabelled there; and go there", "edit"),
+    ActionInfo("copy_to_previous", "Annotate", "Copy to the previous plane", ("Shift+PgUp",), "", "What is painted here, onto what is unlabelled there; and go there", "edit"),
+    ActionInfo("copy_class_to_next", "Annotate", "Copy the class to the next plane", ("Ctrl+Shift+PgDown",), "", "The chosen class only", "edit"),
+    ActionInfo("copy_class_to_previous", "Annotate", "Copy the class to the previous plane", ("Ctrl+Shift+PgUp",), "", "The chosen class only", "edit"),
+    ActionInfo("copy_replaces", "Annotate", "Copies replace what is there", (), "", "A copied plane or class looks as it did where it came from; otherwise only what is unlabelled is painted", "image", True),
+    ActionInfo("interpolate_gaps", "Annotate", "Interpolate between planes", ("Shift+I",), "", "Fill every plane without paint that lies between two painted ones", "edit"),
+    ActionInfo("interpolate_here", "Annotate", "Interpolate this plane", ("Ctrl+Alt+I",), "", "Fill what is unlabelled here from the painted planes before and after", "edit"),
     # Train
     ActionInfo("train", "Train", "Train", ("Ctrl+R",), "play", "Train a network with the chosen recipe", "project"),
     ActionInfo("pause_run", "Train", "Pause or resume", ("Ctrl+Shift+P",), "pause", "The training that runs", "project"),
@@ -169,6 +201,7 @@ ACTIONS: tuple[ActionInfo, ...] = (
     ActionInfo("predict_folder", "Export", "Predict a folder…", ("Ctrl+Shift+E",), "folder", "Masks for a folder of new images", "project"),
     # Help
     ActionInfo("shortcuts", "Help", "Keyboard shortcuts", ("?", "F1"), "info", "Every action and its keys"),
+    ActionInfo("edit_shortcuts", "Help", "Change keyboard shortcuts…", (), "", "Give every action the keys you like, or those of Fiji, ilastik or napari"),
     ActionInfo("about", "Help", "About OrgSeg", (), "info", "Version, licence, device"),
 )  # fmt: skip
 
@@ -176,7 +209,7 @@ ACTIONS: tuple[ActionInfo, ...] = (
 FIRST_OF_SECTION = frozenset({
     "add_images", "save", "restore_backup", "close_project", "clear_plane", "command_palette",
     "zoom_in", "toggle_overlay", "auto_contrast", "go_to_notice", "previous_plane",
-    "brush_smaller", "swap_class", "class_1", "predict_image", "about",
+    "brush_smaller", "swap_class", "class_1", "copy_to_next", "interpolate_gaps", "predict_image", "about",
 })  # fmt: skip
 """A line is drawn above these in their menus, as there is around the actions of a `group`."""
 
@@ -193,9 +226,8 @@ def build_actions(
     window: QMainWindow,
     handlers: Mapping[str, Callable[[], object]],
     icon_of: Callable[[str], object],
-    custom_keys: Mapping[str, list[str]] | None = None,
 ) -> dict[str, QAction]:
-    """Make the actions and the window's menus.
+    """Make the actions and the window's menus; their keys come from `shortcuts.Shortcuts`.
 
     Parameters
     ----------
@@ -203,8 +235,6 @@ def build_actions(
         What each action does, by id; a missing one is a programming error and raises KeyError.
     icon_of
         Name → QIcon.
-    custom_keys
-        The user's own shortcuts, by action id.
     """
     actions: dict[str, QAction] = {}
     groups: dict[str, QActionGroup] = {}
@@ -213,11 +243,8 @@ def build_actions(
     for info in ACTIONS:
         action = QAction(info.text, window)
         action.setObjectName(info.action_id)
-        keys = (custom_keys or {}).get(info.action_id, list(info.keys))
-        action.setShortcuts([QKeySequence(k) for k in keys])
         if info.icon:
             action.setIcon(icon_of(info.icon))  # type: ignore[arg-type]
-        action.setToolTip(f"{info.tip} ({keys[0]})" if keys else info.tip)
         action.setStatusTip(info.tip)
         action.setCheckable(info.checkable)
         if info.group:

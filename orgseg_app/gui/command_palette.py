@@ -9,6 +9,7 @@ from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import QDialog, QLineEdit, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
 from orgseg_app.gui.actions import BY_ID
+from orgseg_app.gui.shortcuts import NATIVE
 
 
 def match_score(query: str, text: str) -> int:
@@ -71,7 +72,7 @@ class CommandPalette(QDialog):
                 scored.append((-value, order, action))
         for _, _, action in sorted(scored, key=lambda entry: entry[:2]):
             info = BY_ID[action.objectName()]
-            keys = action.shortcut().toString()
+            keys = action.shortcut().toString(NATIVE)
             item = QListWidgetItem(
                 f"{info.menu} › {action.text()}" + (f"    {keys}" if keys else "")
             )

@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QFileDialog
 
 from orgseg_app.core.classes import BACKGROUND, default_classes
-from orgseg_app.core.edits.whole import ClearMask, ReplaceMask
+from orgseg_app.core.edits.whole import ClearMask, InvertPlane, PaintRest
 from orgseg_app.gui.actions import ACTIONS
 from orgseg_app.gui.canvas.tools.registry import TOOLS
 from orgseg_app.gui.compacting import Compacting
@@ -23,6 +23,7 @@ from orgseg_app.gui.opening import Opening
 from orgseg_app.gui.packing import Packing
 from orgseg_app.gui.panels.question import ask
 from orgseg_app.gui.restoring import Restoring
+from orgseg_app.gui.slices import Slices
 from orgseg_app.gui.training import Training
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Commands(QObject):
         self.restoring = Restoring(window)
         self.compacting = Compacting(window)
         self.going_back = GoingBack(window)
+        self.slices = Slices(window)
 
     def handlers(self) -> dict[str, Callable[[], object]]:
         """One for every action of the table."""
@@ -88,10 +90,21 @@ class Commands(QObject):
             "next_image": lambda: session.select_neighbour(1),
             "previous_plane": lambda: session.select_plane(session.z - 1),
             "next_plane": lambda: session.select_plane(session.z + 1),
+            "previous_class": lambda: self._step_class(-1),
+            "next_class": lambda: self._step_class(1),
             "brush_smaller": lambda: tools.grow_brush(-1),
             "brush_larger": lambda: tools.grow_brush(1),
             "brush_square": lambda: tools.set_square(not tools.square),
             "protect": lambda: tools.set_protect(not tools.protect),
+            "copy_to_next": lambda: self.slices.copy(1, only_class=False),
+            "copy_to_previous": lambda: self.slices.copy(-1, only_class=False),
+            "copy_class_to_next": lambda: self.slices.copy(1, only_class=True),
+            "copy_class_to_previous": lambda: self.slices.copy(-1, only_class=True),
+            "copy_replaces": lambda: tools.set_value(
+                "copy_replaces", not tools.value("copy_replaces")
+            ),
+            "interpolate_gaps": self.slices.interpolate_gaps,
+            "interpolate_here": self.slices.interpolate_here,
             "train": self.training.train_now,
             "pause_run": self.training.pause_or_resume,
             "stop_run": self.training.stop,
@@ -103,6 +116,8 @@ class Commands(QObject):
         }
         for tool in TOOLS:
             found[f"tool_{tool}"] = lambda t=tool: tools.set_tool(t)
+        for operation in ("grow", "shrink", "smooth"):
+            found[f"{operation}_region"] = lambda o=operation: self._reshape(o)
         for name in ("annotate", "train", "compare", "export"):
             found[f"workspace_{name}"] = lambda n=name: self.window.show_workspace(n)
         for name in ("system", "light", "dark"):
@@ -221,15 +236,17 @@ class Commands(QObject):
         """Make the plane unlabelled."""
         self.session.apply(ClearMask(self.session.z))
 
+    def clear_class(self) -> None:
+        """Make the chosen class on the plane unlabelled."""
+        self.session.apply(ClearMask(self.session.z, self.session.class_id))
+
+    def invert_plane(self) -> None:
+        """The chosen class and background change places."""
+        self.session.apply(InvertPlane(self.session.z, self.session.class_id))
+
     def fill_background(self) -> None:
         """Unlabelled voxels of the plane become background."""
-        import numpy as np
-
-        mask = self.session.mask()
-        values = mask.to_array()
-        plane = values[self.session.z]
-        plane[plane == 0] = BACKGROUND
-        self.session.apply(ReplaceMask(np.ascontiguousarray(values), "rest is background"))
+        self.session.apply(PaintRest(self.session.z, BACKGROUND))
 
     def command_palette(self) -> None:
         """Open the palette over the middle of the window."""
@@ -262,6 +279,15 @@ class Commands(QObject):
         ):
             self._try(lambda: self.session.remove_image(image.image_id))
 
+    def _reshape(self, operation: str) -> None:
+        """Grow, shrink or smooth what is under the pointer."""
+        from orgseg_app.gui.canvas.tools.reshape import ReshapeTool
+
+        canvas = self._canvas()
+        tool = canvas.tool_named("reshape")
+        assert isinstance(tool, ReshapeTool)
+        tool.reshape(operation, *canvas.pointer)
+
     def swap_class(self) -> None:
         """Between the class in the hand and background."""
         session = self.session
@@ -282,8 +308,14 @@ class Commands(QObject):
     def _choose_class(self, number: int) -> None:
         if number <= len(self.session.classes):
             self.session.select_class(self.session.classes[number - 1].class_id)
-            if self.window.tools.tool in ("eraser", "pan", "picker"):
+            if self.window.tools.tool in ("eraser", "pan", "picker", "ruler"):
                 self.window.tools.set_tool("brush")
+
+    def _step_class(self, step: int) -> None:
+        ids = [c.class_id for c in self.session.classes]
+        if self.session.class_id in ids:
+            at = ids.index(self.session.class_id) + step
+            self.session.select_class(ids[max(0, min(len(ids) - 1, at))])
 
     # -- Help --------------------------------------------------------------------------------------
 
@@ -291,7 +323,16 @@ class Commands(QObject):
         """The sheet of keys."""
         from orgseg_app.gui.help_dialogs import ShortcutsDialog
 
-        dialog = ShortcutsDialog(self.window.actions_by_id, self.window)
+        dialog = ShortcutsDialog(self.window.shortcuts, self.window.actions_by_id, self.window)
+        dialog.change_requested.connect(self.edit_shortcuts)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+
+    def edit_shortcuts(self) -> None:
+        """The table in which every action can get other keys."""
+        from orgseg_app.gui.panels.shortcuts_dialog import ShortcutEditor
+
+        dialog = ShortcutEditor(self.window.shortcuts, self.window.actions_by_id, self.window)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
 

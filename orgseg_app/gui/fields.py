@@ -67,6 +67,12 @@ class NumberBox(QDoubleSpinBox):
         self.setKeyboardTracking(False)
         self.setGroupSeparatorShown(False)
 
+    def textFromValue(self, value: float) -> str:
+        """Large numbers need no decimals that are zero, and have no room for them."""
+        text = super().textFromValue(value)
+        point = self.locale().decimalPoint()
+        return text.rstrip("0").rstrip(point) if point in text and abs(value) >= 1000 else text
+
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Scroll the panel unless the field has the keyboard."""
         if self.hasFocus():

@@ -5,35 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
     QLineEdit,
     QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
+from orgseg_app.gui.canvas.tools.registry import TOOLS
 from orgseg_app.gui.session import COMMITTING, FAILED, READ_ONLY, SAVED, UNSAVED
 from orgseg_app.gui.widgets import plain_tip
 
 HEADER_HEIGHT = 40
+TOOL_SIZE, TOOL_STEP, TOOL_GAP, TOOL_MARGIN = 36, 38, 12, 8
 WORKSPACE_ACTIONS = (
     "workspace_annotate",
     "workspace_train",
     "workspace_compare",
     "workspace_export",
 )
-TOOL_ACTIONS = (
-    "tool_pan",
-    "tool_brush",
-    "tool_eraser",
-    "tool_polygon",
-    "tool_fill",
-    "tool_picker",
-)
+TOOL_ACTIONS = tuple(f"tool_{name}" for name in TOOLS)
 STATE_TEXTS = {
     SAVED: "saved ✓",
     COMMITTING: "saving…",
@@ -126,7 +120,7 @@ class HeaderBar(QFrame):
 
 
 class ToolStrip(QFrame):
-    """The tools, top to bottom, beside the canvas."""
+    """The tools, top to bottom, beside the canvas; in two columns where one is too high."""
 
     def __init__(
         self,
@@ -136,18 +130,35 @@ class ToolStrip(QFrame):
     ) -> None:
         super().__init__(parent)
         self.setObjectName("toolStrip")
-        column = QVBoxLayout(self)
-        column.setContentsMargins(4, 8, 4, 8)
-        column.setSpacing(4)
-        for action_id in (*ids, "", "undo", "redo"):
-            if not action_id:
-                column.addSpacing(16)
-                continue
-            button = QToolButton()
-            button.setDefaultAction(actions[action_id])
-            button.setIconSize(QSize(20, 20))
-            button.setFixedSize(36, 36)
-            button.setAutoRaise(True)
-            button.setAccessibleName(actions[action_id].text())
-            column.addWidget(button)
-        column.addStretch(1)
+        self._tools = [self._button(actions[i]) for i in ids]
+        self._history = [self._button(actions[i]) for i in ("undo", "redo")]
+        self.setMinimumHeight(self._height(2))
+        self._arrange()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Take as many columns as it needs."""
+        super().resizeEvent(event)
+        self._arrange()
+
+    def _button(self, action: QAction) -> QToolButton:
+        button = QToolButton(self)
+        button.setDefaultAction(action)
+        button.setIconSize(QSize(20, 20))
+        button.setFixedSize(TOOL_SIZE, TOOL_SIZE)
+        button.setAutoRaise(True)
+        button.setAccessibleName(action.text())
+        return button
+
+    def _height(self, columns: int) -> int:
+        rows = -(-len(self._tools) // columns) + -(-len(self._history) // columns)
+        return 2 * TOOL_MARGIN + rows * TOOL_STEP + TOOL_GAP
+
+    def _arrange(self) -> None:
+        columns = 1 if self.height() >= self._height(1) else 2
+        self.setFixedWidth(TOOL_GAP * 2 // 3 - 2 + columns * TOOL_STEP)
+        top = TOOL_MARGIN
+        for group in (self._tools, self._history):
+            for i, button in enumerate(group):
+                row, column = divmod(i, columns)
+                button.move(4 + column * TOOL_STEP, top + row * TOOL_STEP)
+            top += -(-len(group) // columns) * TOOL_STEP + TOOL_GAP

@@ -32,6 +32,8 @@ from orgseg_app.gui.panels.banner import Banner
 from orgseg_app.gui.panels.message_bar import MessageBar
 from orgseg_app.gui.panels.start_page import StartPage
 from orgseg_app.gui.session import READ_ONLY, Session
+from orgseg_app.gui.shortcuts import Shortcuts
+from orgseg_app.gui.viewing import Viewing
 
 if TYPE_CHECKING:
     from orgseg_app.gui.workspaces import Workspaces
@@ -70,8 +72,8 @@ class MainWindow(QMainWindow):
             self,
             self.commands.handlers(),
             icons.icon,
-            {key: [value] for key, value in settings.shortcuts.items()},
         )
+        self.shortcuts = Shortcuts(self.actions_by_id, settings, self)
         self.stack = QStackedWidget()
         self.start_page = StartPage(settings)
         self.stack.addWidget(self.start_page)
@@ -86,6 +88,7 @@ class MainWindow(QMainWindow):
         self.backing_up = BackingUp(self)
         self._connect()
         self._restore_geometry()
+        self.viewing = Viewing(self)
         self.refresh_actions()
 
     def _connect(self) -> None:
@@ -108,6 +111,12 @@ class MainWindow(QMainWindow):
         page.project_chosen.connect(self.commands.open_path)
         page.sample_chosen.connect(self.commands.open_sample)
         page.open_images_requested.connect(self.commands.add_images)
+        area = page.drop_area
+        for button, action_id in (
+            (area.images_button, "add_images"),
+            (area.project_button, "open_project"),
+        ):
+            self.shortcuts.describe(button, button.toolTip(), action_id)
 
     # -- project and workspaces ------------------------------------------------------------------
 
@@ -230,6 +239,7 @@ class MainWindow(QMainWindow):
             "toggle_unlabelled": self.display.show_unlabelled,
             "brush_square": self.tools.square,
             "protect": self.tools.protect,
+            "copy_replaces": self.tools.value("copy_replaces"),
             "full_canvas": self.parts is not None and self.parts.is_canvas_alone,
         }
         for action_id, on in switches.items():

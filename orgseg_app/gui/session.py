@@ -26,6 +26,7 @@ from orgseg_app.core.mask import Box, Mask
 from orgseg_app.core.project import Project, ProjectImage
 from orgseg_app.core.ready import ReadyChange
 from orgseg_app.gui.background import Background, Task
+from orgseg_app.gui.canvas.tile_cache import TileCache
 from orgseg_app.gui.class_editing import ClassEditing
 from orgseg_app.gui.image_editing import ImageEditing
 from orgseg_app.gui.painting import Painting
@@ -54,8 +55,13 @@ class Session(QObject):
         Where everything is done that takes longer than a moment, one after the other.
     saving
         What is durable, and what is not.
+    tiles
+        Parts of large planes that have been looked at.
     holder
         Who else has the project open, when it is read-only for that reason.
+    begin_at
+        Image and plane with which the project that is being opened begins, set by whoever hears
+        `project_changed` and knows; ("", 0) for the first image.
     undo_budget_bytes
         What the history of a project may take on the disk.
 
@@ -111,9 +117,11 @@ class Session(QObject):
         self.saving.paused_changed.connect(self.history_changed)
         self.undo_budget_bytes = 2**30
         self.image_id = ""
+        self.begin_at = ("", 0)
         self.z = 0
         self.class_id = BACKGROUND + 1
         self._planes: dict[tuple[str, int], Any] = {}
+        self.tiles = TileCache()
 
     # -- the project -----------------------------------------------------------------------------
 
@@ -178,7 +186,11 @@ class Session(QObject):
         self.images_changed.emit()
         self.history_changed.emit()
         self.save_state_changed.emit(self.saving.state, "")
-        self.select_image(next(iter(file.project.images), ""))
+        begin, self.begin_at = self.begin_at, ("", 0)
+        if begin[0] in file.project.images:
+            self.select_image(*begin)
+        else:
+            self.select_image(next(iter(file.project.images), ""))
 
     def rename_project(self, name: str) -> None:
         """Give the project another name; its file keeps its own."""
@@ -206,6 +218,7 @@ class Session(QObject):
         self.holder = None
         self.painting.forget()
         self._planes.clear()
+        self.tiles.clear()
         self.image_id = ""
         self.image_selected.emit("")
         self.project_changed.emit()
@@ -247,15 +260,15 @@ class Session(QObject):
         """The image on the canvas, or None."""
         return self.project.images.get(self.image_id) if self.project else None
 
-    def select_image(self, image_id: str) -> None:
-        """Put an image on the canvas."""
+    def select_image(self, image_id: str, z: int = 0) -> None:
+        """Put an image on the canvas, at one of its planes."""
         if self.project is None or (image_id and image_id not in self.project.images):
             return
         self.cancel_stroke()
         self.image_id = image_id
-        self.z = 0
+        self.z = z
         self.image_selected.emit(image_id)
-        self.plane_selected.emit(0)
+        self.plane_selected.emit(z)
 
     def select_neighbour(self, step: int) -> None:
         """The next (1) or previous (-1) image of the list."""
@@ -294,6 +307,11 @@ class Session(QObject):
         from orgseg_app.files.errors import FileError
 
         plane = self.loaded_plane(self.image_id, self.z)
+        if plane is None and self.image is not None:
+            size = self.image.shape[2], self.image.shape[3]
+            seen = self.tiles.value(self.image_id, self.z, size, row, column)
+            if seen is not None:
+                return np.asarray(seen)
         if plane is None and self.file is not None and self.image and self.image.link is None:
             place = (self.z, row, column, row + 1, column + 1)  # of one stored block: 0.2 ms
             with contextlib.suppress(FileError):

@@ -193,9 +193,15 @@ class IconButton(QToolButton):
 
     def describe(self, icon_name: str, name: str, colour: str | None = None) -> None:
         """Give it another icon and another meaning."""
+        self._name = name
         self.setIcon(icons.icon(icon_name, colour))
         self.setAccessibleName(name)
-        self.setToolTip(f"{name} ({self._shortcut})" if self._shortcut else name)
+        self.set_shortcut(self._shortcut)
+
+    def set_shortcut(self, shortcut: str) -> None:
+        """Tell another key in the tooltip; "" for none."""
+        self._shortcut = shortcut
+        self.setToolTip(f"{self._name} ({shortcut})" if shortcut else self._name)
 
 
 class Separator(QFrame):

@@ -27,6 +27,13 @@ from orgseg_app.gui.widgets import PageStack, ScrollColumn, surface
 if TYPE_CHECKING:
     from orgseg_app.gui.main_window import MainWindow
 
+SETTING_ACTIONS = {
+    "brush_size": ("brush_smaller", "brush_larger"),
+    "footprint": ("brush_square",),
+    "protect": ("protect",),
+}
+"""Settings of the tools that actions change as well."""
+
 LEFT_WIDTH = 188
 RIGHT_WIDTH = 276
 
@@ -110,8 +117,13 @@ class Workspaces(QWidget):
     def _connect(self) -> None:
         window, commands, session = self.window_, self.window_.commands, self.window_.session
         self.canvas.hovered.connect(self.status.on_hovered)
-        self.canvas.tool_hint_changed.connect(self.status.show_hint)
-        self.status.show_hint(self.canvas.tool.hint)
+        self.canvas.tool_hint_changed.connect(lambda _: self._follow_keys())
+        self.canvas.measured.connect(
+            lambda text: self.status.show_hint(text) if text else self._follow_keys()
+        )
+        window.shortcuts.changed.connect(self._follow_keys)
+        self._follow_keys()
+        self._tell_keys()
         self.device_line.found.connect(self.header.show_device)
         self.header.project_renamed.connect(session.rename_project)
         self.images.add_requested.connect(commands.add_images)
@@ -133,6 +145,25 @@ class Workspaces(QWidget):
         self.run_strip.resume_requested.connect(self.runs.request_resume)
         self.run_strip.stop_requested.connect(self.runs.request_stop)
         self.run_strip.details_requested.connect(lambda _: window.show_workspace("train"))
+
+    def _follow_keys(self) -> None:
+        """The canvas turns the wheel, and the status line tells the keys, as they are chosen."""
+        keys = self.window_.shortcuts
+        self.canvas.wheel = keys.wheel
+        self.status.show_hint(keys.hint(self.canvas.tool.hint))
+
+    def _tell_keys(self) -> None:
+        """Tooltips of what an action does, too, end in its key."""
+        describe = self.window_.shortcuts.describe
+        describe(self.images.add_button, "", "add_images")
+        describe(self.layers.eye, "", "toggle_overlay")
+        for widget in (self.layers.auto, self.layers.levels):
+            describe(widget, widget.toolTip(), "auto_contrast")
+        describe(self.results.save_button, "", "save_comparison")
+        for name, action_ids in SETTING_ACTIONS.items():
+            field: QWidget = self.tool_panel.fields[name]
+            shown = field.focusProxy() or field
+            describe(shown, shown.toolTip(), *action_ids)
 
     def _show_run(self) -> None:
         self.run_strip.show_run(self.runs.current())

@@ -109,8 +109,9 @@ def _pictures(app: Any, session: Any, large: str, small: str) -> tuple[list[floa
     times, taken = [], []
     for _ in range(PICTURES):
         session.select_image(small)
-        _settle(app, session)
+        _settle(app, session, canvas)
         session._planes.clear()
+        session.tiles.clear()
         gc.collect()
         painted.clear()
         with _Memory() as memory:
@@ -119,7 +120,7 @@ def _pictures(app: Any, session: Any, large: str, small: str) -> tuple[list[floa
             while not painted:
                 app.processEvents()
             times.append((painted[0] - started) * 1000)
-            _settle(app, session)
+            _settle(app, session, canvas)
         taken.append(memory.more_mb)
     canvas.close()
     canvas.deleteLater()
@@ -127,10 +128,10 @@ def _pictures(app: Any, session: Any, large: str, small: str) -> tuple[list[floa
     return times, taken
 
 
-def _settle(app: Any, session: Any) -> None:
+def _settle(app: Any, session: Any, canvas: Any) -> None:
     for _ in range(5):
         app.processEvents()
-    while not session.background.is_idle:
+    while not (session.background.is_idle and canvas._loader.is_idle):
         app.processEvents()
     for _ in range(5):
         app.processEvents()

@@ -29,9 +29,13 @@ from tests.benchmarks.figure import Figure, table  # noqa: E402
 BENCHMARKS = {
     "startup": "tests.benchmarks.startup",
     "paint": "tests.benchmarks.paint",
+    "otsu_stroke": "tests.benchmarks.otsu_stroke",
+    "fill": "tests.benchmarks.fill",
     "store": "tests.benchmarks.store",
     "codecs": "tests.benchmarks.codecs",
     "images": "tests.benchmarks.images",
+    "interpolation": "tests.benchmarks.interpolation",
+    "large": "tests.benchmarks.large",
     "learning": "tests.benchmarks.learning",
 }
 

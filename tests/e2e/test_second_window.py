@@ -148,7 +148,7 @@ def test_another_computer_takes_the_project_over(
     hand.open(copy)
     assert len(hand.asked) == 1
     check_sentence(hand.asked[0][1])
-    hand.session.select_neighbour(1)
+    hand.session.select_image(hand.images[1].image_id)
     assert np.array_equal(hand.session.mask().to_array(), painted)
     hand.goes_on()
 

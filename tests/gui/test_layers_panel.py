@@ -70,7 +70,6 @@ def test_hiding_the_mask(panel: LayersPanel, display: DisplayOptions) -> None:
 def test_contrast_by_number(panel: LayersPanel, display: DisplayOptions) -> None:
     assert (panel.low.value(), panel.high.value()) == (100, 900)
     assert panel.scope.text() == "automatic"
-    assert not panel.auto.isEnabled()
     panel.high.setFocus()
     panel.high.selectAll()
     QTest.keyClicks(panel.high, "2000")
@@ -80,6 +79,9 @@ def test_contrast_by_number(panel: LayersPanel, display: DisplayOptions) -> None
     QTest.mouseClick(panel.auto, LEFT)
     assert display.levels == ()
     assert panel.high.value() == 900
+    assert panel.scope.text() == "automatic"
+    QTest.mouseClick(panel.full, LEFT)
+    assert display.shown_levels() == ((0.0, 4000.0),)
 
 
 def test_limits_never_cross(panel: LayersPanel, display: DisplayOptions) -> None:
@@ -165,3 +167,19 @@ def test_editor_survives_odd_values(qtbot: QtBot) -> None:
         editor.show_levels(levels, value_range)
         editor.show_histogram(values)
         assert not editor.grab().isNull()
+
+
+def test_colours_are_chosen_for_each_channel(panel: LayersPanel, display: DisplayOptions) -> None:
+    display.set_image(("DAPI", "GFP"), ((0, 100), (50, 3000)), (0, 4000), "a")
+    panel.select_channel(1)
+    assert panel.colour.isVisible()
+    assert panel.colour.currentData() == "magenta"
+    panel.colour.setFocus()
+    QTest.keyClick(panel.colour, Qt.Key.Key_Down)
+    assert [display.colour(n) for n in range(2)] == ["cyan", "yellow"]
+    panel.select_channel(0)
+    assert panel.colour.currentData() == "cyan"
+    assert panel.levels._ramp[-1].name() == "#00ffff"
+    display.set_image(("red", "green", "blue"), ((0, 255),) * 3, (0, 255), "b", True)
+    assert not panel.colour.isVisible()  # a picture keeps its colours
+    assert panel.levels._ramp[-1].name() == "#ffffff"

@@ -22,10 +22,10 @@ from orgseg_app.files.images.content import Source
 from orgseg_app.files.project_file import NewImage, ProjectFile
 from orgseg_app.files.readers.registry import read_images
 from orgseg_app.gui import linking
-from orgseg_app.gui.canvas import annotation_canvas, rendering
+from orgseg_app.gui.canvas import image_canvas, rendering
 from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
 from orgseg_app.gui.canvas.options import DisplayOptions, ToolOptions
-from orgseg_app.gui.canvas.rendering import PlanePyramid
+from orgseg_app.gui.canvas.tiles import TiledPyramid
 from orgseg_app.gui.main_window import MainWindow
 from orgseg_app.gui.overview import overview_of
 from orgseg_app.gui.panels.images_list import LINK_ROLE
@@ -33,68 +33,6 @@ from orgseg_app.gui.session import Session
 from orgseg_app.settings import Settings
 
 SIDE = 1300
-
-
-class Levels:
-    """Stored levels in memory; says what was read."""
-
-    def __init__(self, plane: np.ndarray, count: int = 4) -> None:
-        whole = PlanePyramid(plane)
-        self.arrays = [plane, *(np.stack(whole._whole(n)) for n in range(1, count + 1))]
-        self.sizes_yx = [array.shape[1:] for array in self.arrays]
-        self.asked: list[tuple[int, tuple[int, int]]] = []
-        self.damaged: set[int] = set()
-
-    def read(self, level: int, y0: int, x0: int, y1: int, x1: int) -> np.ndarray | None:
-        assert level > 0
-        part = self.arrays[level][:, y0:y1, x0:x1]
-        self.asked.append((level, part.shape[1:]))
-        return None if level in self.damaged else part
-
-
-@pytest.fixture
-def plane() -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 4000, (2, 700, 900)).astype(np.uint16)
-
-
-@pytest.mark.parametrize("step", [2.0, 3.7, 8.0, 20.0, 60.0])
-@pytest.mark.parametrize("large", [True, False])
-def test_stored_levels_look_as_those_made_here(
-    plane: np.ndarray, step: float, large: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if large:
-        monkeypatch.setattr(rendering, "WHOLE_VOXELS", 5000)
-    levels = Levels(plane)
-    place = (30.0, 50.0, step, (10, 12))
-    for got, expected in zip(
-        PlanePyramid(None, levels).sample(*place), PlanePyramid(plane).sample(*place), strict=True
-    ):
-        assert np.abs(got.astype(int) - expected).max() <= 1
-    if large and step < 4:
-        assert all(height * width < 10_000 for _, (height, width) in levels.asked)
-
-
-def test_before_the_voxels_come_it_is_blurred_and_then_sharp(plane: np.ndarray) -> None:
-    levels = Levels(plane)
-    pyramid = PlanePyramid(None, levels)
-    place = (100.0, 100.0, 0.5, (40, 40))
-    blurred = pyramid.sample(*place)[0].astype(float)
-    sharp = PlanePyramid(plane).sample(*place)[0]
-    assert blurred.std() < 0.9 * sharp.std()
-    assert abs(blurred.mean() - sharp.mean()) < 0.15 * sharp.mean()
-    pyramid.attach(plane)
-    np.testing.assert_array_equal(pyramid.sample(*place)[0], sharp)
-
-
-def test_a_damaged_level_is_replaced_by_a_coarser_one(plane: np.ndarray) -> None:
-    levels = Levels(plane)
-    levels.damaged = {1, 2}
-    got = PlanePyramid(None, levels).sample(100, 100, 2.0, (20, 20))[0]
-    assert abs(got.mean() - 2000) < 200
-    levels.damaged = {1, 2, 3, 4}
-    assert not PlanePyramid(None, levels).sample(100, 100, 2.0, (20, 20))[0].any()
-    with_voxels = PlanePyramid(plane, levels).sample(100, 100, 2.0, (20, 20))
-    np.testing.assert_array_equal(with_voxels, PlanePyramid(plane).sample(100, 100, 2.0, (20, 20)))
 
 
 # -- the canvas ------------------------------------------------------------------------------------
@@ -125,7 +63,7 @@ def make_canvas(session: Session, qtbot: QtBot) -> AnnotationCanvas:
 @pytest.fixture
 def session(tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     """A small image, then a large one."""
-    monkeypatch.setattr(annotation_canvas, "OVERVIEW_BYTES", 2**20)
+    monkeypatch.setattr(image_canvas, "OVERVIEW_BYTES", 2**20)
     session = Session()
     session.create_project(tmp_path / "p.orgseg", default_classes(["ER"]))
     assert session.file is not None
@@ -149,6 +87,8 @@ def test_a_large_image_is_seen_before_it_is_read(session: Session, qtbot: QtBot)
     assert canvas.plane_size == (SIDE, SIDE)  # at once, and no voxel has been read
     assert session.loaded_plane(large, 0) is None
     assert canvas.is_shown
+    canvas.grab()
+    qtbot.waitUntil(lambda: canvas._loader.is_idle)  # level 1, which is finer than what is at once
     before, contrast = canvas.grab().toImage(), canvas.display.shown_levels()
     reach = canvas.display.value_range
     assert_only_the_overview(canvas, qtbot)
@@ -157,8 +97,10 @@ def test_a_large_image_is_seen_before_it_is_read(session: Session, qtbot: QtBot)
     np.testing.assert_array_equal(voxel, noise()[None, 7, 9])  # of one block
     assert session.loaded_plane(large, 0) is None
     canvas.set_zoom(0.6)  # closer than level 1 is fine for
-    qtbot.waitUntil(lambda: session.loaded_plane(large, 0) is not None)
-    qtbot.waitUntil(lambda: canvas._pyramid is not None and canvas._pyramid.plane is not None)
+    canvas.grab()
+    qtbot.waitUntil(lambda: canvas._loader.is_idle)
+    assert session.loaded_plane(large, 0) is None  # only what is in sight has been read
+    assert 0 in {key.level for key in session.tiles._tiles}
     canvas.fit()
     assert canvas.display.shown_levels() == contrast  # nothing jumps
     assert canvas.display.value_range == reach
@@ -168,8 +110,11 @@ def test_a_large_image_is_seen_before_it_is_read(session: Session, qtbot: QtBot)
     )
     assert canvas.grab().toImage() == before
     canvas.set_zoom(4.0)
-    assert canvas._pyramid is not None
-    np.testing.assert_array_equal(canvas._pyramid.sample(0, 0, 1.0, (9, 9))[0], noise()[:9, :9])
+    canvas.grab()
+    qtbot.waitUntil(lambda: canvas._loader.is_idle)
+    view = canvas.visible_box()
+    got = canvas._pyramid.sample(view.y0 + 0.5, view.x0 + 0.5, 1.0, (9, 9))[0]  # type: ignore[union-attr]
+    np.testing.assert_array_equal(got, noise()[view.y0 : view.y0 + 9, view.x0 : view.x0 + 9])
 
 
 def assert_only_the_overview(canvas: AnnotationCanvas, qtbot: QtBot) -> None:
@@ -180,9 +125,11 @@ def assert_only_the_overview(canvas: AnnotationCanvas, qtbot: QtBot) -> None:
         qtbot.wait(20)
     canvas.fit()
     canvas.grab()
+    qtbot.waitUntil(lambda: canvas._loader.is_idle)
     assert canvas.session.background.is_idle
-    assert canvas._pyramid is not None
-    assert canvas._pyramid.plane is None
+    assert isinstance(canvas._pyramid, TiledPyramid)
+    levels = {key.level for key in canvas.session.tiles._tiles}
+    assert 0 not in levels
 
 
 def test_who_goes_on_at_once_waits_for_no_image(
@@ -199,7 +146,8 @@ def test_who_goes_on_at_once_waits_for_no_image(
     assert canvas.plane_size == (60, 60)
     assert canvas._overview is None
     session.select_image(ids["large"])  # as close as it was left
-    qtbot.waitUntil(lambda: session.loaded_plane(ids["large"], 0) is not None)
+    canvas.grab()
+    qtbot.waitUntil(lambda: any(key.level == 0 for key in session.tiles._tiles))
 
 
 def test_a_glance_reads_no_large_plane(session: Session) -> None:
@@ -263,20 +211,29 @@ def test_a_missing_file_leaves_the_overview_and_a_sentence(
     assert watch.banner.title.text() == "“a” is shown as a preview: its file “a.tif” was not found."
     assert [button.text() for button in watch.banner.buttons] == ["Find the file…"]
     assert canvas.plane_size == (600, 600)
-    assert canvas._pyramid is not None
-    assert canvas._pyramid.plane is None
+    assert isinstance(canvas._pyramid, TiledPyramid)
+    qtbot.waitUntil(lambda: canvas._pyramid is not None and not canvas._pyramid.has_voxels)
     assert said == []  # once is enough
 
     window.commands.linking.find(tmp_path / "new")
     qtbot.waitUntil(lambda: any(t == "2 linked images found; none is missing." for _, t in said))
-    qtbot.waitUntil(lambda: canvas._pyramid is not None and canvas._pyramid.plane is not None)
-    np.testing.assert_array_equal(canvas._pyramid.plane[0], noise(0, 600))  # by content: no mix-up
+    qtbot.waitUntil(lambda: canvas._pyramid is not None and canvas._pyramid.has_voxels)
+    np.testing.assert_array_equal(seen(canvas, qtbot), noise(0, 600)[100:300, 100:300])  # no mix-up
     assert not watch.banner.isVisible()
     session.select_neighbour(1)
-    qtbot.waitUntil(lambda: session.loaded_plane(session.image_id, 0) is not None)
-    loaded = session.loaded_plane(session.image_id, 0)
-    assert loaded is not None
-    np.testing.assert_array_equal(loaded[0], noise(1, 600))
+    np.testing.assert_array_equal(seen(canvas, qtbot), noise(1, 600)[100:300, 100:300])
+    assert session.loaded_plane(session.image_id, 0) is None
+
+
+def seen(canvas: AnnotationCanvas, qtbot: QtBot) -> np.ndarray:
+    """Voxels 100 to 300 of the first channel, as the canvas shows them once they are there."""
+    canvas.set_zoom(1.0)
+    canvas.grab()
+    qtbot.waitUntil(lambda: canvas._loader.is_idle)
+    assert canvas._pyramid is not None
+    canvas._pyramid.sample(100.5, 100.5, 1.0, (200, 200))  # asks for what is out of sight
+    qtbot.waitUntil(lambda: canvas._loader.is_idle)
+    return canvas._pyramid.sample(100.5, 100.5, 1.0, (200, 200))[0]
 
 
 def choose_file(monkeypatch: pytest.MonkeyPatch, path: Path) -> list[str]:
@@ -348,7 +305,7 @@ def test_a_file_that_is_put_back_is_seen_without_being_asked(
     shutil.move(tmp_path / "new" / "b.tif", tmp_path / "old" / "a.tif")
     watch._on_application_state(Qt.ApplicationState.ApplicationActive)
     qtbot.waitUntil(lambda: watch.banner is not None and not watch.banner.isVisible())
-    qtbot.waitUntil(lambda: canvas._pyramid is not None and canvas._pyramid.plane is not None)
+    qtbot.waitUntil(lambda: canvas._pyramid is not None and canvas._pyramid.has_voxels)
     qtbot.waitUntil(lambda: watch.looking.is_idle)
 
 

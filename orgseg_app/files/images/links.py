@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from orgseg_app.core.image import OpenedImage, Pixels
 from orgseg_app.core.project import Link, ProjectImage
@@ -33,6 +34,8 @@ MOST_ENTRIES, MOST_DEPTH = 200_000, 16
 
 _OWN_ENTRIES, _OWN_DEPTH, _OWN_STRANGERS = 10_000, 4, 16
 """How far the search of the project's own folder goes, which nobody asked for."""
+
+T = TypeVar("T")
 
 Progress = Callable[[int, int, str], bool]
 
@@ -135,16 +138,32 @@ class LinkedFiles:
         LinkError, ReadError
             As `opened`.
         """
+        return self._read(image, lambda opened: opened.read_plane(z))
+
+    def read_part(
+        self, image: ProjectImage, z: int, y0: int, x0: int, y1: int, x1: int
+    ) -> Pixels | None:
+        """Part ``(C, y1 - y0, x1 - x0)`` of a plane; None where all of it would be read for that.
+
+        Raises
+        ------
+        LinkError, ReadError
+            As `opened`.
+        """
+        return self._read(image, lambda opened: opened.read_part(z, y0, x0, y1, x1))
+
+    def _read(self, image: ProjectImage, read: Callable[[OpenedImage], T]) -> T:
+        """Read from the file of an image, and see that it is the same before and after."""
         opened, path, stamp = self._open(image, None)
         try:
-            plane = opened.read_plane(z)
+            voxels = read(opened)
         except ReadError:
             if Stamp.of(path) == stamp:
                 raise
             raise self._error(image, _state_at(path)) from None
         if Stamp.of(path) != stamp:  # it was written to while we read
             raise self._error(image, _state_at(path))
-        return plane
+        return voxels
 
     def state(
         self, image: ProjectImage, check: Check | None = None, listed: Listing | None = None

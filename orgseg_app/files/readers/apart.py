@@ -38,7 +38,7 @@ from orgseg_app.files.readers.answers import (
 )
 from orgseg_app.files.readers.header import ImageHeader
 from orgseg_app.files.readers.names import shown
-from orgseg_app.files.readers.tiff_planes import RawPlane, read_raw
+from orgseg_app.files.readers.tiff_planes import RawPlane, read_raw, read_raw_part
 from orgseg_app.files.safety.child import Child, ChildError, ChildStartError, Limits
 
 LOG = logging.getLogger(__name__)
@@ -136,6 +136,7 @@ class ReadingChild:
             images = opened_images(answer)
             for number, image in enumerate(images):
                 image.read_plane = functools.partial(self._plane, image, path, number)
+                image.read_part = functools.partial(self._part, image, path, number, {})
             return images
 
         return self._ask(path, "images", take)
@@ -204,6 +205,43 @@ class ReadingChild:
         plane = read_raw(path, taken)
         note_not_finite(image, plane)
         return plane
+
+    def _part(
+        self,
+        image: OpenedImage,
+        path: Path,
+        number: int,
+        known: dict[int, RawPlane | None],
+        z: int,
+        y0: int,
+        x0: int,
+        y1: int,
+        x1: int,
+    ) -> Pixels | None:
+        """Part of a plane that lies uncompressed in its file; None of another.
+
+        Parameters
+        ----------
+        known
+            Where planes lie that were asked for before.
+        """
+        channels, depth, height, width = image.shape
+        if not 0 <= z < depth:
+            raise IndexError(f"plane {z} of {depth}")
+
+        def take(answer: dict[str, Any]) -> RawPlane | None:
+            if answer["raw"] is None:
+                return None
+            raw = raw_plane(answer)
+            fits = raw.shape == (channels, height, width)
+            if not fits or np.dtype(raw.dtype).name != image.dtype.name:
+                raise _changed(path)
+            return raw
+
+        if z not in known:
+            known[z] = self._ask(path, "where", take, image=number, z=int(z))
+        raw = known[z]
+        return None if raw is None else read_raw_part(path, raw, y0, x0, y1, x1)
 
     def _label_plane(self, answer: dict[str, Any]) -> Labels:
         labels = empty_labels(answer)

@@ -25,7 +25,12 @@ from orgseg_app.files.readers.header import ImageHeader, is_empty_image, trap_se
 from orgseg_app.files.readers.names import clean_name, shown, stem_of
 from orgseg_app.files.readers.sniff import cannot_open
 from orgseg_app.files.readers.tiff_metadata import OmeImage, PixelSize, pixel_size
-from orgseg_app.files.readers.tiff_planes import PlaneSource, RawPlane, check_data_within_file
+from orgseg_app.files.readers.tiff_planes import (
+    PlaneSource,
+    RawPlane,
+    check_data_within_file,
+    read_raw_part,
+)
 from orgseg_app.files.readers.tiff_series import (
     Colours,
     check_numbers,
@@ -247,6 +252,7 @@ def _images_of(picture: TiffPicture, name: str, path: Path) -> list[OpenedImage]
             notes=picture.notes,
         )
         image.read_plane = functools.partial(_read_plane, image, picture, time)
+        image.read_part = functools.partial(_read_part, image, picture, time)
         images.append(image)
     return images
 
@@ -258,6 +264,16 @@ def _read_plane(image: OpenedImage, picture: TiffPicture, time: int, z: int) -> 
     plane = convert(picture.shown_plane(time, z))[: image.shape[0]]
     note_not_finite(image, plane)
     return plane
+
+
+def _read_part(
+    image: OpenedImage, picture: TiffPicture, time: int, z: int, y0: int, x0: int, y1: int, x1: int
+) -> Pixels | None:
+    """Part of a plane that needs no decoding; None of one that does."""
+    raw = picture.raw_plane(time, z)
+    if raw is None or raw.shape[0] != image.shape[0]:
+        return None
+    return read_raw_part(picture.source.path, raw, y0, x0, y1, x1)
 
 
 def note_not_finite(image: OpenedImage, plane: Pixels) -> None:

@@ -278,6 +278,40 @@ def read_raw(path: Path, raw: RawPlane) -> Pixels:
     return plane.byteswap(inplace=True).view(stored.newbyteorder())
 
 
+def read_raw_part(path: Path, raw: RawPlane, y0: int, x0: int, y1: int, x1: int) -> Pixels:
+    """Part ``(C, y1 - y0, x1 - x0)`` of a plane that needs no decoding, row by row.
+
+    Not mapped into memory: a file that another program cuts short would end this one.
+
+    Raises
+    ------
+    ReadError
+        One sentence if the file has gone, or ends before the part does.
+    """
+    channels, height, width = raw.part_shape
+    if not (0 <= y0 <= y1 <= height and 0 <= x0 <= x1 <= width):
+        raise ValueError(f"({y0}, {x0}) to ({y1}, {x1}) of {height} × {width}")
+    stored = np.dtype(raw.dtype)
+    part: Pixels = np.empty((raw.shape[0], y1 - y0, x1 - x0), stored)
+    rows = part.view(np.uint8).reshape(raw.shape[0], y1 - y0, (x1 - x0) * stored.itemsize)
+    if part.size == 0:
+        return part.astype(stored.newbyteorder("="))
+    try:
+        with path.open("rb", buffering=0) as stream:
+            for number, lines in enumerate(rows):
+                at = raw.offsets[number // channels]
+                first = (number % channels * height + y0) * width + x0
+                if at <= 0:
+                    raise truncated(path)
+                for line in range(y1 - y0):
+                    stream.seek(at + (first + line * width) * stored.itemsize)
+                    if stream.readinto(lines[line].data) != lines.shape[1]:
+                        raise truncated(path)
+    except OSError as error:
+        raise cannot_open(path, error) from error
+    return part if stored.isnative else part.byteswap(inplace=True).view(stored.newbyteorder())
+
+
 def check_data_within_file(path: Path, series: TiffPageSeries, *, size: int) -> int:
     """Check that the image data of a series lies inside the file.
 

@@ -92,6 +92,7 @@ class Reader:
             "headers": self._headers,
             "images": self._images,
             "plane": self._plane,
+            "where": self._where,
             "labels": self._labels,
             "count": self._count,
         }
@@ -148,6 +149,11 @@ class Reader:
             plane = np.ascontiguousarray(image.read_plane(z))
         facts = {"shape": plane.shape, "dtype": plane.dtype.name, "notes": image.notes}
         self._pipes.answer(facts, plane.data)
+
+    def _where(self, question: dict[str, Any]) -> None:
+        path, number, z = Path(question["path"]), int(question["image"]), int(question["z"])
+        self._image(path, number)
+        self._pipes.answer({"raw": self._raw(path, number, z)})
 
     def _labels(self, question: dict[str, Any]) -> None:
         path, planes = Path(question["path"]), question["planes"]

@@ -5,38 +5,37 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QPointF, QRect, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QColor,
     QFocusEvent,
     QHideEvent,
     QKeyEvent,
     QMouseEvent,
+    QNativeGestureEvent,
     QPainter,
     QPolygonF,
     QResizeEvent,
+    QTabletEvent,
     QWheelEvent,
 )
 
-from orgseg_app.core.mask import Box
-from orgseg_app.gui.canvas.decorations import Minimap, draw_scale_bar
+from orgseg_app.gui.canvas.decorations import draw_scale_bar
+from orgseg_app.gui.canvas.image_canvas import ImageCanvas
 from orgseg_app.gui.canvas.options import DisplayOptions, ToolOptions
-from orgseg_app.gui.canvas.plane_view import PlaneView, ViewState
-from orgseg_app.gui.canvas.rendering import auto_levels, class_colours, value_range
+from orgseg_app.gui.canvas.plane_view import WHEEL_STEP, ViewState
 from orgseg_app.gui.canvas.tools.footprint import footprint_box, footprint_outline, two_tone
 from orgseg_app.gui.canvas.tools.pointing import PanTool
 from orgseg_app.gui.canvas.tools.registry import TOOL_CLASSES
 from orgseg_app.gui.canvas.tools.strokes import BrushTool
 from orgseg_app.gui.canvas.tools.tool import Tool
-from orgseg_app.gui.overview import Overview, overview_of
+from orgseg_app.gui.canvas.wheel import NOTCH, Notches, is_two_fingers, turn, wheel_act
 
 if TYPE_CHECKING:
     from orgseg_app.gui.session import Session
 
-LOAD_HERE_BYTES = 48 << 20
-OVERVIEW_BYTES = 8 << 20  # larger planes are shown from their stored overview until they are read
 PLAIN_RING_PX = 40  # larger rings are drawn without smoothing: half a millisecond less a move
+TAB_HELD_MS = 220  # shorter is a way to the next field
 ARROWS = {
     Qt.Key.Key_Up: (-1, 0),
     Qt.Key.Key_Down: (1, 0),
@@ -45,8 +44,8 @@ ARROWS = {
 }
 
 
-class AnnotationCanvas(PlaneView):
-    """Shows the session's image and plane, and paints on it.
+class AnnotationCanvas(ImageCanvas):
+    """The session's image and plane, painted on.
 
     The arrow keys move a cursor of their own and Enter puts the pen down and lifts it, so that
     everything can be painted without a pointer.
@@ -54,230 +53,66 @@ class AnnotationCanvas(PlaneView):
     Signals
     -------
     tool_hint_changed(text)
-    loading_changed(is_loading)
+    measured(text)
+        What the ruler says; "" when it is taken away.
     """
 
     tool_hint_changed = Signal(str)
-    loading_changed = Signal(bool)
+    measured = Signal(str)
 
     def __init__(
         self, session: Session, tools: ToolOptions, display: DisplayOptions, parent: object = None
     ) -> None:
-        super().__init__(parent)  # type: ignore[arg-type]
-        self.session = session
+        super().__init__(session, display, parent)
         self.tools = tools
-        self.display = display
         self._tools: dict[str, Tool] = {kind.name: kind(self) for kind in TOOL_CLASSES}
         self._tool = self._tools[tools.tool]
         self._pointer: tuple[float, float] | None = None
+        self.pressure = 1.0  # of a pen, 0…1; a mouse presses as hard as can be
         self._pressed = False
         self._by_keys = False
-        self._hidden_by_key = False
-        self._views: dict[str, ViewState] = {}
-        self._shown: tuple[str, int] = ("", 0)
-        self._overview: Overview | None = None
-        self._missed: tuple[str, int] | None = None
-        self._minimap = Minimap()
         self._outlines: tuple[tuple[int, bool], list[QPolygonF]] = ((0, False), [])
         self.setAccessibleName("Canvas")
         self.setAcceptDrops(False)  # the window takes drops everywhere
+        self.wheel = "zoom"
+        self._notches = Notches()
+        self._tab_timer = QTimer(self, singleShot=True, interval=TAB_HELD_MS)
+        self._tab_timer.timeout.connect(lambda: self.hide_overlay(True))
         self._describe_timer = QTimer(self, singleShot=True, interval=300)
         self._describe_timer.timeout.connect(self._describe)
-        session.image_selected.connect(self._on_image_selected)
-        session.plane_selected.connect(self._on_plane_selected)
-        session.mask_changed.connect(self._on_mask_changed)
-        session.links_changed.connect(self._on_links_changed)
-        session.classes_changed.connect(self._refresh_overlay)
         session.class_selected.connect(lambda _: self._update_footprint())
-        display.changed.connect(self._on_display_changed)
         tools.changed.connect(self._on_tools_changed)
         self._on_tools_changed()
 
-    # -- what is shown ---------------------------------------------------------------------------
-
-    def _on_image_selected(self, image_id: str) -> None:
-        if self._shown[0]:
-            self._views.pop(self._shown[0], None)
-            if not self.is_fitted:  # a fit is one at whatever size the canvas has by then
-                self._views[self._shown[0]] = self.view_state()
+    def image_leaves(self) -> None:
+        """What a tool was about to do was meant for the image before."""
         self._tool.cancel()
-        if not image_id:
-            self._clear()
-            return
-        self._load(image_id, 0)
 
-    def _on_plane_selected(self, z: int) -> None:
-        image_id = self.session.image_id
-        if image_id and (image_id, z) != self._shown:
-            self._load(image_id, z)
-
-    def _load(self, image_id: str, z: int) -> None:
-        image = self.session.image
-        assert image is not None
-        self._overview = None
-        size = image.shape[0] * image.shape[2] * image.shape[3] * np.dtype(image.dtype).itemsize
-        is_linked = image.link is not None
-        loaded = self.session.loaded_plane(image_id, z)
-        if loaded is None and (size > OVERVIEW_BYTES or is_linked):
-            self._show_overview(image_id, z)
-        if loaded is not None or (
-            size <= LOAD_HERE_BYTES and not is_linked and self._overview is None
-        ):
-            try:
-                plane = self.session.plane(image_id, z)
-            except Exception as error:
-                self._on_unreadable(error)
-                return
-            self._show(image_id, z, plane)
-            return
-        self._missed = None
-        if self._overview is None:
-            self._load_voxels(image_id, z)
-
-    def voxels_missed(self) -> None:
-        """Read the plane, once somebody looks closely; from afar the overview is all there is."""
-        if self._missed is None:
-            self._missed = self._shown
-            QTimer.singleShot(0, self, self._load_missed)  # not while it is painted
-
-    def _load_missed(self) -> None:
-        session = self.session
-        if session.file is not None and self._missed == (session.image_id, session.z):
-            self._load_voxels(*self._missed)
-
-    def _load_voxels(self, image_id: str, z: int) -> None:
-        self.loading_changed.emit(True)
-        self.session.background.start(
-            "Loading image",
-            lambda task: self._read(image_id, z),
-            lambda plane: self._on_loaded(image_id, z, plane),
-            lambda error: self._on_unreadable(error, image_id, z),
-        )
-
-    def _read(self, image_id: str, z: int) -> np.ndarray | None:
-        """In the background: voxels, unless another plane has been chosen since."""
-        session = self.session
-        wanted = (image_id, z) == (session.image_id, session.z)
-        return session.plane(image_id, z) if wanted else None
-
-    def _show_overview(self, image_id: str, z: int) -> None:
-        """What is stored of a plane for this; the plane itself takes its place when it is read."""
-        file, image = self.session.file, self.session.image
-        assert file is not None
-        assert image is not None
-        overview = overview_of(file, image, z)
-        if overview is not None:
-            self._show(image_id, z, None, overview)
-
-    def _clear(self) -> None:
-        self._overview = None
-        self._shown = ("", 0)
-        self.set_plane(None)
-        self.set_overlay(None)
-
-    def _on_links_changed(self) -> None:
-        """The file of a linked image may be there again: then its voxels are read."""
-        file, image = self.session.file, self.session.image
-        if self._missed is None or self._overview is None or file is None or image is None:
-            return
-        if file.links.last_state(image) == "found":
-            self._missed = None
-            self.update()
-
-    def _on_unreadable(self, error: Exception, image_id: str = "", z: int = 0) -> None:
-        from orgseg_app.files.images.links import LinkError
-
-        self.loading_changed.emit(False)
-        if image_id and (image_id, z) != (self.session.image_id, self.session.z):
-            return  # nobody looks at it any more
-        if self._overview is None:
-            self._clear()
-            self.session.report_error(error)
-        elif isinstance(error, LinkError):
-            self.session.links_changed.emit()  # it is said as long as the image is looked at
-        else:
-            self.session.report_error(error)
-
-    def _on_loaded(self, image_id: str, z: int, plane: np.ndarray | None) -> None:
-        self.loading_changed.emit(False)
-        if plane is not None and (image_id, z) == (self.session.image_id, self.session.z):
-            self._show(image_id, z, plane, self._overview)
-
-    def _show(
-        self, image_id: str, z: int, plane: np.ndarray | None, overview: Overview | None = None
-    ) -> None:
-        """Show voxels, or the overview alone."""
-        image = self.session.image
-        assert image is not None
-        other_image = image_id != self._shown[0]
-        self._shown, self._overview = (image_id, z), overview
-        if other_image:
-            self.display.blockSignals(True)
-            if overview is not None:
-                levels, reach = overview.levels, overview.value_range
-            else:
-                assert plane is not None
-                levels, reach = auto_levels(plane, is_rgb=image.is_rgb), value_range(plane)
-            self.display.set_image(image.channel_names, levels, reach)
-            self.display.blockSignals(False)
-        self.set_plane(plane, image.is_rgb, self.display.shown_levels(), overview)
-        if other_image and image_id in self._views:
-            self.set_view(self._views[image_id])
-        elif other_image:
-            self.fit()
-        small = overview.smallest() if overview is not None else plane
-        self._minimap.set_plane(
-            plane if small is None else small, image.is_rgb, self.display.shown_levels()
-        )
-        self.display.changed.emit()
+    def image_came(self) -> None:
+        """Screen readers hear what there is now."""
         self._describe()
-
-    def _on_display_changed(self) -> None:
-        self.set_contrast(self.display.shown_levels(), self.display.gamma, self.display.channels)
-        self._refresh_overlay()
-
-    def _refresh_overlay(self) -> None:
-        session, display = self.session, self.display
-        visible = display.overlay_visible and not self._hidden_by_key
-        if not visible or not self._shown[0] or session.file is None:
-            self.set_overlay(None)
-            return
-        self.set_overlay(
-            session.mask(self._shown[0]),
-            class_colours(session.classes, fill=display.fill, opacity=display.opacity),
-            z=self._shown[1],
-            outline=display.outline,
-            hatch_unlabelled=display.show_unlabelled,
-        )
-
-    def _on_mask_changed(self, image_id: str, box: Box) -> None:
-        if image_id == self._shown[0] and box.z0 <= self._shown[1] < max(box.z1, box.z0 + 1):
-            self.update_box(box)
-
-    def _describe(self) -> None:
-        """Tell screen readers what the canvas holds."""
-        image = self.session.image
-        if image is None:
-            self.setAccessibleDescription("No image.")
-            return
-        chosen = self.session.project.class_of(self.session.class_id)  # type: ignore[union-attr]
-        self.setAccessibleDescription(
-            f"{image.name}, {image.shape[3]} by {image.shape[2]} voxels, plane "
-            f"{self._shown[1] + 1} of {image.shape[1]}; {self._tool.name}, size "
-            f"{self.tools.brush_size}, class {chosen.name if chosen else 'none'}."
-        )
 
     # -- the tool in the hand --------------------------------------------------------------------
 
     @property
-    def is_shown(self) -> bool:
-        """Whether the plane to be painted is the one that is seen (large ones take a moment)."""
-        return bool(self.plane_size) and self._shown == (self.session.image_id, self.session.z)
+    def is_by_keys(self) -> bool:
+        """Whether the cursor was moved last by the arrow keys."""
+        return self._by_keys
 
     @property
     def tool(self) -> Tool:
         """The tool in the hand."""
         return self._tool
+
+    def tool_named(self, name: str) -> Tool:
+        """A tool, in the hand or not."""
+        return self._tools[name]
+
+    @property
+    def pointer(self) -> tuple[float, float]:
+        """Where the pointer or the cursor of the keys is; the middle of the view when neither."""
+        view = self.view_state()
+        return self._pointer or (view.y, view.x)
 
     def _on_tools_changed(self) -> None:
         tool = self._tools[self.tools.tool]
@@ -294,11 +129,11 @@ class AnnotationCanvas(PlaneView):
         """The pointer's shape says what a press will do."""
         self.setCursor(self._tool.cursor if self.plane_size else Qt.CursorShape.ArrowCursor)
 
-    def hide_overlay(self, hidden: bool) -> None:
-        """Hide the mask while a key is held."""
-        if hidden != self._hidden_by_key:
-            self._hidden_by_key = hidden
-            self._refresh_overlay()
+    def tabletEvent(self, event: QTabletEvent) -> None:
+        """How hard a pen is pressed; it paints through the mouse events that follow each of it."""
+        is_down = event.type() != QEvent.Type.TabletRelease and bool(event.buttons())
+        self.pressure = event.pressure() if is_down else 1.0
+        event.ignore()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Tool, pan, or a jump in the minimap."""
@@ -327,6 +162,7 @@ class AnnotationCanvas(PlaneView):
             super().mouseMoveEvent(event)
             return
         self._by_keys = False
+        self._tool.hold_shift(bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier))
         if not event.buttons() & Qt.MouseButton.LeftButton:
             self._lift()  # the button came up where nobody told us
         y, x = self.to_image(event.position())
@@ -354,10 +190,17 @@ class AnnotationCanvas(PlaneView):
         self._lift()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        """Fit with the hand tool; close a polygon; a second press for the others."""
+        """Fit with the hand tool or beside the image; close an outline; else a second press."""
+        y, x = self.to_image(event.position())
+        height, width = self.plane_size or (0, 0)
+        is_beside = not (0 <= y < height and 0 <= x < width)
+        is_building = bool(getattr(self._tool, "points", None))
         if isinstance(self._tool, PanTool) or not self.session.can_edit:
             super().mouseDoubleClickEvent(event)
-        elif self._tool.name == "polygon":
+        elif is_beside and not is_building:
+            self._lift()
+            super().mouseDoubleClickEvent(event)
+        elif self._tool.name == "polygon" or self._tool.double_click_finishes:
             self._tool.finish()
         else:
             self.mousePressEvent(event)
@@ -373,22 +216,43 @@ class AnnotationCanvas(PlaneView):
         """A held key let go elsewhere must not stick."""
         super().focusOutEvent(event)
         self._space_held = False
+        self._tool.hold_shift(False)
+        self._tab_timer.stop()
         self.hide_overlay(False)
         self.update_cursor()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        """Wheel zooms; Ctrl: brush size; Shift: planes."""
-        steps = event.angleDelta().y() or event.angleDelta().x()
-        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
-            self.tools.grow_brush(1 if steps > 0 else -1)
-            event.accept()
-        elif event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
-            self.session.select_plane(self.session.z + (-1 if steps > 0 else 1))
-            event.accept()
-        else:
-            super().wheelEvent(event)
-            if self._pointer is not None:
-                self._pointer = self.to_image(event.position())
+        """Zoom, planes or brush size, as `wheel` has it; two fingers on a touchpad pan."""
+        act = wheel_act(self.wheel, event.modifiers())
+        fingers = not event.modifiers() and is_two_fingers(event)
+        if fingers:
+            self.pan_by(event.pixelDelta().y(), event.pixelDelta().x())
+        elif act == "zoom":
+            self.zoom_by(WHEEL_STEP ** (turn(event) / NOTCH), event.position())
+        elif notches := self._notches.take(act, turn(event)):
+            if act == "brush":
+                self.tools.grow_brush(notches)
+            else:
+                self.session.select_plane(self.session.z - notches)
+        if fingers or act == "zoom":
+            self._follow_pointer(event.position())
+        event.accept()
+
+    def event(self, event: QEvent) -> bool:
+        """A pinch moves the picture under the pointer, too."""
+        handled = super().event(event)
+        if isinstance(event, QNativeGestureEvent):
+            self._follow_pointer(event.position())
+        return handled
+
+    def _follow_pointer(self, at: QPointF) -> None:
+        """The picture moved under the pointer, which points at other voxels now."""
+        if self._pointer is not None and not self._by_keys:
+            self._pointer = self.to_image(at)
+
+    def focusNextPrevChild(self, next: bool) -> bool:
+        """Tab comes as a key: held, it hides the mask; let go at once, it leads on."""
+        return False if next else super().focusNextPrevChild(next)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Arrows and Enter paint; Esc steps back; H hides the mask while held."""
@@ -400,9 +264,16 @@ class AnnotationCanvas(PlaneView):
         elif key == Qt.Key.Key_Escape and (self._pressed or getattr(self._tool, "points", None)):
             self._pressed = False
             self._tool.cancel()
+        elif key == Qt.Key.Key_Backspace and not event.modifiers() and self._tool.back():
+            event.accept()
+        elif key == Qt.Key.Key_Shift:
+            self._tool.hold_shift(True)
         elif key == Qt.Key.Key_H and not event.modifiers():
             if not event.isAutoRepeat():
                 self.hide_overlay(True)
+        elif key == Qt.Key.Key_Tab and not event.modifiers():
+            if not event.isAutoRepeat():
+                self._tab_timer.start()
         else:
             super().keyPressEvent(event)
 
@@ -410,8 +281,19 @@ class AnnotationCanvas(PlaneView):
         """H let go shows the mask again."""
         if event.key() == Qt.Key.Key_H and not event.isAutoRepeat():
             self.hide_overlay(False)
+        elif event.key() == Qt.Key.Key_Tab and not event.isAutoRepeat():
+            self._tab_let_go()
+        elif event.key() == Qt.Key.Key_Shift:
+            self._tool.hold_shift(False)
         else:
             super().keyReleaseEvent(event)
+
+    def _tab_let_go(self) -> None:
+        was_short = self._tab_timer.isActive()
+        self._tab_timer.stop()
+        self.hide_overlay(False)
+        if was_short:
+            super().focusNextPrevChild(True)
 
     def _move_by_keys(self, dy: int, dx: int, modifiers: Qt.KeyboardModifier) -> None:
         step = 10 if modifiers & Qt.KeyboardModifier.ShiftModifier else 1
@@ -432,7 +314,7 @@ class AnnotationCanvas(PlaneView):
             self._lift()
         elif self._pointer is not None and self.is_shown:
             self._tool.press(*self._pointer, modifiers)
-            self._pressed = isinstance(self._tool, BrushTool)
+            self._pressed = self._tool.drags
             if not self._pressed:
                 self._tool.release()
 
@@ -444,6 +326,19 @@ class AnnotationCanvas(PlaneView):
     def _update_footprint(self) -> None:
         if self._pointer is not None:
             self.update_box(footprint_box(*self._pointer, self.tools.brush_size))
+
+    def _describe(self) -> None:
+        """Tell screen readers what the canvas holds."""
+        image = self.session.image
+        if image is None:
+            self.setAccessibleDescription("No image.")
+            return
+        chosen = self.session.project.class_of(self.session.class_id)  # type: ignore[union-attr]
+        self.setAccessibleDescription(
+            f"{image.name}, {image.shape[3]} by {image.shape[2]} voxels, plane "
+            f"{self._shown[1] + 1} of {image.shape[1]}; {self._tool.name}, size "
+            f"{self.tools.brush_size}, class {chosen.name if chosen else 'none'}."
+        )
 
     # -- on top of the picture -------------------------------------------------------------------
 
@@ -463,8 +358,7 @@ class AnnotationCanvas(PlaneView):
     def _draw_footprint(self, painter: QPainter, y: float, x: float) -> None:
         from orgseg_app.core.painting.brush import snapped
 
-        size = self.tools.brush_size if isinstance(self._tool, BrushTool) else 1
-        square = self.tools.square
+        size, square = self._tool.footprint if isinstance(self._tool, BrushTool) else (1, False)
         zoom = self.view_state().zoom
         cy, cx = snapped((y, x), size)
         painter.save()
@@ -490,7 +384,7 @@ class AnnotationCanvas(PlaneView):
             ]
             two_tone(painter, lambda: [painter.drawPolyline(shape) for shape in shapes])
         chosen = self.session.project and self.session.project.class_of(self.session.class_id)
-        if chosen and self._tool.name == "brush":
+        if chosen and self._tool.name in ("brush", "ball"):
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(QColor(chosen.colour))
             painter.drawEllipse(middle, 2, 2)
@@ -500,7 +394,3 @@ class AnnotationCanvas(PlaneView):
         """The minimap follows the corner."""
         super().resizeEvent(event)
         self.update()
-
-    def minimap_rect(self) -> QRectF:
-        """Where the minimap is, in widget coordinates; empty when hidden."""
-        return self._minimap.rect(self)

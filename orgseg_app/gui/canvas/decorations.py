@@ -68,6 +68,7 @@ class Minimap:
         plane: np.ndarray | None,
         is_rgb: bool = False,
         levels: Sequence[tuple[float, float]] = (),
+        maps: Sequence[str] = (),
     ) -> None:
         """Take a small picture of ``(C, Y, X)``."""
         if plane is None:
@@ -81,7 +82,7 @@ class Minimap:
             cv2.resize(np.ascontiguousarray(c[::step, ::step]), size, interpolation=cv2.INTER_AREA)
             for c in plane
         ]
-        pixels = np.ascontiguousarray(compose(small, levels, is_rgb=is_rgb))
+        pixels = np.ascontiguousarray(compose(small, levels, is_rgb=is_rgb, maps=maps))
         grey = pixels.ndim == 2
         kind = QImage.Format.Format_Grayscale8 if grey else QImage.Format.Format_RGB32
         self._image = QImage(

@@ -7,8 +7,14 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
+from orgseg_app.gui.canvas import colour_maps
 from orgseg_app.gui.canvas.tool_settings import TOOL_SETTINGS, Value
 from orgseg_app.gui.canvas.tools.registry import TOOLS
+
+GAMMA = (0.2, 5.0)
+"""Least and largest gamma."""
+
+_LARGEST = 3.4e38
 
 
 class ToolOptions(QObject):
@@ -42,6 +48,10 @@ class ToolOptions(QObject):
     def value(self, name: str) -> Any:
         """A setting by its name in `tool_settings.TOOL_SETTINGS`."""
         return self._values[name]
+
+    def values(self) -> dict[str, Value]:
+        """All settings by name."""
+        return dict(self._values)
 
     def set_value(self, name: str, value: Value) -> None:
         """Set it; numbers are clamped to what is possible."""
@@ -100,15 +110,22 @@ class DisplayOptions(QObject):
         1 is linear; above 1 brightens dark structures.
     channels
         Which channels are shown; empty means all.
+    colours
+        Of each channel, a name of `colour_maps.NAMES`; "" or too few: the usual.
+    image_id, is_rgb
+        Which image this is about, and whether it is a picture in its own colours.
     opacity
         Of the filled mask, 0…1.
 
     Signals
     -------
     changed()
+    auto_wanted()
+        Who knows the plane looked at is to say `set_auto`.
     """
 
     changed = Signal()
+    auto_wanted = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -117,6 +134,10 @@ class DisplayOptions(QObject):
         self.value_range: tuple[float, float] = (0.0, 255.0)
         self.channel_names: tuple[str, ...] = ()
         self.channels: tuple[bool, ...] = ()
+        self.colours: tuple[str, ...] = ()
+        self.image_id = ""
+        self.is_rgb = False
+        self._looks: dict[str, dict[str, Any]] = {}
         self.gamma = 1.0
         self.opacity = 0.4
         self.outline = True
@@ -129,14 +150,64 @@ class DisplayOptions(QObject):
         channel_names: Sequence[str],
         auto_levels: Sequence[tuple[float, float]],
         value_range: tuple[float, float],
+        image_id: str = "",
+        is_rgb: bool = False,
     ) -> None:
-        """Another image is on the canvas: contrast starts automatic."""
+        """Another image is on the canvas: shown as it was last, or automatically."""
+        self._keep_look()
+        self.image_id, self.is_rgb = image_id, is_rgb
         self.channel_names = tuple(channel_names)
-        self.channels = (True,) * len(self.channel_names)
         self.auto_levels = tuple(auto_levels)
         self.value_range = value_range
-        self.levels = ()
+        self._take_look(self._looks.get(image_id, {}) if image_id else {})
         self.changed.emit()
+
+    def looks(self) -> dict[str, dict[str, Any]]:
+        """How each image is shown, where somebody has chosen so, in JSON's kinds of values."""
+        self._keep_look()
+        return {image_id: dict(look) for image_id, look in self._looks.items()}
+
+    def remember_looks(self, looks: dict[str, Any]) -> None:
+        """Show images like this from now on; what makes no sense is left out when it is used."""
+        self._looks = {i: dict(look) for i, look in looks.items() if isinstance(look, dict)}
+        self._take_look(self._looks.get(self.image_id, {}) if self.image_id else {})
+        self.changed.emit()
+
+    def _keep_look(self) -> None:
+        if not self.image_id:
+            return
+        look: dict[str, Any] = {}
+        if self.levels:
+            look["levels"] = [list(pair) for pair in self.levels]
+        if not all(self.channels):
+            look["channels"] = list(self.channels)
+        if any(self.colours):
+            look["colours"] = list(self.colours)
+        if self.gamma != 1.0:
+            look["gamma"] = self.gamma
+        self._looks.pop(self.image_id, None)
+        if look:
+            self._looks[self.image_id] = look
+
+    def _take_look(self, look: dict[str, Any]) -> None:
+        """Set what belongs to an image; anybody may have written where this comes from."""
+        count = len(self.channel_names)
+        levels, channels = look.get("levels"), look.get("channels")
+        colours, gamma = look.get("colours"), look.get("gamma")
+        self.levels = ()
+        if isinstance(levels, list) and len(levels) == len(self.auto_levels):
+            pairs = [_pair(value) for value in levels]
+            self.levels = tuple(pair for pair in pairs if pair is not None)
+            if len(self.levels) != len(levels):
+                self.levels = ()
+        self.channels = (True,) * count
+        if isinstance(channels, list) and len(channels) == count and any(channels):
+            self.channels = tuple(value is not False for value in channels)
+        self.colours = ()
+        if isinstance(colours, list) and len(colours) == count:
+            self.colours = tuple(c if c in colour_maps.NAMES else "" for c in colours)
+        number = _number(gamma)
+        self.gamma = 1.0 if number is None else min(max(number, GAMMA[0]), GAMMA[1])
 
     def set_levels(self, channel: int, low: float, high: float) -> None:
         """Contrast of one channel, in the image's own values."""
@@ -146,9 +217,33 @@ class DisplayOptions(QObject):
         self.changed.emit()
 
     def reset_levels(self) -> None:
-        """Back to automatic contrast."""
+        """Back to automatic contrast, of the plane looked at."""
+        self.auto_wanted.emit()
         self.levels = ()
         self.changed.emit()
+
+    def set_auto(
+        self, auto_levels: Sequence[tuple[float, float]], value_range: tuple[float, float]
+    ) -> None:
+        """What automatic contrast would be, and what there is."""
+        if len(auto_levels) == len(self.auto_levels):
+            self.auto_levels = tuple(auto_levels)
+            low, high = value_range
+            self.value_range = min(low, self.value_range[0]), max(high, self.value_range[1])
+
+    def set_colour(self, channel: int, name: str) -> None:
+        """Show a channel through one of `colour_maps.NAMES`; "" for the usual."""
+        if name and name not in colour_maps.NAMES:
+            raise ValueError(f"There is no colour map {name!r}.")
+        colours = list(self.colours) or [""] * len(self.channel_names)
+        colours[channel] = name
+        self.colours = tuple(colours)
+        self.changed.emit()
+
+    def colour(self, channel: int) -> str:
+        """The colour map of a channel."""
+        chosen = self.colours[channel] if channel < len(self.colours) else ""
+        return chosen or colour_maps.default_map(channel, len(self.channel_names))
 
     def shown_levels(self) -> tuple[tuple[float, float], ...]:
         """The contrast in force."""
@@ -181,3 +276,18 @@ class DisplayOptions(QObject):
                 raise AttributeError(name)
             setattr(self, name, value)
         self.changed.emit()
+
+
+def _pair(value: Any) -> tuple[float, float] | None:
+    """Two limits, if it is that."""
+    if not isinstance(value, list) or len(value) != 2:
+        return None
+    low, high = _number(value[0]), _number(value[1])
+    return None if low is None or high is None or low > high else (low, high)
+
+
+def _number(value: Any) -> float | None:
+    """A finite number that voxels may have, if it is that."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if abs(value) < _LARGEST else None  # false for NaN

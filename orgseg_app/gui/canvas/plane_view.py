@@ -31,8 +31,8 @@ from orgseg_app.core.mask import Box
 from orgseg_app.gui.canvas.rendering import (
     ArrayOverlay,
     Overlay,
+    Picture,
     PlanePyramid,
-    StoredLevels,
     auto_levels,
     compose,
     tint,
@@ -79,12 +79,12 @@ class PlaneView(QWidget):
         self.setMouseTracking(True)
         self.setMinimumSize(120, 90)
         self.setAccessibleName("Image")
-        self._pyramid: PlanePyramid | None = None
-        self._stored: StoredLevels | None = None
+        self._pyramid: Picture | None = None
         self._is_rgb = False
         self._levels: tuple[tuple[float, float], ...] = ()
         self._gamma = 1.0
         self._visible: tuple[bool, ...] = ()
+        self._maps: tuple[str, ...] = ()
         self._overlay: Overlay | None = None
         self._overlay_z = 0
         self._colours = np.zeros((256, 4), np.uint8)
@@ -109,7 +109,7 @@ class PlaneView(QWidget):
         plane: np.ndarray | None,
         is_rgb: bool = False,
         levels: Sequence[tuple[float, float]] | None = None,
-        stored: StoredLevels | None = None,
+        picture: Picture | None = None,
     ) -> None:
         """Show voxels ``(C, Y, X)``; None empties the view. Contrast is automatic without levels.
 
@@ -117,18 +117,11 @@ class PlaneView(QWidget):
 
         Parameters
         ----------
-        stored
-            Smaller versions that lie ready. With these and ``levels``, ``plane`` may be None: they
-            are shown alone until the voxels come.
+        picture
+            In place of ``plane``, with ``levels``: what is not in memory as a whole.
         """
         before = self.plane_size
-        if plane is not None and stored is not None and stored is self._stored and self._pyramid:
-            self._pyramid.attach(plane)
-        elif plane is None and stored is None:
-            self._pyramid = None
-        else:
-            self._pyramid = PlanePyramid(plane, stored)
-        self._stored = stored
+        self._pyramid = picture if plane is None else PlanePyramid(plane)
         self._is_rgb = is_rgb
         if levels:
             self._levels = tuple(levels)
@@ -143,9 +136,11 @@ class PlaneView(QWidget):
         levels: Sequence[tuple[float, float]],
         gamma: float = 1.0,
         visible: Sequence[bool] = (),
+        maps: Sequence[str] = (),
     ) -> None:
-        """Contrast limits of each channel in the image's own values, gamma, which are shown."""
+        """Contrast limits of each channel in the image's own values, gamma, shown ones, colours."""
         self._levels, self._gamma, self._visible = tuple(levels), gamma, tuple(visible)
+        self._maps = tuple(maps)
         self.update()
 
     def set_overlay(
@@ -200,7 +195,7 @@ class PlaneView(QWidget):
         self._y, self._x = state.y, state.x
         self._zoom = self._clamped(state.zoom)
         self._fitted = False
-        self.update()
+        self._look_elsewhere()
 
     def fit(self) -> None:
         """Show the whole plane."""
@@ -214,7 +209,7 @@ class PlaneView(QWidget):
             min(max(1, self.width() - pad) / width, max(1, self.height() - pad) / height)
         )
         self._fitted = True
-        self.update()
+        self._look_elsewhere()
         self.view_changed.emit(self.view_state())
 
     def zoom_by(self, factor: float, at: QPointF | None = None) -> None:
@@ -243,8 +238,14 @@ class PlaneView(QWidget):
             self._y = min(max(self._y, 0.0), float(size[0]))
             self._x = min(max(self._x, 0.0), float(size[1]))
         self._fitted = False
-        self.update()
+        self._look_elsewhere()
         self.view_changed.emit(self.view_state())
+
+    def _look_elsewhere(self) -> None:
+        """All of it is to be painted, and what was in sight may not be any more."""
+        if self._pyramid is not None:
+            self._pyramid.view_moved()
+        self.update()
 
     def _clamped(self, zoom: float) -> float:
         size = self.plane_size
@@ -316,13 +317,18 @@ class PlaneView(QWidget):
         if x1 <= x0 or y1 <= y0:
             return
         step = 1 / scale
-        if self._pyramid.plane is None and step < 2:
+        if step < 2 and not self._pyramid.has_voxels:
             self.voxels_missed()
         first_y, first_x = (y0 + 0.5 - top) * step, (x0 + 0.5 - left) * step
         size = (y1 - y0, x1 - x0)
         channels = self._pyramid.sample(first_y, first_x, step, size)
         pixels = compose(
-            channels, self._levels, is_rgb=self._is_rgb, gamma=self._gamma, visible=self._visible
+            channels,
+            self._levels,
+            is_rgb=self._is_rgb,
+            gamma=self._gamma,
+            visible=self._visible,
+            maps=self._maps,
         )
         at = QPointF(x0 / ratio, y0 / ratio)
         grey = pixels.ndim == 2
@@ -333,6 +339,8 @@ class PlaneView(QWidget):
             rows = _steps(first_y, step, size[0], outline, height)
             columns = _steps(first_x, step, size[1], outline, width)
             values = self._overlay.sample(self._overlay_z, rows, columns)
+            if not self._hatch and not self._colours[0, 3] and not values.any():
+                return
             tinted = tint(
                 values,
                 self._colours,
@@ -398,7 +406,7 @@ class PlaneView(QWidget):
         if isinstance(event, QNativeGestureEvent) and (
             event.gestureType() == Qt.NativeGestureType.ZoomNativeGesture
         ):
-            self.zoom_by(1 + event.value(), event.position())
+            self.zoom_by(max(0.1, 1 + event.value()), event.position())
             return True
         return super().event(event)
 

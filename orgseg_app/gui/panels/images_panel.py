@@ -70,7 +70,7 @@ class ImagesPanel(QWidget):
         self.model = ImagesModel(session, self)
         self.view = ImagesView(self.model)
         self.count = Caption()
-        self.add_button = IconButton("plus", "Add images…", shortcut="Ctrl+I")
+        self.add_button = IconButton("plus", "Add images…")
         self.filter = QLineEdit()
         self.filter.setPlaceholderText("Filter")
         self.filter.setAccessibleName("Filter images by name or split")

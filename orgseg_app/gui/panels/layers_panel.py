@@ -5,8 +5,17 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from PySide6.QtCore import QRectF, QSignalBlocker, Qt, QTimer
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtCore import QRectF, QSignalBlocker, QSize, Qt, QTimer
+from PySide6.QtGui import (
+    QBrush,
+    QColor,
+    QIcon,
+    QLinearGradient,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QPixmap,
+)
 from PySide6.QtWidgets import (
     QAbstractButton,
     QCheckBox,
@@ -17,9 +26,9 @@ from PySide6.QtWidgets import (
 )
 
 from orgseg_app.gui import theme
-from orgseg_app.gui.canvas.options import DisplayOptions
-from orgseg_app.gui.canvas.rendering import CHANNEL_COLOURS
-from orgseg_app.gui.fields import NumberBox, SliderField
+from orgseg_app.gui.canvas import colour_maps
+from orgseg_app.gui.canvas.options import GAMMA, DisplayOptions
+from orgseg_app.gui.fields import CalmComboBox, NumberBox, SliderField
 from orgseg_app.gui.panels.levels_editor import LevelsEditor
 from orgseg_app.gui.session import Session
 from orgseg_app.gui.widgets import (
@@ -118,7 +127,16 @@ class LayersPanel(QWidget):
         display = self._display
         self.auto = SecondaryButton("Auto", "contrast", quiet=True)
         self.auto.setAccessibleName("Automatic contrast")
-        self.auto.setToolTip("Contrast from the image itself (Ctrl+L)")
+        self.auto.setToolTip("Contrast from the image itself")
+        self.full = SecondaryButton("Min–max", quiet=True)
+        self.full.setAccessibleName("Contrast from the least to the largest value")
+        self.full.setToolTip("From the least to the largest value of the channel")
+        self.colour = CalmComboBox("Colours of the channel")
+        self.colour.setToolTip("Colours the channel is shown in; the image stays as it is")
+        self.colour.view().setAccessibleName("Colours")
+        self.colour.setIconSize(QSize(40, 12))
+        for name in colour_maps.NAMES:
+            self.colour.addItem(_strip(name), name.capitalize(), name)
         self.levels = LevelsEditor()
         self.low, self.high = NumberBox("Value shown black"), NumberBox("Value shown white")
         for box, tip in (
@@ -129,8 +147,7 @@ class LayersPanel(QWidget):
             box.setFixedWidth(84)
         self.gamma = SliderField(
             "Gamma",
-            0.2,
-            5,
+            *GAMMA,
             1,
             decimals=2,
             logarithmic=True,
@@ -153,8 +170,12 @@ class LayersPanel(QWidget):
         column.addWidget(self.levels)
         column.addLayout(limits)
         column.addWidget(self.gamma)
+        column.addWidget(self.colour)
         section = Section("Image", content)
+        section.add_extra(self.full)
         section.add_extra(self.auto)
+        self.full.clicked.connect(lambda: self._set_levels(*self._whole_range()))
+        self.colour.activated.connect(self._choose_colour)
         self.auto.clicked.connect(display.reset_levels)
         self.levels.reset_requested.connect(display.reset_levels)
         self.levels.levels_changed.connect(self._set_levels)
@@ -221,7 +242,8 @@ class LayersPanel(QWidget):
             self._build_channels(display.channel_names)
         for number, row in enumerate(self._channel_rows):
             shown = display.channels[number] if number < len(display.channels) else True
-            row.show_state(chosen=number == self._channel, visible=shown)
+            brush = None if display.is_rgb else _ramp(display.colour(number), 11)
+            row.show_state(chosen=number == self._channel, visible=shown, colours=brush)
         self._show_levels()
 
     def _show_levels(self) -> None:
@@ -240,7 +262,11 @@ class LayersPanel(QWidget):
                     (top - bottom) / 200 if decimals else max(1.0, (top - bottom) // 200)
                 )
                 box.setValue(value)
-        self.auto.setEnabled(bool(display.levels))
+        self.colour.setVisible(not display.is_rgb and bool(display.channel_names))
+        name = colour_maps.GREY if display.is_rgb else display.colour(self._channel)
+        self.levels.show_ramp(_steps(name))
+        with QSignalBlocker(self.colour):
+            self.colour.setCurrentIndex(self.colour.findData(display.colour(self._channel)))
         self.scope.setText("automatic" if not display.levels else "")
         # Hot pixels reach far beyond what is worth looking at.
         reach = auto[1] + 0.6 * (auto[1] - auto[0])
@@ -249,6 +275,19 @@ class LayersPanel(QWidget):
         self.levels.show_levels((low, high), shown)
         if self.levels.shown_range() != before:
             self.levels.show_histogram(self._values)
+
+    def _choose_colour(self) -> None:
+        if self._channel < len(self._display.channel_names):
+            self._display.set_colour(self._channel, self.colour.currentData())
+
+    def _whole_range(self) -> tuple[float, float]:
+        """Least and largest value of the channel, as far as it has been looked at."""
+        values = self._values
+        if values is not None and values.size and len(self._display.channel_names) > 1:
+            finite = values[np.isfinite(values)]
+            if finite.size:
+                return float(finite.min()), float(finite.max())
+        return self._display.value_range
 
     def _read_values(self) -> None:
         session = self._session
@@ -270,7 +309,7 @@ class ChannelRow(QAbstractButton):
     def __init__(self, name: str, colour: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.name = name
-        self._colour = QColor(colour)
+        self._colour = QBrush(QColor(colour))
         self.setCheckable(True)
         self.setAccessibleName(f"Contrast of {name}")
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -285,8 +324,11 @@ class ChannelRow(QAbstractButton):
         row.addWidget(words, 1)
         row.addWidget(self.eye)
 
-    def show_state(self, *, chosen: bool, visible: bool) -> None:
-        """Chosen for contrast; shown on the canvas."""
+    def show_state(self, *, chosen: bool, visible: bool, colours: QBrush | None = None) -> None:
+        """Chosen for contrast; shown on the canvas; its colours, where they can be chosen."""
+        if colours is not None:
+            self._colour = colours
+            self.update()
         self.setChecked(chosen)
         with QSignalBlocker(self.eye):
             self.eye.setChecked(not visible)
@@ -329,7 +371,41 @@ def _column() -> tuple[QWidget, QVBoxLayout]:
 def _channel_colour(number: int, name: str) -> str:
     if name in PRIMARIES:
         return PRIMARIES[name]
-    return QColor(*CHANNEL_COLOURS[number % len(CHANNEL_COLOURS)]).name()
+    return QColor(*colour_maps.RAMPS[colour_maps.default_map(number, 2)]).name()
+
+
+def _ramp(name: str, width: float) -> QBrush:
+    """The colours of a map from left to right; a map to one colour is that colour."""
+    if name in colour_maps.RAMPS:
+        return QBrush(QColor(*colour_maps.RAMPS[name]))
+    return QBrush(_gradient(name, 8.5, width))
+
+
+def _gradient(name: str, left: float, width: float) -> QLinearGradient:
+    gradient = QLinearGradient(left, 0, left + width, 0)
+    steps = _steps(name)
+    for number, colour in enumerate(steps):
+        gradient.setColorAt(number / (len(steps) - 1), colour)
+    return gradient
+
+
+def _steps(name: str) -> list[QColor]:
+    """Eighteen colours of a map, from dark to bright."""
+    return [QColor(*(int(part) for part in colour)) for colour in colour_maps.colours(name)[::15]]
+
+
+def _strip(name: str) -> QIcon:
+    """A strip of a map's colours, from dark to bright."""
+    picture = QPixmap(80, 24)
+    picture.setDevicePixelRatio(2)
+    picture.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(picture)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(_gradient(name, 0, 40))
+    painter.drawRoundedRect(QRectF(0, 0, 40, 12), 3, 3)
+    painter.end()
+    return QIcon(picture)
 
 
 def _decimals(span: float) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import (
@@ -43,10 +45,11 @@ class LevelsEditor(QWidget):
         self._levels = (0.0, 255.0)
         self._counts = np.zeros(0)
         self._held = ""
+        self._ramp = [QColor("#000000"), QColor("#FFFFFF")]
         self.setFixedHeight(72)
         self.setMouseTracking(True)
         self.setAccessibleName("Contrast limits on the histogram")
-        self.setToolTip("Drag the limits; double-click for automatic contrast (Ctrl+L)")
+        self.setToolTip("Drag the limits; double-click for automatic contrast")
 
     def show_levels(self, levels: tuple[float, float], value_range: tuple[float, float]) -> None:
         """Show limits within a range of values, silently."""
@@ -55,6 +58,12 @@ class LevelsEditor(QWidget):
         self._range = (low, high if high > low else low + 1.0)
         self._levels = levels
         self.update()
+
+    def show_ramp(self, colours: Sequence[QColor]) -> None:
+        """What values between the limits look like, from the lower to the upper; two or more."""
+        if self._ramp != list(colours):
+            self._ramp = list(colours)
+            self.update()
 
     def shown_range(self) -> tuple[float, float]:
         """Values at the left and right end."""
@@ -137,8 +146,8 @@ class LevelsEditor(QWidget):
             self._paint_counts(painter, area, now.control)
         painter.fillRect(QRectF(area.left(), area.bottom(), area.width(), 1), QColor(now.line))
         ramp = QLinearGradient(low, 0, max(high, low + 0.5), 0)
-        ramp.setColorAt(0, QColor("#000000"))
-        ramp.setColorAt(1, QColor("#FFFFFF"))
+        for number, colour in enumerate(self._ramp):
+            ramp.setColorAt(number / (len(self._ramp) - 1), colour)
         painter.setPen(QPen(QColor(now.control), 1))
         painter.setBrush(ramp)
         painter.drawRoundedRect(

@@ -154,7 +154,7 @@ class ResultsView(QWidget):
         self.chooser.currentIndexChanged.connect(self._on_class)
         self.copy_button = IconButton("copy", "Copy table", shortcut="Ctrl+C")
         self.copy_button.clicked.connect(self.table.copy)
-        self.save_button = IconButton("save", "Save comparison", shortcut="Ctrl+Shift+C")
+        self.save_button = IconButton("save", "Save comparison")
         self.save_button.clicked.connect(self.save_comparison)
         head = QHBoxLayout()
         head.setContentsMargins(GROUP, 10, GROUP, 6)

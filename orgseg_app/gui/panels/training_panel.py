@@ -302,7 +302,7 @@ class TrainingPanel(QWidget):
         elif waits:
             text = "Train after the current run"
         self.button.setText(text)
-        tip = "Waits until the run before it is over" if waits else "Start learning (Ctrl+R)"
+        tip = "Waits until the run before it is over" if waits else "Start learning"
         self.button.setToolTip(problem or tip)
 
     # -- the person --------------------------------------------------------------------------------

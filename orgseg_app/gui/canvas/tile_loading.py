@@ -1,0 +1,139 @@
+"""Tiles read off the window's thread, what is in sight first."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal
+
+from orgseg_app.gui.canvas.tile_cache import LOST, TileCache, TileKey, TileRequest
+
+LOG = logging.getLogger(__name__)
+
+Read = Callable[[TileRequest], "NDArray[Any] | None"]
+
+
+class NoPartsError(Exception):
+    """Voxels that cannot be read in parts: the whole plane has to be decoded."""
+
+
+class TileLoader(QObject):
+    """Reads tiles in a thread of its own, the newest request first, and puts them in a cache.
+
+    It has its own thread, for an import may keep `Background` busy for minutes.
+
+    Parameters
+    ----------
+    cache
+        Where tiles go.
+
+    Signals
+    -------
+    arrived(TileRequest)
+        A tile is in the cache, or is `LOST`.
+    failed(TileRequest, error)
+        Voxels could not be read: `NoPartsError`, or what the file said.
+    """
+
+    arrived = Signal(object)
+    failed = Signal(object, object)
+
+    def __init__(self, cache: TileCache, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.cache = cache
+        self._pool = QThreadPool(self)
+        self._pool.setMaxThreadCount(1)
+        self._lock = threading.Lock()
+        self._wanted: dict[TileKey, TileRequest] = {}
+        self._ahead: dict[TileKey, TileRequest] = {}
+        self._under_way: TileKey | None = None
+        self._read: Read | None = None
+        self._is_running = False
+
+    def read_with(self, read: Read | None) -> None:
+        """How tiles are read from now on; those asked for until now are forgotten."""
+        with self._lock:
+            self._wanted.clear()
+            self._ahead.clear()
+            self._read = read
+
+    def want(self, requests: Sequence[TileRequest]) -> None:
+        """Read these next, the first first; those asked for before come later."""
+        with self._lock:
+            for request in reversed(requests):
+                if request.key != self._under_way:
+                    self._wanted.pop(request.key, None)
+                    self._wanted[request.key] = request
+        self._run()
+
+    def ahead(self, requests: Iterable[TileRequest]) -> None:
+        """Read these, in this order, when nothing else is to be read; in place of earlier ones."""
+        wanted = {r.key: r for r in requests if r.key not in self.cache}
+        with self._lock:
+            self._ahead = wanted
+        self._run()
+
+    def drop(self) -> None:
+        """What was asked for is not in sight any more; what still is will be asked for again."""
+        with self._lock:
+            self._wanted.clear()
+            self._ahead.clear()
+
+    @property
+    def is_idle(self) -> bool:
+        """True when nothing is read or waits."""
+        return not self._is_running
+
+    def finish(self) -> None:
+        """Forget everything and wait for the tile under way."""
+        self.read_with(None)
+        self._pool.waitForDone()
+
+    def _run(self) -> None:
+        with self._lock:
+            if self._is_running or self._read is None or not (self._wanted or self._ahead):
+                return
+            self._is_running = True
+        self._pool.start(_Pump(self))
+
+    def _next(self) -> tuple[TileRequest, Read] | None:
+        with self._lock:
+            self._under_way = None
+            while self._read is not None and (self._wanted or self._ahead):
+                if self._wanted:
+                    key, request = self._wanted.popitem()
+                else:
+                    key = next(iter(self._ahead))
+                    request = self._ahead.pop(key)
+                if key not in self.cache:
+                    self._under_way = key
+                    return request, self._read
+            self._is_running = False
+            return None
+
+    def _pump(self) -> None:
+        """In the other thread: read until nothing is wanted."""
+        while (work := self._next()) is not None:
+            request, read = work
+            try:
+                tile = read(request)
+            except Exception as error:
+                LOG.debug("a tile of %s", request.key.image_id, exc_info=True)
+                self.cache.put(request.key, LOST)
+                self.failed.emit(request, error)
+                continue
+            self.cache.put(request.key, LOST if tile is None else tile)
+            self.arrived.emit(request)
+
+
+class _Pump(QRunnable):
+    def __init__(self, loader: TileLoader) -> None:
+        super().__init__()
+        self._loader = loader
+
+    def run(self) -> None:
+        self._loader._pump()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSignalBlocker
+from PySide6.QtCore import QEvent, QSignalBlocker
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from orgseg_app.gui.actions import ACTIONS
@@ -35,8 +36,22 @@ class ToolPanel(QWidget):
         for name in _order():
             column.addWidget(self.fields[name])
         column.addStretch(1)
-        self.setMinimumHeight(self._needed())
         tools.changed.connect(self._show)
+        self._show()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Measure with the style and the font that the panel is shown in."""
+        super().showEvent(event)
+        self._measure()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Another style or font may need another height."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.StyleChange, QEvent.Type.FontChange) and self.isVisible():
+            self._measure()
+
+    def _measure(self) -> None:
+        self.setMinimumHeight(self._needed())
         self._show()
 
     def _needed(self) -> int:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from orgseg_app.core.edits.change import EMPTY_BOX, Change
+from orgseg_app.core.blocks import BLOCK, BlockIndex, Box
+from orgseg_app.core.classes import BACKGROUND
+from orgseg_app.core.edits.change import EMPTY_BOX, MASK, OBJECTS, Change, packed
 from orgseg_app.core.edits.recorder import Edit, Recorder
-from orgseg_app.core.mask import BLOCK, BlockIndex, Box, Mask, Plane
+from orgseg_app.core.mask import Mask, Plane
+from orgseg_app.core.objects import Numbers, are_equal
 
 
 @dataclass(frozen=True)
@@ -23,95 +25,122 @@ class ReadyChange:
     ----------
     change
         For the history.
-    before
-        Copies of the blocks it was worked out from; None where there was none.
-    after
+    before, numbers_before
+        Copies of the blocks of the mask, and of its objects, that it was worked out from; None
+        where there was none.
+    after, numbers_after
         The blocks that take their place.
     """
 
     change: Change
     before: dict[BlockIndex, Plane | None]
     after: dict[BlockIndex, Plane]
+    numbers_before: dict[BlockIndex, Numbers | None] = field(default_factory=dict)
+    numbers_after: dict[BlockIndex, Numbers] = field(default_factory=dict)
 
     def fits(self, mask: Mask) -> bool:
         """True while nobody has painted there since."""
-        return all(_are_equal(mask.block(index), old) for index, old in self.before.items())
+        numbers = self.numbers_before
+        return all(are_equal(mask.block(i), old) for i, old in self.before.items()) and all(
+            are_equal(mask.objects.block(i), old) for i, old in numbers.items()
+        )
 
     def make(self, mask: Mask) -> None:
         """Put the blocks in place."""
         for index, block in self.after.items():
             mask.replace_block(index, block)
             mask.damaged.discard(index)
+        for index, numbers in self.numbers_after.items():
+            mask.objects.replace_block(index, numbers)
+            mask.objects.damaged.discard(index)
 
 
 def ready_change(
-    image_id: str, title: str, now: Mask, then: Mask, indices: Iterable[BlockIndex]
+    image_id: str,
+    title: str,
+    now: Mask,
+    then: Mask,
+    indices: Iterable[BlockIndex],
+    *,
+    with_objects: bool = False,
 ) -> ReadyChange | None:
     """Work out what turns ``now`` into ``then`` in some blocks; None where nothing differs.
 
     ``now`` may be painted on in another thread meanwhile: `ReadyChange.fits` tells. Blocks that the
     store could not read are replaced even where both look the same.
+
+    Parameters
+    ----------
+    with_objects
+        ``then`` says which objects there are; otherwise voxels whose class changes leave theirs.
     """
-    lost = set(now.damaged)
-    box, packed = EMPTY_BOX, []
-    before: dict[BlockIndex, Plane | None] = {}
-    after: dict[BlockIndex, Plane] = {}
+    lost, lost_numbers = set(now.damaged), set(now.objects.damaged)
+    box, blocks = EMPTY_BOX, []
+    ready = ReadyChange(Change(image_id, OBJECTS, title, box, ()), {}, {})
     _, height, width = now.shape
     for index in sorted(indices):
-        found, wanted = now.block(index), then.block(index)
-        old = None if found is None else found.copy()
-        differs = not _are_equal(old, wanted)
-        if not differs and index not in lost:
+        old, old_numbers = now.copied(index), now.objects.copied(index)
+        new = then.copied(index)
+        if with_objects:
+            new_numbers = then.objects.copied(index)
+        else:
+            new_numbers = _left(old, new, old_numbers)
+        classes_differ = not are_equal(old, new)
+        numbers_differ = not are_equal(old_numbers, new_numbers)
+        if classes_differ or index in lost:
+            ready.before[index] = old
+            ready.after[index] = np.zeros((BLOCK, BLOCK), np.uint8) if new is None else new.copy()
+        if numbers_differ or (with_objects and index in lost_numbers):
+            ready.numbers_before[index] = old_numbers
+            empty = np.zeros((BLOCK, BLOCK), np.uint32)
+            ready.numbers_after[index] = empty if new_numbers is None else new_numbers.copy()
+        if index not in ready.after and index not in ready.numbers_after:
             continue
-        before[index] = old
-        after[index] = np.zeros((BLOCK, BLOCK), np.uint8) if wanted is None else wanted.copy()
-        if differs:
-            packed.append((index, _packed(old, after[index])))
+        if classes_differ or numbers_differ:
+            blocks.append((index, packed(old, new, old_numbers, new_numbers)))
         z, y, x = index[0], index[1] * BLOCK, index[2] * BLOCK
         box = box.union(Box(z, y, x, z + 1, min(y + BLOCK, height), min(x + BLOCK, width)))
-    if not after:
+    if not ready.after and not ready.numbers_after:
         return None
-    return ReadyChange(Change(image_id, "mask", title, box, tuple(packed)), before, after)
+    layer = OBJECTS if ready.numbers_after else MASK
+    return replace(ready, change=Change(image_id, layer, title, box, tuple(blocks)))
 
 
-def worked_out(image_id: str, mask: Mask, edit: Edit) -> ReadyChange | None:
+def worked_out(image_id: str, mask: Mask, edit: Edit, object_id: int = 0) -> ReadyChange | None:
     """What an edit makes of a mask; None where it changes nothing.
 
     The mask may be painted on in another thread meanwhile, as long as no block comes or goes: what
     the change was worked out from are the copies it is compared with in the end. So a stroke made
     in between is never painted over unseen.
+
+    Parameters
+    ----------
+    object_id
+        The object in the hand, as of a `Recorder`.
     """
-    then = Mask(mask.shape)
-    for index in mask.block_indices():
-        block = mask.block(index)
-        then.replace_block(index, None if block is None else block.copy())
-    then.dirty.clear()
-    recorder = Recorder(image_id, then)
+    then = mask.copy()
+    recorder = Recorder(image_id, then, object_id)
     edit.apply(recorder)
     change = recorder.finish(edit.title)
     if change is None:
         return None
-    after = {index: block for index in then.dirty if (block := then.block(index)) is not None}
-    earlier = Mask(mask.shape)
-    for index, block in after.items():
-        earlier.replace_block(index, block.copy())
+    after = {i: block for i in then.dirty if (block := then.block(i)) is not None}
+    objects = then.objects
+    numbers = {i: held for i in objects.dirty if (held := objects.block(i)) is not None}
+    earlier = then.copy({*after, *numbers})
     change.undo(earlier)
-    return ReadyChange(change, {index: earlier.block(index) for index in after}, after)
+    return ReadyChange(
+        change,
+        {index: earlier.block(index) for index in after},
+        after,
+        {index: earlier.objects.block(index) for index in numbers},
+        numbers,
+    )
 
 
-def _packed(old: Plane | None, new: Plane) -> bytes:
-    """A block of a `Change`: before and after where they differ."""
-    planes = np.zeros((2, BLOCK, BLOCK), np.uint8)
-    differs = new != 0 if old is None else old != new
-    if old is not None:
-        np.copyto(planes[0], old, where=differs)
-    np.copyto(planes[1], new, where=differs)
-    return zlib.compress(planes.data, 1)
-
-
-def _are_equal(one: Plane | None, other: Plane | None) -> bool:
-    """True when two blocks look the same; a missing one is unlabelled."""
-    if one is None or other is None:
-        found = other if one is None else one
-        return found is None or not found.any()
-    return np.array_equal(one, other)
+def _left(old: Plane | None, new: Plane | None, numbers: Numbers | None) -> Numbers | None:
+    """Object numbers of a block once voxels whose class changes have left theirs."""
+    if numbers is None or old is None or new is None:
+        return None
+    same: Numbers = np.multiply(numbers, (old == new) & (new > BACKGROUND))
+    return same

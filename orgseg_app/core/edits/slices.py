@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from orgseg_app.core.classes import UNLABELLED
 from orgseg_app.core.edits.recorder import Recorder
 from orgseg_app.core.mask import BLOCK, Mask, Plane
+from orgseg_app.core.objects import are_equal
 from orgseg_app.core.painting import interpolation
 
 Piece = tuple[int, int, int, Plane]
@@ -20,7 +22,7 @@ INTERPOLATE = "interpolate"
 
 @dataclass(frozen=True)
 class CopyPlane:
-    """What is painted on one plane, once more on another.
+    """What is painted on one plane, once more on another; objects go on there.
 
     Attributes
     ----------
@@ -58,17 +60,28 @@ class CopyPlane:
             there = mask.block((self.source, by, bx))
             here = mask.block((self.target, by, bx))
             old = nothing if here is None else here
-            new = self._merged(old, nothing if there is None else there)
-            if not np.array_equal(old, new):
-                recorder.put(self.target, by * BLOCK, bx * BLOCK, new)
+            source = nothing if there is None else there
+            new, copied = self._merged(old, source)
+            there_numbers = mask.objects.block((self.source, by, bx))
+            here_numbers = mask.objects.block((self.target, by, bx))
+            numbers = None
+            if there_numbers is not None or here_numbers is not None:
+                none = np.zeros((BLOCK, BLOCK), np.uint32)
+                numbers = np.where(
+                    copied,
+                    none if there_numbers is None else there_numbers,
+                    none if here_numbers is None else here_numbers,
+                )
+            if not np.array_equal(old, new) or not are_equal(numbers, here_numbers):
+                recorder.put(self.target, by * BLOCK, bx * BLOCK, new, numbers)
 
-    def _merged(self, here: Plane, there: Plane) -> Plane:
-        """A block of the target as it shall be."""
+    def _merged(self, here: Plane, there: Plane) -> tuple[Plane, NDArray[np.bool_]]:
+        """A block of the target as it shall be, and where it comes from the source."""
         new = here.copy()
         if self.class_id is None:
             where = there != UNLABELLED
             if self.replace and not self.protect:
-                return there.copy()
+                return there.copy(), np.ones_like(where)
         else:
             where = there == self.class_id
             if self.replace:
@@ -76,7 +89,7 @@ class CopyPlane:
         if self.protect or not self.replace:
             where &= here == UNLABELLED
         new[where] = there[where]
-        return new
+        return new, where
 
 
 @dataclass(frozen=True)
@@ -176,4 +189,7 @@ def seen_from(mask: Mask, planes: Iterable[int]) -> Mask:
     for index in mask.block_indices():
         if index[0] in wanted:
             seen.replace_block(index, mask.block(index))
+    for index in mask.objects.block_indices():
+        if index[0] in wanted:
+            seen.objects.replace_block(index, mask.objects.block(index))
     return seen

@@ -12,6 +12,7 @@ from orgseg_app.core.classes import BACKGROUND, UNLABELLED
 from orgseg_app.core.edits.change import Change
 from orgseg_app.core.edits.recorder import Recorder
 from orgseg_app.core.mask import BLOCK, Mask
+from orgseg_app.core.objects import are_equal
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,10 @@ class ClearMask:
 
 @dataclass(frozen=True)
 class MergeClass:
-    """Every voxel of one class turned into another (0: unlabelled), as when a class is deleted."""
+    """Every voxel of one class turned into another (0: unlabelled), as when a class is deleted.
+
+    Objects go along.
+    """
 
     class_id: int
     into: int = UNLABELLED
@@ -87,13 +91,15 @@ class MergeClass:
 
     def apply(self, recorder: Recorder) -> None:
         """Rewrite the blocks that hold the class."""
-        for index in recorder.mask.block_indices():
-            block = recorder.mask.block(index)
-            if block is not None:
-                where = block == self.class_id
-                if where.any():
-                    z, by, bx = index
-                    recorder.paint(z, by * BLOCK, bx * BLOCK, where, self.into)
+        mask = recorder.mask
+        for index in mask.block_indices():
+            block = mask.block(index)
+            if block is not None and (block == self.class_id).any():
+                z, by, bx = index
+                new = np.where(block == self.class_id, np.uint8(self.into), block)
+                numbers = mask.objects.block(index)
+                kept = None if numbers is None else numbers.copy()
+                recorder.put(z, by * BLOCK, bx * BLOCK, new, kept)
 
 
 @dataclass(frozen=True)
@@ -181,16 +187,17 @@ class TakeBack:
 
 def _write(change: Change, write: Callable[[Mask], None], recorder: Recorder) -> None:
     """Let a change write into copies of its blocks, and put these in place."""
-    scratch = Mask(recorder.mask.shape)
-    for index, _ in change.blocks:
-        block = recorder.mask.block(index)
-        scratch.replace_block(index, None if block is None else block.copy())
+    mask = recorder.mask
+    indices = [index for index, _ in change.blocks]
+    scratch = mask.copy(indices)
     write(scratch)
-    for index, _ in change.blocks:
-        block = scratch.block(index)
+    for index in indices:
+        block, numbers = scratch.block(index), scratch.objects.block(index)
+        if are_equal(numbers, mask.objects.block(index)):
+            numbers = None  # nothing is said of objects: voxels that change class leave theirs
         if block is not None:
             z, by, bx = index
-            recorder.put(z, by * BLOCK, bx * BLOCK, block)
+            recorder.put(z, by * BLOCK, bx * BLOCK, block, numbers)
 
 
 def _differing_blocks(old: NDArray[np.uint8], new: NDArray[np.uint8]) -> Iterable[tuple[int, int]]:

@@ -11,7 +11,7 @@ from PySide6.QtCore import Qt
 from orgseg_app.core.classes import UNLABELLED
 from orgseg_app.core.edits.change import Change
 from orgseg_app.core.edits.regions import FillHoles, FloodFill, PaintRegion
-from orgseg_app.core.mask import Mask
+from orgseg_app.core.edits.slices import seen_from
 from orgseg_app.core.painting import wand
 from orgseg_app.core.painting.fill import Piece
 from orgseg_app.core.ready import ReadyChange, worked_out
@@ -161,9 +161,7 @@ def _apply(session: Session, edit: FloodFill | FillHoles) -> None:
     if not session.can_edit:
         return
     image_id, mask, file = session.image_id, session.mask(), session.file
-    seen = Mask(mask.shape)  # blocks of the mask itself: painting may go on in them
-    for index in mask.block_indices():
-        seen.replace_block(index, mask.block(index))
+    seen = seen_from(mask, range(mask.shape[0]))
 
     def done(ready: ReadyChange | None) -> None:
         if ready is not None and session.file is file:

@@ -1,0 +1,320 @@
+"""Objects: numbers beside the mask, kept in step with it by every edit, undone byte by byte."""
+
+from __future__ import annotations
+
+import tracemalloc
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from orgseg_app.core.edits.change import Change
+from orgseg_app.core.edits.morphology import Reshape
+from orgseg_app.core.edits.outlines import PaintEllipse, PaintPolygon, PaintRectangle
+from orgseg_app.core.edits.recorder import Edit, Recorder
+from orgseg_app.core.edits.regions import FloodFill
+from orgseg_app.core.edits.slices import CopyPlane, seen_from
+from orgseg_app.core.edits.strokes import PaintBall, PaintStroke
+from orgseg_app.core.edits.whole import MakeAgain, MergeClass, TakeBack
+from orgseg_app.core.history import History
+from orgseg_app.core.mask import Box, Mask
+from orgseg_app.core.objects import HIGHEST, Objects
+from orgseg_app.core.ready import ready_change, worked_out
+from tests.core.test_edits import SHAPE, edits, places
+
+Numbers = NDArray[np.uint32]
+State = tuple[bytes, bytes]
+
+
+def run(edit: Edit, mask: Mask, object_id: int = 0) -> Change | None:
+    recorder = Recorder("image", mask, object_id)
+    edit.apply(recorder)
+    return recorder.finish(edit.title)
+
+
+def state(mask: Mask) -> State:
+    return mask.to_array().tobytes(), mask.objects.to_array().tobytes()
+
+
+def painted(*boxes: tuple[int, int, int]) -> Mask:
+    """Boxes of 40 × 40 voxels at (y, x) that belong to objects, all of class 2."""
+    mask = Mask(SHAPE)
+    for y, x, number in boxes:
+        run(PaintRectangle(0, (y, x, y + 40, x + 40), 2), mask, number)
+    return mask
+
+
+object_ids = st.sampled_from([0, 0, 1, 2, 300, 70_000])
+steps = st.tuples(edits(), object_ids)
+
+
+@given(st.lists(steps, max_size=6))
+@settings(max_examples=60, deadline=None)
+def test_any_story_undone_and_redone_is_byte_identical(story: list[tuple[Edit, int]]) -> None:
+    mask, history = Mask(SHAPE), History()
+    states = [state(mask)]
+    for edit, object_id in story:
+        change = run(edit, mask, object_id)
+        if change is None:
+            assert state(mask) == states[-1]
+            continue
+        assert change.is_whole
+        history.push(change)
+        states.append(state(mask))
+        assert states[-1] != states[-2]
+        numbers, classes = mask.objects.to_array(), mask.to_array()
+        assert not numbers[classes < 2].any(), "nothing and background belong to no object"
+    for expected in reversed(states[:-1]):
+        taken = history.undo()
+        assert taken is not None
+        taken[1].undo(mask)
+        assert state(mask) == expected
+    for expected in states[1:]:
+        taken = history.redo()
+        assert taken is not None
+        taken[1].redo(mask)
+        assert state(mask) == expected
+
+
+@st.composite
+def plain_edits(draw: st.DrawFn) -> Edit:
+    """Edits that paint one region with one class."""
+    z, class_id, protect = draw(st.integers(0, 1)), draw(st.integers(0, 4)), draw(st.booleans())
+    points = tuple(draw(st.lists(places, min_size=1, max_size=4)))
+    size = draw(st.integers(1, 60))
+    match draw(st.integers(0, 3)):
+        case 0:
+            return PaintStroke(z, points, size, class_id, draw(st.booleans()), protect)
+        case 1:
+            return PaintBall(z, points, size, class_id, (3, 1, 1), protect)
+        case 2:
+            return PaintPolygon(z, points, class_id, protect)
+        case _:
+            y0, x0 = draw(st.integers(-20, 290)), draw(st.integers(-20, 310))
+            box = (y0, x0, y0 + draw(st.integers(1, 90)), x0 + draw(st.integers(1, 90)))
+            return draw(st.sampled_from([PaintRectangle, PaintEllipse]))(z, box, class_id, protect)
+
+
+@given(st.lists(st.tuples(plain_edits(), object_ids), min_size=1, max_size=8))
+@settings(max_examples=60, deadline=None)
+def test_painting_is_what_a_dense_reference_says(story: list[tuple[Edit, int]]) -> None:
+    mask = Mask(SHAPE)
+    classes, numbers = np.zeros(SHAPE, np.uint8), np.zeros(SHAPE, np.uint32)
+    for edit, object_id in story:
+        class_id, protect = edit.class_id, edit.protect  # type: ignore[attr-defined]
+        stencil = Mask(SHAPE)
+        run(type(edit)(**{**vars(edit), "class_id": 9, "protect": False}), stencil)
+        where = stencil.to_array() == 9
+        if protect and class_id:
+            where &= (classes == 0) | (classes == class_id)
+            if object_id and class_id > 1:
+                where &= (numbers == 0) | (numbers == object_id)
+        if class_id > 1 and not object_id:
+            numbers[where & (classes != class_id)] = 0
+        else:
+            numbers[where] = object_id if class_id > 1 else 0
+        classes[where] = class_id
+        run(edit, mask, object_id)
+        np.testing.assert_array_equal(mask.to_array(), classes)
+        np.testing.assert_array_equal(mask.objects.to_array(), numbers)
+
+
+@given(st.lists(steps, max_size=4), edits(), object_ids)
+@settings(max_examples=40, deadline=None)
+def test_what_is_worked_out_beforehand_is_what_painting_makes(
+    story: list[tuple[Edit, int]], last: Edit, object_id: int
+) -> None:
+    mask = Mask(SHAPE)
+    for edit, number in story:
+        run(edit, mask, number)
+    before = state(mask)
+    ready = worked_out("image", seen_from(mask, range(SHAPE[0])), last, object_id)
+    assert state(mask) == before
+    other = mask.copy()
+    change = run(last, other, object_id)
+    assert (ready is None) == (change is None)
+    if ready is not None:
+        assert ready.fits(mask)
+        ready.make(mask)
+        assert state(mask) == state(other)
+        ready.change.undo(mask)
+        assert state(mask) == before
+
+
+@given(st.lists(steps, max_size=4), st.integers(0, 279), st.integers(0, 299), st.integers(1, 9))
+@settings(max_examples=30, deadline=None)
+def test_reshaping_beforehand_is_reshaping(
+    story: list[tuple[Edit, int]], y: int, x: int, radius: int
+) -> None:
+    mask = painted((20, 20, 1), (20, 60, 2), (60, 20, 3))
+    for edit, number in story:
+        run(edit, mask, number)
+    edit = Reshape("grow", "object", 0, y, x, radius)
+    other, ready = mask.copy(), edit.ready("image", mask)
+    run(edit, other)
+    if ready is not None:
+        ready.make(mask)
+    assert state(mask) == state(other)
+
+
+def test_what_an_object_grows_over_is_its_own_and_neighbours_stay_apart() -> None:
+    mask = painted((40, 40, 1), (40, 80, 2))
+    run(Reshape("grow", "object", 0, 50, 50, 3), mask)
+    assert mask.objects.sizes()[2] == 1600
+    assert mask.objects.sizes()[1] == mask.counts()[2] - 1600 > 1600
+
+
+def test_touching_objects_of_one_class_stay_apart() -> None:
+    mask = painted((20, 20, 1), (20, 60, 2))
+    assert mask.counts() == {2: 3200}
+    assert mask.objects.sizes() == {1: 1600, 2: 1600}
+    assert mask.objects.box_of(2) == Box(0, 20, 60, 1, 60, 100)
+
+
+def test_protect_leaves_other_objects_of_the_class_alone() -> None:
+    mask = painted((20, 20, 1))
+    run(PaintRectangle(0, (20, 40, 60, 90), 2, protect=True), mask, 2)
+    assert mask.objects.sizes() == {1: 1600, 2: 1200}
+    run(PaintRectangle(0, (20, 40, 60, 90), 2), mask, 2)
+    assert mask.objects.sizes() == {1: 800, 2: 2000}
+
+
+def test_without_an_object_in_the_hand_painting_takes_voxels_from_objects() -> None:
+    mask = painted((20, 20, 1), (20, 60, 2))
+    run(PaintRectangle(0, (20, 20, 30, 60), 1), mask)  # background
+    run(PaintRectangle(0, (30, 20, 40, 60), 0), mask)  # erased
+    run(PaintRectangle(0, (40, 20, 50, 60), 3), mask)  # another class
+    run(PaintRectangle(0, (50, 20, 60, 60), 2), mask)  # its own: it stays what it is
+    assert mask.objects.sizes() == {1: 400, 2: 1600}
+
+
+def test_a_fill_of_an_object_is_undone_with_it() -> None:
+    mask = painted((20, 20, 7), (200, 200, 8))
+    before = state(mask)
+    change = run(FloodFill(0, 30, 30, 3), mask)
+    assert change is not None
+    assert mask.objects.sizes() == {8: 1600}
+    change.undo(mask)
+    assert state(mask) == before
+    fill = run(FloodFill(0, 5, 5, 1), mask)  # background around them
+    assert fill is not None
+    assert mask.objects.sizes() == {7: 1600, 8: 1600}
+
+
+def test_a_merged_class_and_a_copied_plane_keep_their_objects() -> None:
+    mask = painted((20, 20, 1), (20, 60, 2))
+    run(MergeClass(2, 4), mask, 9)
+    assert mask.counts() == {4: 3200}
+    assert mask.objects.sizes() == {1: 1600, 2: 1600}
+    run(CopyPlane(0, 1), mask)
+    np.testing.assert_array_equal(mask.objects.plane(1), mask.objects.plane(0))
+    run(MergeClass(4, 0), mask)
+    assert mask.objects.is_empty
+
+
+def test_a_change_made_again_or_taken_back_brings_its_objects() -> None:
+    mask = Mask(SHAPE)
+    change = run(PaintRectangle(0, (5, 5, 30, 30), 2), mask, 70_000)
+    assert change is not None
+    made = state(mask)
+    change.undo(mask)
+    run(MakeAgain(change), mask)
+    assert state(mask) == made
+    run(TakeBack(change), mask)
+    assert mask.objects.is_empty
+    assert mask.is_empty
+
+
+def test_cancel_leaves_no_trace() -> None:
+    mask = painted((20, 20, 1))
+    before, blocks = state(mask), mask.objects.block_indices()
+    recorder = Recorder("image", mask, 2)
+    PaintStroke(0, ((1, 1), (270, 290)), 12, 4).apply(recorder)
+    assert state(mask) != before
+    recorder.cancel()
+    assert state(mask) == before
+    assert mask.objects.block_indices() == blocks
+
+
+def test_the_class_mask_alone_costs_what_it_did() -> None:
+    mask = Mask((1, 2048, 2048))
+    points = tuple((500 + 8 * i, 500 + 5 * i) for i in range(60))
+    change = run(PaintStroke(0, points, 200, 2), mask)
+    assert change is not None
+    assert change.layer == "mask"
+    assert not mask.objects.block_indices()
+    numbered = run(PaintStroke(0, points, 200, 2), mask, 5)
+    assert numbered is not None
+    assert numbered.layer == "objects"
+    assert numbered.size_bytes < 30_000
+
+
+def test_numbers_are_never_given_twice() -> None:
+    mask = painted((20, 20, 6))
+    assert mask.objects.next_number() == 7
+    run(PaintRectangle(0, (20, 20, 60, 60), 0), mask)
+    assert mask.objects.is_empty
+    assert mask.objects.next_number() == 8
+    full = Objects.from_array(np.array([[1, 2, 4, HIGHEST]], np.uint32))
+    assert full.next_number() == 3
+
+
+def test_a_ready_change_loses_the_numbers_of_what_changes_class() -> None:
+    now, then = painted((20, 20, 1), (20, 60, 2)), Mask(SHAPE)
+    then.write(0, 20, 20, np.full((40, 60), 2, np.uint8))
+    slow = now.copy()
+    recorder = Recorder("image", slow)
+    recorder.put(0, 0, 0, then.plane(0))
+    change = recorder.finish("x")
+    ready = ready_change("image", "x", now, then, now.block_indices())
+    assert ready is not None
+    assert change is not None
+    assert dict(ready.change.blocks) == dict(change.blocks)
+    ready.make(now)
+    assert state(now) == state(slow)
+    assert now.objects.sizes() == {1: 1600, 2: 800}
+
+
+def test_a_change_of_objects_from_a_stranger_can_neither_explode_nor_be_taken_for_another() -> None:
+    plane = 256 * 256
+    good = zlib.compress(bytes(2 * plane) + bytes(plane) + bytes([3]) * plane)
+    mask = Mask((1, 300, 300))
+    box = Box(0, 0, 0, 1, 9, 9)
+    change = Change("a", "objects", "x", box, (((0, 1, 1), good), ((0, 5, 5), good)))
+    assert change.is_whole
+    change.redo(mask)
+    assert mask.objects.block_indices() == [(0, 1, 1)]
+    assert mask.is_empty
+    for layer, length in (
+        ("mask", 4 * plane),
+        ("weights", 2 * plane),
+        ("objects", 3 * plane),
+        ("objects", 8 * plane),
+        ("objects", 10 * plane + 1),
+        ("objects", 2**26),
+        ("objects", plane),
+    ):
+        bad = Change("a", layer, "x", box, (((0, 0, 0), zlib.compress(bytes([1]) * length, 9)),))
+        assert not bad.is_whole
+        other = Mask((1, 300, 300))
+        tracemalloc.start()
+        bad.redo(other)
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+        tracemalloc.stop()
+        assert other.is_empty
+        assert other.objects.is_empty
+
+
+@pytest.mark.parametrize("highest", [255, 256, 65_535, 65_536, HIGHEST])
+def test_numbers_of_any_size_come_back(highest: int) -> None:
+    mask = Mask((1, 300, 300))
+    change = run(PaintRectangle(0, (5, 5, 290, 290), 2), mask, highest)
+    assert change is not None
+    made = state(mask)
+    change.undo(mask)
+    assert mask.objects.is_empty
+    change.redo(mask)
+    assert state(mask) == made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -61,8 +61,7 @@ def ready_change(
     now: Mask,
     then: Mask,
     indices: Iterable[BlockIndex],
-    *,
-    with_objects: bool = False,
+    with_objects: Container[BlockIndex] = (),
 ) -> ReadyChange | None:
     """Work out what turns ``now`` into ``then`` in some blocks; None where nothing differs.
 
@@ -72,7 +71,8 @@ def ready_change(
     Parameters
     ----------
     with_objects
-        ``then`` says which objects there are; otherwise voxels whose class changes leave theirs.
+        Blocks of which ``then`` says which objects there are; in others, voxels whose class changes
+        leave theirs.
     """
     lost, lost_numbers = set(now.damaged), set(now.objects.damaged)
     box, blocks = EMPTY_BOX, []
@@ -81,8 +81,8 @@ def ready_change(
     for index in sorted(indices):
         old, old_numbers = now.copied(index), now.objects.copied(index)
         new = then.copied(index)
-        if with_objects:
-            new_numbers = then.objects.copied(index)
+        if index in with_objects:
+            new_numbers = _inside(new, then.objects.copied(index))
         else:
             new_numbers = _left(old, new, old_numbers)
         classes_differ = not are_equal(old, new)
@@ -90,7 +90,7 @@ def ready_change(
         if classes_differ or index in lost:
             ready.before[index] = old
             ready.after[index] = np.zeros((BLOCK, BLOCK), np.uint8) if new is None else new.copy()
-        if numbers_differ or (with_objects and index in lost_numbers):
+        if numbers_differ or (index in lost_numbers and index in with_objects):
             ready.numbers_before[index] = old_numbers
             empty = np.zeros((BLOCK, BLOCK), np.uint32)
             ready.numbers_after[index] = empty if new_numbers is None else new_numbers.copy()
@@ -138,9 +138,13 @@ def worked_out(image_id: str, mask: Mask, edit: Edit, object_id: int = 0) -> Rea
     )
 
 
+def _inside(new: Plane | None, numbers: Numbers | None) -> Numbers | None:
+    """Object numbers of a block where its classes can belong to objects."""
+    if numbers is None or new is None:
+        return None
+    return np.multiply(numbers, new > BACKGROUND)
+
+
 def _left(old: Plane | None, new: Plane | None, numbers: Numbers | None) -> Numbers | None:
     """Object numbers of a block once voxels whose class changes have left theirs."""
-    if numbers is None or old is None or new is None:
-        return None
-    same: Numbers = np.multiply(numbers, (old == new) & (new > BACKGROUND))
-    return same
+    return None if old is None or new is None else _inside(new * (old == new), numbers)

@@ -32,7 +32,7 @@ class Pending:
     removed
         Ids of images that are in the file and no longer in the project.
     masks
-        Changed blocks by image id.
+        Changed blocks of masks and objects by image id.
     touched
         Images whose masks were marked as changed as a whole.
     batch
@@ -53,7 +53,8 @@ class Pending:
     def bytes(self) -> int:
         """Room the changes may take, at the most."""
         blocks = sum(len(change.blocks) for change in self.masks.values())
-        return blocks * (2**16 + 512) + 2**20
+        numbers = sum(len(change.numbers) for change in self.masks.values())
+        return blocks * (2**16 + 512) + numbers * (2**18 + 512) + 2**20
 
     def write(self, file: Any, before: Project, check: Callable[[], None]) -> None:
         """Write them into a file that holds ``before``, without the removed images.
@@ -73,7 +74,7 @@ class Pending:
         if [i for i in before.images if i in self.facts.images] != list(self.facts.images):
             schema.write_order(images, self.saved_facts(before).images)
         for image_id, change in self.masks.items():
-            layers.store_mask(images[image_id]["mask"], change)
+            layers.store_annotation(images[image_id], change)
             check()
 
     def saved_facts(self, before: Project) -> Project:

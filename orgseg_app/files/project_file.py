@@ -21,6 +21,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from orgseg_app.core.classes import ClassInfo, check_classes
 from orgseg_app.core.mask import Mask
 from orgseg_app.core.project import Project, ProjectImage
@@ -158,7 +161,7 @@ class ProjectFile(ProjectVoxels):
         changed = {i for i in list(self._masks) if self._has_changed(i)}
         return frozenset({*self._log.waiting_images, *changed} & self.project.images.keys())
 
-    # -- masks -----------------------------------------------------------------------------------
+    # -- masks, and their objects ----------------------------------------------------------------
 
     def mask(self, image_id: str) -> Mask:
         """The image's mask: the same object each time, to be edited in place."""
@@ -175,10 +178,30 @@ class ProjectFile(ProjectVoxels):
     def _read_mask(self, image_id: str) -> Mask:
         """The mask in the file, with the edits that are only in the journal."""
         with self._group(image_id, "The mask") as group:
-            mask = layers.load_mask(group["mask"])
+            mask = layers.load_annotation(group)
         self.note_damage(mask_damage(image_id, self._facts(image_id).name, mask))
         self._log.replay(image_id, mask)
         return mask
+
+    def objects(self, image_id: str) -> NDArray[np.uint32] | None:
+        """Object numbers as they are now, ``(Z, Y, X)`` uint32; None where the image has none.
+
+        Raises
+        ------
+        ProjectError
+            When some of them cannot be read.
+        """
+        if image_id not in self._masks and image_id not in self._log.waiting_images:
+            with self._group(image_id, "The objects") as group:
+                if "objects" not in group:
+                    return None
+        objects = self.load_mask(image_id).objects
+        if objects.damaged or objects.is_doubtful or objects.is_lost:
+            raise ProjectError(
+                f"The objects of “{self._facts(image_id).name}” cannot be read whole: "
+                f"“{self.path.name}” is damaged there. Other images are not affected."
+            )
+        return None if objects.is_empty else objects.to_array()
 
     def touch_mask(self, image_id: str) -> None:
         """Mark a mask as changed.
@@ -312,9 +335,12 @@ class ProjectFile(ProjectVoxels):
         masks = {}
         for image_id, mask in list(self._masks.items()):
             if image_id in facts.images and self._has_changed(image_id):
-                masks[image_id] = self._changed_blocks(image_id, mask)
+                change = masks[image_id] = self._changed_blocks(image_id, mask)
                 mask.dirty.clear()
-                mask.damaged.difference_update(masks[image_id].blocks)
+                mask.objects.dirty.clear()
+                mask.damaged.difference_update(change.blocks)
+                mask.objects.damaged.difference_update(change.numbers)
+                mask.objects.is_lost &= not change.loses_objects
         touched = frozenset(self._touched & masks.keys())
         self._touched -= touched
         removed = tuple(i for i in self._saved.images if i not in facts.images)
@@ -406,16 +432,21 @@ class ProjectFile(ProjectVoxels):
     def _count_as_unsaved(self, pending: Pending) -> None:
         self._touched |= pending.touched
         for image_id, change in pending.masks.items():
-            self._masks[image_id].dirty |= change.blocks.keys()
+            mask = self._masks[image_id]
+            mask.dirty |= change.blocks.keys()
+            mask.objects.dirty |= change.numbers.keys()
+            mask.objects.is_lost |= change.loses_objects
 
     def _changed_blocks(self, image_id: str, mask: Mask) -> layers.MaskChange:
-        blocks = set(mask.dirty)
-        if not blocks:  # marked by `touch_mask` only
+        blocks, numbers = set(mask.dirty), set(mask.objects.dirty)
+        if not blocks and not numbers:  # marked by `touch_mask` only
             blocks.update(layers.all_blocks(mask.shape))
-        return layers.MaskChange.of(mask, blocks)
+            numbers.update(mask.objects.block_indices())
+        return layers.MaskChange.of(mask, blocks, numbers)
 
     def _has_changed(self, image_id: str) -> bool:
-        return bool(self._masks[image_id].dirty) or image_id in self._touched
+        mask = self._masks[image_id]
+        return bool(mask.dirty or mask.objects.dirty) or image_id in self._touched
 
 
 def _read_facts(storage: Storage) -> tuple[int, str, Project]:

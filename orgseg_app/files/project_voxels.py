@@ -166,13 +166,6 @@ class ProjectVoxels(ProjectEdits):
             small = layers.thumbnail(plane, is_rgb=facts.is_rgb)
         return small
 
-    def objects(self, image_id: str) -> NDArray[np.uint32] | None:
-        """Object numbers, ``(Z, Y, X)`` uint32, or None where the image has none."""
-        with self._group(image_id, "The objects") as group:
-            if "objects" not in group:
-                return None
-            return layers.load_objects(group["objects"])
-
     # -- smaller versions ------------------------------------------------------------------------
 
     def levels(self, image_id: str) -> tuple[tuple[int, int], ...]:

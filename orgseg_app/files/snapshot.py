@@ -116,13 +116,12 @@ def store_image_copy(
             f"“{image.name}” is not what it was when it was imported: its voxels in "
             f"“{project_file.path.name}” are damaged. Remove it and import it again."
         )
-    layers.store_mask(layers.create_mask(group, image.mask_shape, codec), change)
-    objects = project_file.objects(image.image_id)
-    if objects is not None:
-        layers.store_objects(group, objects, codec)
+    layers.create_mask(group, image.mask_shape, codec)
+    layers.store_annotation(group, change, codec, check)
     layers.store_thumbnail(group, small)
     schema.write_image_facts(group, image.changed(sha256=sha256, link=None))
     check()
     copy = change.as_mask(image.mask_shape)
     copy.damaged, copy.is_doubtful = set(mask.damaged), mask.is_doubtful
+    copy.objects.damaged, copy.objects.is_lost = set(mask.objects.damaged), mask.objects.is_lost
     return copy

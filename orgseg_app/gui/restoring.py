@@ -167,8 +167,8 @@ class Restoring(QObject):
 
     def _read(self, run: _Run) -> None:
         """Read the next mask, and work out what it changes."""
-        from orgseg_app.files.backups.damage import MASK
-        from orgseg_app.files.backups.restore import write_lost, write_objects
+        from orgseg_app.files.backups.damage import MASK, OBJECTS
+        from orgseg_app.files.backups.restore import write_lost
         from orgseg_app.files.errors import FileError
 
         if self._is_over(run):
@@ -186,7 +186,6 @@ class Restoring(QObject):
             except FileError:
                 write_lost(file, plan, image_id, edit.mask)
                 ready = None
-            write_objects(file, plan)
             return edit, ready, image_id
 
         def on_read(found: tuple[RestoreMask, ReadyChange | None, str] | None) -> None:
@@ -209,6 +208,8 @@ class Restoring(QObject):
                     self.session.fold_in()
             if image_id in file.project.images and not file.mask(image_id).damaged:
                 file.forget_damage(image_id, MASK)
+            if image_id in file.project.images and not file.mask(image_id).objects.damaged:
+                file.forget_damage(image_id, OBJECTS)
             self._read(run)
 
         self._start(run, "Reading the backup", work, on_read)
@@ -253,15 +254,11 @@ class Restoring(QObject):
         if run.changed > 1:
             back += f"; Edit › “Back to {run.mark}” takes back all." if run.mark else "."
         problems = run.plan.problems if run.plan is not None else []
-        with_objects = run.plan.with_objects if run.plan is not None else []
         if run.is_cancelled:
             done = f"{masks} restored before. {back}" if run.changed else "Nothing was restored."
             words = [f"Stopped. {done}"]
         elif run.changed:
             words = [f"{masks} restored from the backup of {when}. {back}"]
-        elif with_objects:
-            count = f"{len(with_objects)} image{'' if len(with_objects) == 1 else 's'}"
-            words = [f"Objects of {count} restored from the backup of {when}."]
         else:
             words = [f"Nothing differs from the backup of {when}."]
         words += problems[:2]

@@ -82,9 +82,7 @@ class Reshape:
             numbers = self._numbers(mask, y0, x0, values, number)
             if numbers is not None:
                 then.objects.write(self.z, y0, x0, numbers)
-        return ready_change(
-            image_id, self.title, mask, then, indices, with_objects=number != NO_OBJECT
-        )
+        return ready_change(image_id, self.title, mask, then, indices, indices if number else ())
 
     def _number(self, mask: Mask) -> int:
         """The object that is reshaped; 0 where the region under the voxel is none."""

@@ -58,7 +58,7 @@ _WORK_S, _PAUSE_S = 0.008, 0.001
 """Blocks read at once, and seconds between two breaths, in which whoever paints gets a turn."""
 
 _LEFTOVER = re.compile(r"\..*\.saving-(\d+)(-\d+)?")
-_NOT_STATE = frozenset({"order", "annotation", "damaged"})
+_NOT_STATE = frozenset({"order", "annotation", "damaged", "damaged_objects"})
 
 Reading = Callable[[], AbstractContextManager[Any]]
 """Gives the open ``h5py.File`` of the project for as long as the ``with`` block lasts."""
@@ -215,6 +215,7 @@ def _write_index(file: Any) -> None:
                 "layers": [name for name in group if isinstance(group[name], h5py.Dataset)],
                 "annotation": read_text(group, "annotation") or "",
                 "damaged": json.loads(read_text(group, "damaged") or "[]"),
+                "damaged_objects": json.loads(read_text(group, "damaged_objects") or "[]"),
             }
         )
     write_text(file, "index", json.dumps(entries, ensure_ascii=False))
@@ -282,7 +283,7 @@ def _take_image(reading: Reading, image_id: str, target: Any, *, trust: bool = F
             with contextlib.suppress(*DAMAGE):  # a small picture is no reason to give up
                 group.file.copy(group["thumbnail"], target, "thumbnail")
     digest = hashlib.sha256()
-    damaged: list[list[int]] = []
+    damaged: dict[str, list[list[int]]] = {}
     for name in names:
         before = digest.copy()
         try:
@@ -291,12 +292,13 @@ def _take_image(reading: Reading, image_id: str, target: Any, *, trust: bool = F
             if target is None or is_disk_failure(error):
                 raise
             digest, bad = before, _leave_out(reading, image_id, name, target, before)
-        if name == "mask":
-            damaged = bad
+        damaged[name] = bad
     if target is not None:
         write_text(target, "annotation", digest.hexdigest())
-        write_text(target, "damaged", json.dumps(damaged))
-        if damaged or schema.read_counts(target) is None:
+        write_text(target, "damaged", json.dumps(damaged.get("mask", [])))
+        if damaged.get("objects"):
+            write_text(target, "damaged_objects", json.dumps(damaged["objects"]))
+        if damaged.get("mask") or schema.read_counts(target) is None:
             schema.write_counts(target["mask"], layers.load_mask(target["mask"]).counts())
     facts.update(digest.digest())
     return facts.hexdigest()

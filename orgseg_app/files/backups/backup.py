@@ -8,7 +8,8 @@ of the images::
                           reason, state, index (JSON: all images in short), and those of the
                           project
     /images/<image_id>    attributes: those of the project, annotation (fingerprint of mask and
-                          objects), damaged (JSON: blocks of the mask that could not be read)
+                          objects), damaged, damaged_objects (JSON: blocks that could
+                          not be read)
         mask, objects, weights, thumbnail    as in the project
 
 Backups are ordered by their number, which only grows; clocks jump.
@@ -23,14 +24,13 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from orgseg_app.core.classes import ClassInfo
 from orgseg_app.core.mask import BlockIndex, Mask, Plane
@@ -94,6 +94,7 @@ class BackupImage:
     layers: tuple[str, ...] = ("mask",)
     annotation: str = ""
     damaged: frozenset[BlockIndex] = frozenset()
+    damaged_objects: frozenset[BlockIndex] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,9 @@ class Backup:
     @property
     def is_whole(self) -> bool:
         """True when it can be read and was made from a project without damage."""
-        return not self.problem and not any(image.damaged for image in self.images.values())
+        return not self.problem and not any(
+            image.damaged or image.damaged_objects for image in self.images.values()
+        )
 
     @property
     def when(self) -> datetime | None:
@@ -314,7 +317,7 @@ def find_backup(project_path: Path, which: str) -> Backup:
 
 
 def read_mask(file: Any, image_id: str) -> Mask:
-    """The mask of an image in an opened backup.
+    """The mask of an image in an opened backup, with its objects.
 
     Raises
     ------
@@ -325,22 +328,11 @@ def read_mask(file: Any, image_id: str) -> Mask:
         dataset = group["mask"]
         if dataset.dtype != np.uint8 or dataset.ndim != 3:
             raise TypeError(f"a mask of {dataset.dtype}")
+        numbers = group.get("objects")
+        if numbers is not None and (numbers.dtype != np.uint32 or numbers.shape != dataset.shape):
+            raise TypeError(f"objects of {numbers.dtype}")
         codecs.provide(codecs.filters_of(dataset))
-        return layers.load_mask(dataset)
-
-
-def read_objects(file: Any, image_id: str) -> NDArray[np.uint32] | None:
-    """The objects ``(Z, Y, X)`` of an image in an opened backup, or None where it has none.
-
-    Raises
-    ------
-    ProjectError
-        When they cannot be read.
-    """
-    with _group(file, image_id) as group:
-        if "objects" not in group:
-            return None
-        return layers.load_objects(group["objects"])
+        return layers.load_annotation(group)
 
 
 def read_thumbnail(file: Any, image_id: str) -> Plane | None:
@@ -405,5 +397,10 @@ def _image_of(entry: dict[str, Any]) -> BackupImage:
         counts={k: v for k, v in counts.items() if 0 < k < 256 and v > 0},
         layers=tuple(str(name) for name in entry["layers"]),
         annotation=str(entry["annotation"]),
-        damaged=frozenset((int(z), int(y), int(x)) for z, y, x in entry["damaged"]),
+        damaged=_blocks_of(entry["damaged"]),
+        damaged_objects=_blocks_of(entry.get("damaged_objects", [])),
     )
+
+
+def _blocks_of(entries: Iterable[Sequence[int]]) -> frozenset[BlockIndex]:
+    return frozenset((int(z), int(y), int(x)) for z, y, x in entries)

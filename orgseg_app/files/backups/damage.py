@@ -6,7 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from orgseg_app.core.mask import BLOCK, BlockIndex, Mask
+import numpy as np
+
+from orgseg_app.core.blocks import BLOCK, BlockArray, BlockIndex
+from orgseg_app.core.mask import Mask
 from orgseg_app.core.project import ProjectImage
 
 IMAGE, MASK, OBJECTS, WEIGHTS = "image", "mask", "objects", "weights"
@@ -129,14 +132,26 @@ def block_damage(
 
 
 def mask_damage(image_id: str, name: str, mask: Mask) -> list[Damage]:
-    """What is damaged of a mask that was read."""
+    """What is damaged of a mask that was read, its objects included."""
+    found = [
+        *_layer_damage(MASK, image_id, name, mask),
+        *_layer_damage(OBJECTS, image_id, name, mask.objects),
+    ]
+    if mask.objects.is_lost:
+        found.append(Damage(OBJECTS, WRONG_LIST, image_id, name))
+    return found
+
+
+def _layer_damage(
+    what: str, image_id: str, name: str, array: BlockArray[np.uint8] | BlockArray[np.uint32]
+) -> list[Damage]:
     found = []
-    _, height, width = mask.shape
-    for z, row, column in sorted(mask.damaged):
+    _, height, width = array.shape
+    for z, row, column in sorted(array.damaged):
         y, x = row * BLOCK, column * BLOCK
         found.append(
             Damage(
-                MASK,
+                what,
                 CHECKSUM,
                 image_id,
                 name,
@@ -144,8 +159,8 @@ def mask_damage(image_id: str, name: str, mask: Mask) -> list[Damage]:
                 (z + 1, min(y + BLOCK, height), min(x + BLOCK, width)),
             )
         )
-    if mask.is_doubtful:
-        found.append(Damage(MASK, OTHER_BLOCKS, image_id, name))
+    if array.is_doubtful:
+        found.append(Damage(what, OTHER_BLOCKS, image_id, name))
     return found
 
 
@@ -160,7 +175,12 @@ def told(places: Sequence[Damage]) -> tuple[str, str]:
             "What is damaged of a mask looks unlabelled, and stays as it is on the disk until you "
             "paint there or restore it."
         )
-    if any(place.what == MASK for place in places):
+    if any(place.what == OBJECTS for place in places):
+        parts.append(
+            "Where numbers of objects are damaged, there seem to be none; they stay as they are on "
+            "the disk until you paint objects there or restore them."
+        )
+    if any(place.what in (MASK, OBJECTS) for place in places):
         parts.append("A backup may have it.")
     if any(place.what == IMAGE for place in places):
         parts.append(

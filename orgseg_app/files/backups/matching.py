@@ -127,10 +127,11 @@ class ClassMap:
         return {k: v for k, v in sorted(total.items()) if k}
 
     def apply(self, mask: Mask) -> Mask:
-        """The mask with the project's ids."""
+        """The mask with the project's ids; its objects are the same."""
         if np.array_equal(self.table, np.arange(256)):
             return mask
         out = Mask(mask.shape)
+        out.objects = mask.objects
         for index in mask.block_indices():
             block = mask.block(index)
             out.replace_block(index, None if block is None else self.table[block])

@@ -9,18 +9,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from orgseg_app.core.blocks import BLOCK, BlockIndex
 from orgseg_app.core.classes import ClassInfo, check_classes
 from orgseg_app.core.edits.change import Change
 from orgseg_app.core.edits.recorder import Edit, Recorder
-from orgseg_app.core.mask import BLOCK, BlockIndex, Mask
+from orgseg_app.core.mask import Mask
+from orgseg_app.core.objects import are_equal
 from orgseg_app.core.project import Project
 from orgseg_app.core.ready import ReadyChange, ready_change
-from orgseg_app.files.backups.backup import Backup, opened_backup, read_mask, read_objects
+from orgseg_app.files.backups.backup import Backup, opened_backup, read_mask
 from orgseg_app.files.backups.matching import ClassMap, Match, map_classes, match_images
 from orgseg_app.files.errors import FileError, ProjectError
 from orgseg_app.files.images import codecs, layers
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RestoreMask:
-    """A whole mask put back, block by block.
+    """A whole mask put back with its objects, block by block.
 
     Attributes
     ----------
@@ -40,10 +41,16 @@ class RestoreMask:
         As it shall be.
     unknown
         Blocks nothing is known of; they stay as they are.
+    with_objects
+        Its objects are known, too; otherwise voxels whose class changes leave theirs.
+    unknown_objects
+        Blocks whose objects are not known even so.
     """
 
     mask: Mask
     unknown: frozenset[BlockIndex] = frozenset()
+    with_objects: bool = False
+    unknown_objects: frozenset[BlockIndex] = frozenset()
 
     @property
     def title(self) -> str:
@@ -55,23 +62,44 @@ class RestoreMask:
         target = recorder.mask
         if self.mask.shape != target.shape:
             raise ValueError(f"The mask of this image is {target.shape}, not {self.mask.shape}.")
-        lost = target.damaged
-        indices = {*self.mask.block_indices(), *target.block_indices(), *lost} - self.unknown
+        indices = self._indices(target)
+        known = self._known_objects(indices)
         nothing = np.zeros((BLOCK, BLOCK), np.uint8)
         for index in sorted(indices):
-            old, new = target.block(index), self.mask.block(index)
-            values = nothing if new is None else new
-            if index in lost or not np.array_equal(nothing if old is None else old, values):
+            new, numbers = self.mask.block(index), None
+            differs = index in target.damaged or not are_equal(target.block(index), new)
+            if index in known:
+                found = self.mask.objects.block(index)
+                numbers = np.zeros((BLOCK, BLOCK), np.uint32) if found is None else found
+                differs |= not are_equal(target.objects.block(index), numbers)
+                if index in target.objects.damaged:
+                    differs = True
+                    target.objects.writable(index)  # to be stored even where it is empty
+                    target.objects.damaged.discard(index)
+            if differs:
                 z, by, bx = index
-                recorder.put(z, by * BLOCK, bx * BLOCK, values)
-                lost.discard(index)
+                values = nothing if new is None else new
+                recorder.put(z, by * BLOCK, bx * BLOCK, values, numbers)
+                target.damaged.discard(index)
 
     def ready(self, image_id: str, now: Mask) -> ReadyChange | None:
         """The same worked out beforehand, in any thread; None where nothing differs."""
         if self.mask.shape != now.shape:
             raise ValueError(f"The mask of this image is {now.shape}, not {self.mask.shape}.")
-        indices = {*self.mask.block_indices(), *now.block_indices(), *now.damaged} - self.unknown
-        return ready_change(image_id, self.title, now, self.mask, indices)
+        indices = self._indices(now)
+        known = self._known_objects(indices)
+        return ready_change(image_id, self.title, now, self.mask, indices, known)
+
+    def _indices(self, now: Mask) -> set[BlockIndex]:
+        """Blocks that may have to be written."""
+        indices = {*self.mask.block_indices(), *now.block_indices(), *now.damaged}
+        if self.with_objects:
+            objects = self.mask.objects, now.objects
+            indices |= {i for held in objects for i in held.block_indices()} | now.objects.damaged
+        return indices - self.unknown
+
+    def _known_objects(self, indices: set[BlockIndex]) -> set[BlockIndex]:
+        return indices - self.unknown_objects if self.with_objects else set()
 
 
 @dataclass
@@ -88,8 +116,6 @@ class Restoration:
         The images to restore.
     read
         Ids of the images whose masks have been read.
-    objects
-        Objects by image id that are not those of the project, until `write_objects` has them.
     with_objects
         Ids of all images whose objects were not those of the project.
     facts
@@ -104,7 +130,6 @@ class Restoration:
     classes: ClassMap
     matches: list[Match] = field(default_factory=list)
     read: list[str] = field(default_factory=list)
-    objects: dict[str, NDArray[np.uint32]] = field(default_factory=dict)
     with_objects: list[str] = field(default_factory=list)
     facts: dict[str, tuple[str, str]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -163,7 +188,6 @@ def read_masks(project_file: ProjectFile, plan: Restoration) -> Iterator[tuple[s
                 mask = read_mask(file, source.image_id)
                 if mask.shape != image.mask_shape:
                     raise ProjectError(f"The mask of “{image.name}” in the backup does not fit it.")
-                objects = _other_objects(project_file, file, match)
             except FileError as error:
                 plan.problems.append(str(error))
                 plan.facts.pop(match.image_id, None)
@@ -175,22 +199,27 @@ def read_masks(project_file: ProjectFile, plan: Restoration) -> Iterator[tuple[s
                     f"“{image.name}”; there the mask stays as it is."
                 )
             plan.read.append(image.image_id)
-            if objects is not None:
-                plan.objects[image.image_id] = objects
+            then = plan.classes.apply(mask)
+            with_objects = "objects" in source.layers and not mask.objects.is_lost
+            unknown_objects = source.damaged_objects | mask.objects.damaged
+            if mask.objects.is_lost or unknown_objects:
+                plan.problems.append(
+                    f"The backup lacks some objects of “{image.name}”; they stay as they are there."
+                )
+            if with_objects and not _has_objects(project_file, image.image_id, then):
                 plan.with_objects.append(image.image_id)
-            yield image.image_id, RestoreMask(plan.classes.apply(mask), unknown)
+            yield image.image_id, RestoreMask(then, unknown, with_objects, unknown_objects)
 
 
-def _other_objects(project_file: ProjectFile, file: Any, match: Match) -> NDArray[np.uint32] | None:
-    """The backup's objects, unless it has none or the project has the same."""
-    then = read_objects(file, match.source.image_id) if "objects" in match.source.layers else None
-    if then is None or then.shape != match.source.mask_shape:
-        return None
+def _has_objects(project_file: ProjectFile, image_id: str, then: Mask) -> bool:
+    """Whether the project has the same objects already."""
     try:
-        now = project_file.objects(match.image_id)
+        now = project_file.load_mask(image_id).objects
     except FileError:
-        now = None
-    return None if now is not None and np.array_equal(now, then) else then
+        return False
+    indices = {*now.block_indices(), *then.objects.block_indices()}
+    same = all(are_equal(now.block(i), then.objects.block(i)) for i in indices)
+    return same and not (now.damaged or now.is_lost)
 
 
 def all_classes(project: Project, plan: Restoration) -> tuple[ClassInfo, ...]:
@@ -239,7 +268,6 @@ def restore(
             change = apply_edit(project_file, edit, image_id)
             if change is not None:
                 changes.append(change)
-        write_objects(project_file, plan)
     if with_facts:
         for image_id, (split, note) in plan.facts.items():
             project_file.set_split(image_id, split)
@@ -275,26 +303,9 @@ def write_lost(project_file: ProjectFile, plan: Restoration, image_id: str, mask
     with project_file.transaction() as file:
         group = file["images"][image_id]
         group.move("mask", f"{LOST}{len(group)}")
-        dataset = layers.create_mask(group, mask.shape, codecs.chosen(group))
-        layers.store_mask(dataset, layers.MaskChange.whole(mask))
+        layers.create_mask(group, mask.shape, codecs.chosen(group))
+        change = layers.MaskChange.whole(mask)
+        if "objects" in group and change.numbers:
+            del group["objects"]
+        layers.store_annotation(group, change)
     plan.lost.append(image_id)
-
-
-def write_objects(project_file: ProjectFile, plan: Restoration) -> None:
-    """Put objects that were read back, in one atomic write; undo does not reach them. Any thread.
-
-    Raises
-    ------
-    ProjectError
-        When it cannot be written.
-    """
-    if not plan.objects:
-        return
-    size = sum(values.nbytes for values in plan.objects.values())
-    with project_file.transaction(new_bytes=size) as file:
-        for image_id, values in plan.objects.items():
-            group = file["images"][image_id]
-            if "objects" in group:
-                del group["objects"]
-            layers.store_objects(group, values)
-    plan.objects.clear()

@@ -332,7 +332,10 @@ def _remedy(backups: list[Backup], found: Damage) -> str:
         return ""
     for item in [b for b in backups if not b.problem]:
         image = item.images.get(found.image_id)
-        if image is not None and found.what in image.layers and found.block not in image.damaged:
+        if image is None or found.what not in image.layers:
+            continue
+        lacks = image.damaged_objects if found.what == damage.OBJECTS else image.damaged
+        if found.block not in lacks:
             return f"Backup {item.number} of {said_when(item)} has it."
     return "No backup has it." if backups else "There is no backup."
 

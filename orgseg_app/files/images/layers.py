@@ -7,15 +7,17 @@ image, and h5py's global lock is never held for long while the window wants to r
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from orgseg_app.core.blocks import BLOCK, BlockArray, BlockIndex, Number
 from orgseg_app.core.image import OpenedImage, Pixels, begin_hash, hashed_bytes
-from orgseg_app.core.mask import BLOCK, BlockIndex, Mask, Plane
+from orgseg_app.core.mask import Mask, Plane
+from orgseg_app.core.objects import Numbers, Objects
 from orgseg_app.files.attributes import read_text
 from orgseg_app.files.errors import ReadError
 from orgseg_app.files.giving_up import PIECE_BYTES
@@ -31,6 +33,7 @@ from orgseg_app.files.images.codecs import (
     PLAIN,
     SHUFFLE,
     Codec,
+    chosen,
     create_dataset,
     filters_of,
     provide,
@@ -38,17 +41,18 @@ from orgseg_app.files.images.codecs import (
 from orgseg_app.files.images.planes import read_pixels as read_pixels
 from orgseg_app.files.images.planes import stored_offsets, write_rows
 from orgseg_app.files.images.pyramid import PyramidWriter
+from orgseg_app.files.safety.audit import DAMAGE
 from orgseg_app.files.schema import write_counts
 
 THUMBNAIL_SIDE = 128
 
-LOST = "lost_mask_"
-"""Beginning of the name of a mask that could not be read and has been replaced."""
+LOST, LOST_OBJECTS = "lost_mask_", "lost_objects_"
+"""Beginning of the name of a mask, or objects, that could not be read and have been replaced."""
 
 
 @dataclass(frozen=True)
 class MaskChange:
-    """Blocks of a mask to be written, taken out of it at one moment.
+    """Blocks of a mask and its objects to be written, taken out of it at one moment.
 
     Attributes
     ----------
@@ -56,33 +60,56 @@ class MaskChange:
         Copies, ``(256, 256)`` uint8; None where the block is unlabelled.
     counts
         Painted voxels of each class in the whole mask.
+    numbers
+        Copies of object numbers likewise, uint32.
+    loses_objects
+        The file has objects that could not be read at all; these numbers take their place.
     """
 
     blocks: dict[BlockIndex, Plane | None]
     counts: dict[int, int]
+    numbers: dict[BlockIndex, Numbers | None] = field(default_factory=dict)
+    loses_objects: bool = False
 
     @classmethod
-    def of(cls, mask: Mask, indices: Iterable[BlockIndex]) -> MaskChange:
-        """Copy blocks out of a mask; damaged ones only where something has been painted since."""
-        blocks = {index: mask.block(index) for index in indices}
-        copies = {
-            index: None if block is None else block.copy()
-            for index, block in blocks.items()
-            if index not in mask.damaged or (block is not None and block.any())
-        }
-        return cls(copies, mask.counts())
+    def of(
+        cls, mask: Mask, indices: Iterable[BlockIndex], numbers: Iterable[BlockIndex] = ()
+    ) -> MaskChange:
+        """Copy blocks out of a mask; damaged ones only where something has been painted since.
+
+        Parameters
+        ----------
+        numbers
+            Blocks whose object numbers are copied.
+        """
+        copies = _copies(mask.objects, numbers)
+        loses = mask.objects.is_lost and bool(copies)
+        return cls(_copies(mask, indices), mask.counts(), copies, loses)
 
     @classmethod
     def whole(cls, mask: Mask) -> MaskChange:
-        """All blocks a mask has."""
-        return cls.of(mask, mask.block_indices())
+        """All blocks a mask and its objects have."""
+        return cls.of(mask, mask.block_indices(), mask.objects.block_indices())
 
     def as_mask(self, shape: tuple[int, int, int]) -> Mask:
         """The blocks as a mask ``(Z, Y, X)``."""
         mask = Mask(shape)
         for index, block in self.blocks.items():
             mask.replace_block(index, block)
+        for index, numbers in self.numbers.items():
+            mask.objects.replace_block(index, numbers)
         return mask
+
+
+def _copies(
+    array: BlockArray[Number], indices: Iterable[BlockIndex]
+) -> dict[BlockIndex, NDArray[Number] | None]:
+    blocks = {index: array.block(index) for index in indices}
+    return {
+        index: None if block is None else block.copy()
+        for index, block in blocks.items()
+        if index not in array.damaged or (block is not None and block.any())
+    }
 
 
 def all_blocks(shape: tuple[int, int, int]) -> Iterator[BlockIndex]:
@@ -182,16 +209,57 @@ def store_mask(dataset: Any, change: MaskChange, check: Callable[[], None] = lam
     check
         Called after each block; raises to give up.
     """
+    _store_blocks(dataset, change.blocks, check)
+    write_counts(dataset, change.counts)
+    note_blocks(dataset)
+    if "mask_sha256" in dataset.attrs:
+        del dataset.attrs["mask_sha256"]
+
+
+def store_annotation(
+    group: Any,
+    change: MaskChange,
+    codec: Codec | None = None,
+    check: Callable[[], None] = lambda: None,
+) -> None:
+    """Write changed blocks of mask and objects into an image group; objects are made if need be.
+
+    Parameters
+    ----------
+    codec
+        For objects that are made; the image's own unless given.
+    check
+        Called after each block; raises to give up.
+    """
+    store_mask(group["mask"], change, check)
+    if not change.numbers:
+        return
+    if "objects" in group and change.loses_objects:
+        group.move("objects", f"{LOST_OBJECTS}{len(group)}")  # HDF5 cannot even free them
+    if "objects" not in group:
+        if not any(block is not None and block.any() for block in change.numbers.values()):
+            return
+        _create_objects(group, group["mask"].shape, codec or chosen(group))
+    _store_blocks(group["objects"], change.numbers, check)
+    if group["objects"].chunks is not None:
+        note_blocks(group["objects"])
+
+
+def _store_blocks(
+    dataset: Any,
+    blocks: dict[BlockIndex, NDArray[Number] | None],
+    check: Callable[[], None],
+) -> None:
     _, height, width = dataset.shape
     chunk = _mask_chunk(dataset.shape)
-    erases = any(block is None for block in change.blocks.values())
+    erases = any(block is None for block in blocks.values())
     stored = stored_offsets(dataset) if erases and dataset.chunks == chunk else None
-    for (z, by, bx), block in sorted(change.blocks.items()):
+    for (z, by, bx), block in sorted(blocks.items()):
         y0, x0 = by * BLOCK, bx * BLOCK
         y1, x1 = min(y0 + BLOCK, height), min(x0 + BLOCK, width)
         if block is None and stored is not None and (z, y0, x0) not in stored:
             continue  # a part never stored reads as 0 anyway
-        whole = np.zeros((BLOCK, BLOCK), np.uint8) if block is None else block
+        whole = np.zeros((BLOCK, BLOCK), dataset.dtype) if block is None else block
         values = whole[: y1 - y0, : x1 - x0]
         try:
             dataset[z, y0:y1, x0:x1] = values
@@ -200,10 +268,17 @@ def store_mask(dataset: Any, change: MaskChange, check: Callable[[], None] = lam
                 raise
             heal(dataset, (z, y0, x0), values[np.newaxis])
         check()
-    write_counts(dataset, change.counts)
-    note_blocks(dataset)
-    if "mask_sha256" in dataset.attrs:
-        del dataset.attrs["mask_sha256"]
+
+
+def _create_objects(group: Any, shape: Sequence[int], codec: Codec) -> Any:
+    return create_dataset(
+        group,
+        "objects",
+        shape,
+        np.uint32,
+        chunk=(1, BLOCK, BLOCK),
+        filters=((SHUFFLE, ()), *codec.mask),
+    )
 
 
 def store_objects(
@@ -219,14 +294,7 @@ def store_objects(
     check
         Called after each row of blocks; raises to give up.
     """
-    dataset = create_dataset(
-        group,
-        "objects",
-        objects.shape,
-        np.uint32,
-        chunk=(1, BLOCK, BLOCK),
-        filters=((SHUFFLE, ()), *codec.mask),
-    )
+    dataset = _create_objects(group, objects.shape, codec)
     for z, top in itertools.product(range(objects.shape[0]), range(0, objects.shape[1], BLOCK)):
         rows = objects[z, top : top + BLOCK]
         if rows.any():
@@ -256,13 +324,54 @@ def load_mask(dataset: Any) -> Mask:
     provide(filters_of(dataset))  # without its filter, every block would seem damaged
     depth, height, width = (int(n) for n in dataset.shape)
     mask = Mask((depth, height, width))
-    if has_our_blocks(dataset):
-        _load_blocks(dataset, mask)
-    else:  # written by another program
-        for z in range(depth):
-            mask.write(z, 0, 0, dataset[z])
-    mask.dirty.clear()
+    _load(dataset, mask)
     return mask
+
+
+def load_objects(dataset: Any) -> Objects:
+    """Read object numbers ``(Z, Y, X)`` uint32, as `load_mask` reads a mask.
+
+    Raises
+    ------
+    One of `audit.DAMAGE`
+        When the list of blocks cannot be followed, or the disk is gone.
+    """
+    provide(filters_of(dataset))
+    depth, height, width = (int(n) for n in dataset.shape)
+    objects = Objects((depth, height, width))
+    _load(dataset, objects)
+    return objects
+
+
+def load_annotation(group: Any) -> Mask:
+    """Read the mask of an image group with its objects.
+
+    Objects that cannot be read at all are noted in ``Objects.is_lost``: the mask is there all the
+    same.
+
+    Raises
+    ------
+    One of `audit.DAMAGE`
+        When the mask's list of blocks cannot be followed, or the disk is gone.
+    """
+    mask = load_mask(group["mask"])
+    if "objects" in group:
+        try:
+            mask.objects = load_objects(group["objects"])
+        except DAMAGE as error:
+            if is_disk_failure(error):
+                raise
+            mask.objects.is_lost = True
+    return mask
+
+
+def _load(dataset: Any, array: BlockArray[Number]) -> None:
+    if has_our_blocks(dataset):
+        _load_blocks(dataset, array)
+    else:  # written by another program
+        for z in range(array.shape[0]):
+            array.write(z, 0, 0, dataset[z])
+    array.dirty.clear()
 
 
 def has_our_blocks(dataset: Any) -> bool:
@@ -270,54 +379,34 @@ def has_our_blocks(dataset: Any) -> bool:
     return bool(dataset.chunks == _mask_chunk(dataset.shape))
 
 
-def _load_blocks(dataset: Any, mask: Mask) -> None:
+def _load_blocks(dataset: Any, array: BlockArray[Number]) -> None:
     blocks = stored_blocks(dataset)
     noted = read_text(dataset, "blocks_sum")
-    mask.is_doubtful = noted is not None and noted != list_sum(blocks)
-    possible = tuple(-(-n // c) for n, c in zip(mask.shape, dataset.chunks, strict=True))
+    array.is_doubtful = noted is not None and noted != list_sum(blocks)
+    possible = tuple(-(-n // c) for n, c in zip(array.shape, dataset.chunks, strict=True))
     _, rows, columns = dataset.chunks
     for offset, _, _ in blocks:
         z, y, x = offset
         index = (z, y // BLOCK, x // BLOCK)
         if y % rows or x % columns or any(i >= n for i, n in zip(index, possible, strict=True)):
-            mask.is_doubtful = True
+            array.is_doubtful = True
             continue
         if not can_be_found(dataset, offset):
-            mask.damaged.add(index)
+            array.damaged.add(index)
             continue
         try:
             values = dataset[z, y : y + rows, x : x + columns]
         except OSError as error:
             if is_disk_failure(error):
                 raise
-            mask.damaged.add(index)
+            array.damaged.add(index)
             continue
         if values.any():
             block = values
             if block.shape != (BLOCK, BLOCK):
-                block = np.zeros((BLOCK, BLOCK), np.uint8)
+                block = np.zeros((BLOCK, BLOCK), array.dtype)
                 block[: values.shape[0], : values.shape[1]] = values
-            mask.replace_block(index, block)
-
-
-def load_objects(dataset: Any) -> NDArray[np.uint32]:
-    """Read object numbers ``(Z, Y, X)``.
-
-    Raises
-    ------
-    One of `audit.DAMAGE`
-        When a block is damaged, or missing from where it was written.
-    """
-    provide(filters_of(dataset))
-    if dataset.chunks is not None:
-        blocks = stored_blocks(dataset)
-        noted = read_text(dataset, "blocks_sum")
-        if noted is not None and noted != list_sum(blocks):
-            raise OSError("the list of blocks is damaged")
-        if not all(can_be_found(dataset, block.offset) for block in blocks):
-            raise OSError("a block cannot be found")
-    values: NDArray[np.uint32] = dataset[...]
-    return values
+            array.replace_block(index, block)
 
 
 def load_thumbnail(group: Any) -> Plane | None:

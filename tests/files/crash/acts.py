@@ -9,6 +9,7 @@ import signal
 import time
 import types
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from orgseg_app.files.store import paged_file, storage
 from orgseg_app.files.store.journal import Journal
 from orgseg_app.files.store.lock import LockedError, ProjectLock
 from tests.files.crash import reader, shim, storyteller
-from tests.files.crash.story import Description, Operation, classes_of, digest
+from tests.files.crash.story import Description, Operation, classes_of, digest_of
 from tests.files.crash.storyteller import let_in
 
 Say = Callable[[str], None]
@@ -185,7 +186,7 @@ def step_through(say: Say, path: str, kind: str, count: int) -> None:
                 say("the end")
                 return
             file.commit_all()
-            masks = {i.name: digest(file.mask(k).to_array()) for k, i in _images(file)}
+            masks = {i.name: digest_of(file.mask(k)) for k, i in _images(file)}
             say(f"at {len(file.history)} {json.dumps(masks, sort_keys=True)}")
 
 
@@ -204,7 +205,9 @@ def create_tiny(say: Say, path: str) -> None:
             pixels = rng.integers(0, 250, (1, 1, 300, 280)).astype(dtype)
             mask = np.zeros((1, 300, 280), np.uint8)
             mask[:, 20 : 200 + number, 100:270] = 2 + number
-            file.add_images([NewImage(open_array(f"picture {number}", pixels), mask=mask)])
+            objects = (mask > 0) * np.arange(1, 281, dtype=np.uint32)
+            item = NewImage(open_array(f"picture {number}", pixels), mask=mask)
+            file.add_images([replace(item, objects=objects if number else None)])
         for image_id in file.project.images:
             file.set_note(image_id, f"note of {image_id}"[:8])
         file.save()
@@ -217,7 +220,8 @@ def create_deep(say: Say, path: str) -> None:
     mask = np.ones((depth, 24, 20), np.uint8)
     mask[:, 5:11, 4:9] = (np.arange(depth) % 3 + 2).reshape(-1, 1, 1)
     with ProjectFile.create(Path(path), classes_of(3)) as file:
-        file.add_images([NewImage(open_array("deep stack", pixels), mask=mask)])
+        objects = mask * np.arange(1, 71, dtype=np.uint32).reshape(-1, 1, 1)
+        file.add_images([NewImage(open_array("deep stack", pixels), mask=mask, objects=objects)])
 
 
 def leave_a_journal(say: Say, path: str) -> None:
@@ -225,7 +229,7 @@ def leave_a_journal(say: Say, path: str) -> None:
     file = ProjectFile.open(path)
     for number in range(12):
         image_id = list(file.project.images)[number % 2]
-        recorder = Recorder(image_id, file.mask(image_id))
+        recorder = Recorder(image_id, file.mask(image_id), number % 4)
         recorder.paint(0, 10 * number, 60, np.ones((40, 40), np.bool_), 2 + number % 3)
         change = recorder.finish("paint")
         assert change is not None
@@ -242,7 +246,7 @@ def voxels_of_images(say: Say, path: str) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
 
     def visit(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and not name.endswith(("mask", "thumbnail")):
+        if isinstance(item, h5py.Dataset) and not name.endswith(("mask", "objects", "thumbnail")):
             for number in range(item.id.get_num_chunks() if item.chunks else 0):
                 chunk = item.id.get_chunk_info(number)
                 found.append((int(chunk.byte_offset), int(chunk.size)))

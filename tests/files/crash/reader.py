@@ -11,7 +11,7 @@ import numpy as np
 
 from orgseg_app.files.errors import FileError
 from orgseg_app.files.project_file import ProjectFile
-from tests.files.crash.story import Description, digest
+from tests.files.crash.story import Description, digest, digest_both, digest_of
 from tests.files.crash.storyteller import let_in
 
 
@@ -23,8 +23,10 @@ def describe(file: ProjectFile, layers: Sequence[str] = ("pixels", "mask")) -> D
         facts: dict[str, Any] = {"note": image.note, "split": image.split}
         for layer in layers:
             try:
-                whole = file.read_image(image_id) if layer == "pixels" else _mask(file, image_id)
-                facts[layer] = digest(whole)
+                is_image = layer == "pixels"
+                facts[layer] = (
+                    digest(file.read_image(image_id)) if is_image else _mask(file, image_id)
+                )
             except FileError as error:
                 facts[layer] = None
                 errors.append(str(error))
@@ -41,8 +43,8 @@ def describe(file: ProjectFile, layers: Sequence[str] = ("pixels", "mask")) -> D
     return found
 
 
-def _mask(file: ProjectFile, image_id: str) -> np.ndarray:
-    return file.mask(image_id).to_array()
+def _mask(file: ProjectFile, image_id: str) -> str:
+    return digest_of(file.mask(image_id))
 
 
 def _undone(file: ProjectFile) -> int:
@@ -97,7 +99,7 @@ def _walk(file: ProjectFile, steps: int) -> list[dict[str, str]]:
     found = []
     for _ in range(min(steps, len(file.history))):
         file.undo()
-        found.append({i.name: digest(_mask(file, k)) for k, i in file.project.images.items()})
+        found.append({i.name: _mask(file, k) for k, i in file.project.images.items()})
     for _ in found:
         file.redo()
     return found
@@ -119,7 +121,9 @@ def plain_look(path: Path) -> Description:
             key = float(group.attrs["order"]), group.attrs["name"].decode()
             images[key] = {
                 "pixels": digest(group["pixels"][...]),
-                "mask": digest(group["mask"][...]),
+                "mask": digest_both(
+                    group["mask"][...], group["objects"][...] if "objects" in group else np.zeros(1)
+                ),
                 "note": group.attrs["note"].decode(),
                 "split": group.attrs["split"].decode(),
             }

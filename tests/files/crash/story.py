@@ -37,6 +37,16 @@ def digest(array: np.ndarray) -> str:
     return hashlib.blake2b(np.ascontiguousarray(array), digest_size=12).hexdigest()
 
 
+def digest_of(mask: Mask) -> str:
+    """Fingerprint of a mask and its objects."""
+    return digest_both(mask.to_array(), mask.objects.to_array())
+
+
+def digest_both(classes: np.ndarray, numbers: np.ndarray) -> str:
+    """Fingerprint of class ids and object numbers; there may be none of these."""
+    return digest(classes) + (digest(numbers) if numbers.any() else "")
+
+
 def pixels_of(seed: int) -> np.ndarray:
     """Voxels of the image with this seed."""
     return np.random.default_rng(seed).integers(0, 4000, SHAPE).astype(np.uint16)
@@ -59,6 +69,11 @@ def classes_of(seed: int) -> tuple[ClassInfo, ...]:
     """A list of classes that says which."""
     named = [ClassInfo(i, f"class {i} of {seed}", f"#0{i}{i}{i}{i}0") for i in range(2, 6)]
     return (background(), *named)
+
+
+def object_of(seed: int) -> int:
+    """The object in the hand meanwhile; 0 without one."""
+    return random.Random(seed + 1).choice([0, 0, 0, 1, 2, 3, 70_000])
 
 
 def edit_of(seed: int) -> Edit:
@@ -91,8 +106,8 @@ class _Step:
 
     name: str
     box: Box
-    before: np.ndarray
-    after: np.ndarray
+    before: Mask
+    after: Mask
 
 
 @dataclass
@@ -109,7 +124,7 @@ class Picture:
         """What a look at the project says of it."""
         return {
             "pixels": self.pixels,
-            "mask": digest(self.mask.to_array()),
+            "mask": digest_of(self.mask),
             "note": self.note,
             "split": self.split,
         }
@@ -129,7 +144,7 @@ class Model:
         twin = copy.copy(self)
         twin.images = {name: copy.copy(image) for name, image in self.images.items()}
         for image in twin.images.values():
-            image.mask = Mask.from_array(image.mask.to_array())
+            image.mask = image.mask.copy()
         twin.done, twin.undone = list(self.done), list(self.undone)
         return twin
 
@@ -143,7 +158,7 @@ class Model:
         name = operation.get("image", "")
         match operation["op"]:
             case "paint":
-                self._paint(name, edit_of(operation["seed"]))
+                self._paint(name, edit_of(operation["seed"]), object_of(operation["seed"]))
             case "undo":
                 self._move(self.done, self.undone, back=True)
             case "redo":
@@ -181,31 +196,30 @@ class Model:
         found = []
         for _ in range(min(steps, len(self.done))):
             twin.apply({"op": "undo"})
-            found.append({name: digest(i.mask.to_array()) for name, i in twin.images.items()})
+            found.append({name: digest_of(i.mask) for name, i in twin.images.items()})
         return found
 
-    def _paint(self, name: str, edit: Edit) -> None:
+    def _paint(self, name: str, edit: Edit, object_id: int) -> None:
         mask = self.images[name].mask
-        before = mask.to_array()
-        recorder = Recorder(name, mask)
+        before = mask.copy()
+        recorder = Recorder(name, mask, object_id)
         edit.apply(recorder)
         box = recorder.box
-        after = mask.to_array()
-        if not np.array_equal(before, after):
+        if digest_of(before) != digest_of(mask):
             region = np.s_[box.z0 : box.z1, box.y0 : box.y1, box.x0 : box.x1]
-            assert np.count_nonzero(before != after) == np.count_nonzero(
-                before[region] != after[region]
-            ), "an edit changed what lies outside its box"
-            self.done.append(_Step(name, box, before[region].copy(), after[region].copy()))
+            for old, new in ((before, mask), (before.objects, mask.objects)):
+                differs = old.to_array() != new.to_array()
+                assert np.count_nonzero(differs) == np.count_nonzero(differs[region]), (
+                    "an edit changed what lies outside its box"
+                )
+            self.done.append(_Step(name, box, before, mask.copy()))
             self.undone.clear()
 
     def _move(self, source: list[_Step], target: list[_Step], *, back: bool) -> None:
         if source:
             step = source.pop()
             target.append(step)
-            values = step.before if back else step.after
-            for z, plane in enumerate(values):
-                self.images[step.name].mask.write(step.box.z0 + z, step.box.y0, step.box.x0, plane)
+            self.images[step.name].mask = (step.before if back else step.after).copy()
 
 
 def first_model() -> Model:

@@ -17,7 +17,7 @@ from orgseg_app.core.edits.recorder import Recorder
 from orgseg_app.files.errors import FileError
 from orgseg_app.files.project_file import ProjectFile
 from orgseg_app.files.safety import gate, known_files
-from tests.files.crash.story import FIRST, Operation, classes_of, edit_of, new_image
+from tests.files.crash.story import FIRST, Operation, classes_of, edit_of, new_image, object_of
 
 LONG = ("import", "save", "compact", "remove")
 
@@ -141,7 +141,7 @@ class Teller:
         image_id = ids.get(operation.get("image", ""), "")
         match operation["op"]:
             case "paint":
-                recorder = Recorder(image_id, file.mask(image_id))
+                recorder = Recorder(image_id, file.mask(image_id), object_of(operation["seed"]))
                 edit = edit_of(operation["seed"])
                 edit.apply(recorder)
                 change = recorder.finish(edit.title)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.files.crash.nursery import Nursery
-from tests.files.crash.story import Model, Operation, digest, first_model
+from tests.files.crash.story import Model, Operation, digest_of, first_model
 
 EDITS = 1000
 DONE = 1100
@@ -20,7 +20,7 @@ SESSIONS = 5
 
 def masks_of(model: Model) -> str:
     """The fingerprints as a child tells them."""
-    found = {name: digest(image.mask.to_array()) for name, image in model.images.items()}
+    found = {name: digest_of(image.mask) for name, image in model.images.items()}
     return json.dumps(found, sort_keys=True)
 
 

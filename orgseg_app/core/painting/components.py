@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -100,15 +100,20 @@ def component_at(mask: Mask, z: int, y: int, x: int) -> Component | None:
 
 def first_object(mask: Mask, z: int, points_yx: Sequence[Point]) -> tuple[int, int] | None:
     """The first voxel on a line that belongs to a component; None where it meets none."""
+    for y, x in voxels_along(points_yx):
+        inside = 0 <= y < mask.shape[1] and 0 <= x < mask.shape[2]
+        if inside and is_object(mask.value(z, y, x)):
+            return y, x
+    return None
+
+
+def voxels_along(points_yx: Sequence[Point]) -> Iterator[tuple[int, int]]:
+    """Voxels (y, x) under a line from its beginning to its end, some of them twice."""
     for start, end in _segments(points_yx):
         steps = max(1, math.ceil(2 * math.dist(start, end)))
         for step in range(steps + 1):
             y = math.floor(start[0] + (end[0] - start[0]) * step / steps)
-            x = math.floor(start[1] + (end[1] - start[1]) * step / steps)
-            inside = 0 <= y < mask.shape[1] and 0 <= x < mask.shape[2]
-            if inside and is_object(mask.value(z, y, x)):
-                return y, x
-    return None
+            yield y, math.floor(start[1] + (end[1] - start[1]) * step / steps)
 
 
 def line_voxels(points_yx: Sequence[Point]) -> NDArray[np.int64]:

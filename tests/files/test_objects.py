@@ -337,11 +337,7 @@ def test_a_step_that_is_none_of_ours_is_refused(path: Path) -> None:
         wrong = Change(change.image_id, "mask", "paint", Box(0, 0, 0, 1, 9, 9), ((index, packed),))
         assert not wrong.is_whole
         file.note_change(wrong)
-        before = state(file)
         file.commit_all()
-        with pytest.raises(ProjectError, match="cannot be read"):
-            file.undo()
-        assert state(file) == before
     with ProjectFile.open(path) as file, pytest.raises(ProjectError, match="cannot be read"):
         file.mask(only(file))
 

@@ -9,9 +9,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from orgseg_app.core.blocks import BLOCK, BlockIndex
 from orgseg_app.core.classes import BACKGROUND, UNLABELLED
@@ -237,6 +234,8 @@ def _parts(whole: NDArray[np.bool_], cut: NDArray[np.bool_]) -> list[NDArray[np.
     cut
         Voxels under the line, ``(y, x)``.
     """
+    from scipy import ndimage  # not before it is needed: the window starts without it
+
     labels, count = ndimage.label(whole & ~cut)  # by sides: a line has no gaps for them
     line = whole & cut
     beside = np.unique(labels[ndimage.binary_dilation(line, np.ones((1, 3, 3)))])
@@ -295,6 +294,9 @@ def _meeting(mask: Mask, found: Objects, index: BlockIndex, *, in_3d: bool) -> l
 
 def _joined(pairs: Numbers, count: int, first: int) -> Numbers:
     """The number of each label, ``(count + 1,)``: one for all that meet, in order of the labels."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     ones = np.ones(len(pairs), np.bool_)
     graph = coo_array((ones, (pairs[:, 0], pairs[:, 1])), shape=(count + 1, count + 1))
     _, groups = connected_components(graph, directed=False)

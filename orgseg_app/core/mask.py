@@ -1,18 +1,22 @@
 """The mask: one class id per voxel, kept in blocks so that size costs nothing until painted.
 
 A block is 256 × 256 voxels of one plane. Blocks that hold nothing but *unlabelled* need not exist:
-a fresh mask of a 16384² image weighs nothing, and an edit touches only the blocks under it.
+a fresh mask of a 16384² image weighs nothing, and an edit touches only the blocks under it. Blocks
+that were not written lately may be kept as runs, see `Mask.pack`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from orgseg_app.core.block_runs import BlockRuns
+
 BLOCK = 256
+_MOST_PLAIN = 512  # blocks that are not packed: 32 MB
 
 Plane = NDArray[np.uint8]
 BlockIndex = tuple[int, int, int]
@@ -80,8 +84,11 @@ class Mask:
         if min(shape) < 1:
             raise ValueError(f"A mask has at least one voxel along each axis, not {shape}.")
         self.shape = (int(shape[0]), int(shape[1]), int(shape[2]))
-        self._blocks: dict[BlockIndex, Plane] = {}
-        self._counts: dict[BlockIndex, NDArray[np.int64]] = {}
+        self._blocks: dict[BlockIndex, Plane | BlockRuns[np.uint8]] = {}
+        self._plain: dict[BlockIndex, None] = {}  # which might be packed, the latest written last
+        self._counts: dict[BlockIndex, NDArray[np.int32]] = {}
+        self._total = np.zeros(256, np.int64)
+        self._uncounted: set[BlockIndex] = set()
         self.dirty: set[BlockIndex] = set()
         self.damaged: set[BlockIndex] = set()
         self.is_doubtful = False
@@ -115,8 +122,22 @@ class Mask:
         return not self.counts()
 
     def block(self, index: BlockIndex) -> Plane | None:
-        """The block itself, 256 × 256 (zeros past the image's edge), or None when unlabelled."""
-        return self._blocks.get(index)
+        """The block, 256 × 256 (zeros past the image's edge), or None when unlabelled.
+
+        It is not to be written into: it may be the block itself, or a copy.
+        """
+        return self._block(index)
+
+    def _block(self, index: BlockIndex) -> Plane | None:
+        found = self._blocks.get(index)
+        return found.unpacked() if isinstance(found, BlockRuns) else found
+
+    def kept(self, index: BlockIndex) -> Plane | BlockRuns[np.uint8] | None:
+        """The block for somebody who keeps it: as runs where they take less, else a copy."""
+        found = self._blocks.get(index)
+        if found is None or isinstance(found, BlockRuns):
+            return found
+        return BlockRuns.of(found) or found.copy()
 
     def holds(self, index: BlockIndex) -> bool:
         """True for a block of which some part lies in the image."""
@@ -130,13 +151,17 @@ class Mask:
 
     def planes(self) -> list[int]:
         """Planes with at least one painted voxel, in order."""
-        return sorted({z for (z, _, _), block in self._blocks.items() if block.any()})
+        found: set[int] = set()
+        for (z, _, _), block in self._blocks.items():
+            if z not in found and block.any():  # one painted block of a plane is enough
+                found.add(z)
+        return sorted(found)
 
     def read(self, z: int, y0: int, x0: int, y1: int, x1: int) -> Plane:
         """A copy of a region of one plane, ``(y1 - y0, x1 - x0)``; outside the image it is 0."""
         out = np.zeros((max(0, y1 - y0), max(0, x1 - x0)), np.uint8)
         for index, inside, region in self.overlaps(z, y0, x0, y1, x1):
-            block = self._blocks.get(index)
+            block = self._block(index)
             if block is not None:
                 out[region] = block[inside]
         return out
@@ -146,15 +171,32 @@ class Mask:
 
         What the canvas shows when zoomed out: cost follows the screen, not the image.
         """
-        out = np.zeros((len(rows), len(columns)), np.uint8)
+        values: Plane = self.sample_planes((z,), rows, columns)[0]
+        return values
+
+    def sample_planes(
+        self, planes: Sequence[int], rows: NDArray[np.intp], columns: NDArray[np.intp]
+    ) -> NDArray[np.uint8]:
+        """Values at the same crossings of several planes, ``(planes, rows, columns)``."""
+        out = np.zeros((len(planes), len(rows), len(columns)), np.uint8)
         if not len(rows) or not len(columns):
             return out
+        every_row, every_column = _leaves_none_out(rows), _leaves_none_out(columns)
+        across = list(_runs(columns))
         for by, r0, r1 in _runs(rows):
-            for bx, c0, c1 in _runs(columns):
-                block = self._blocks.get((z, by, bx))
-                if block is not None:
-                    picked = block[rows[r0:r1] - by * BLOCK]
-                    out[r0:r1, c0:c1] = picked[:, columns[c0:c1] - bx * BLOCK]
+            for bx, c0, c1 in across:
+                there = rows[r0:r1] - by * BLOCK, columns[c0:c1] - bx * BLOCK
+                for number, z in enumerate(planes):
+                    block = self._blocks.get((z, by, bx))
+                    if block is None:
+                        continue
+                    if isinstance(block, BlockRuns):
+                        if (r1 - r0) * (c1 - c0) < _FEW:
+                            out[number, r0:r1, c0:c1] = block.sample(*there)
+                            continue
+                        block = block.unpacked()
+                    picked = _picked(block, there[0], every_row)
+                    out[number, r0:r1, c0:c1] = _picked(picked.T, there[1], every_column).T
         return out
 
     def plane(self, z: int) -> Plane:
@@ -164,7 +206,11 @@ class Mask:
     def value(self, z: int, y: int, x: int) -> int:
         """Class id of one voxel; 0 outside the image."""
         block = self._blocks.get((z, y // BLOCK, x // BLOCK))
-        return 0 if block is None else int(block[y % BLOCK, x % BLOCK])
+        if block is None:
+            return 0
+        if isinstance(block, BlockRuns):
+            return int(block.sample(np.array([y % BLOCK]), np.array([x % BLOCK]))[0, 0])
+        return int(block[y % BLOCK, x % BLOCK])
 
     def to_array(self) -> NDArray[np.uint8]:
         """All class ids, ``(Z, Y, X)``."""
@@ -175,12 +221,17 @@ class Mask:
 
     def counts(self) -> dict[int, int]:
         """Painted voxels of each class id that occurs; unlabelled is not among them."""
-        total = np.zeros(256, np.int64)
-        for index, block in self._blocks.items():
-            count = self._counts.get(index)
-            if count is None:
-                count = self._counts[index] = np.bincount(block.ravel(), minlength=256)
-            total += count
+        total = self._total
+        while self._uncounted:
+            index = self._uncounted.pop()
+            before = self._counts.pop(index, None)
+            if before is not None:
+                total -= before
+            block = self._block(index)
+            if block is not None:
+                count = np.bincount(block.ravel(), minlength=256).astype(np.int32)
+                self._counts[index] = count
+                total += count
         return {int(i): int(total[i]) for i in np.flatnonzero(total) if i}
 
     # -- writing ---------------------------------------------------------------------------------
@@ -199,21 +250,51 @@ class Mask:
 
         Writers keep the part past the image's edge 0.
         """
-        block = self._blocks.get(index)
+        block = self._block(index)
         if block is None:
-            block = self._blocks[index] = np.zeros((BLOCK, BLOCK), np.uint8)
-        self._counts.pop(index, None)
-        self.dirty.add(index)
+            block = np.zeros((BLOCK, BLOCK), np.uint8)
+        self._keep(index, block)
         return block
 
     def replace_block(self, index: BlockIndex, values: Plane | None) -> None:
         """Set or drop a whole block, as the store and undo do."""
         if values is None:
             self._blocks.pop(index, None)
+            self._plain.pop(index, None)
+            self._uncounted.add(index)
+            self.dirty.add(index)
         else:
-            self._blocks[index] = values
-        self._counts.pop(index, None)
+            self._keep(index, values)
+
+    def _keep(self, index: BlockIndex, block: Plane) -> None:
+        """Have this block, and know that it was written."""
+        self._blocks[index] = block
+        self._plain.pop(index, None)
+        self._plain[index] = None
+        self._uncounted.add(index)
         self.dirty.add(index)
+
+    def pack(self, most: int) -> bool:
+        """Turn blocks into runs that were not written lately; nobody may be writing into them.
+
+        Parameters
+        ----------
+        most
+            Blocks to look at in one go; 50 take a millisecond.
+
+        Returns
+        -------
+        bool
+            True while there are more.
+        """
+        for _ in range(min(most, len(self._plain) - _MOST_PLAIN)):
+            index = next(iter(self._plain))
+            del self._plain[index]
+            block = self._blocks[index]
+            runs = None if isinstance(block, BlockRuns) else BlockRuns.of(block)
+            if runs is not None:
+                self._blocks[index] = runs
+        return len(self._plain) > _MOST_PLAIN
 
     def overlaps(
         self, z: int, y0: int, x0: int, y1: int, x1: int
@@ -237,6 +318,19 @@ class Mask:
                     ),
                     (slice(ya - y0, yb - y0), slice(xa - x0, xb - x0)),
                 )
+
+
+_FEW = 2048  # voxels that are picked from runs faster than these are unpacked
+
+
+def _leaves_none_out(positions: NDArray[np.intp]) -> bool:
+    """True for sorted positions one apart, as they are where a voxel is a screen pixel."""
+    return bool((np.diff(positions) == 1).all())
+
+
+def _picked(values: Plane, places: NDArray[np.intp], is_stretch: bool) -> Plane:
+    """Some of the rows; a stretch of them need not be copied."""
+    return values[places[0] : places[-1] + 1] if is_stretch else values[places]
 
 
 def _runs(positions: NDArray[np.intp]) -> Iterator[tuple[int, int, int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,29 +74,84 @@ def ready_change(
     return ReadyChange(Change(image_id, "mask", title, box, tuple(packed)), before, after)
 
 
-def worked_out(image_id: str, mask: Mask, edit: Edit) -> ReadyChange | None:
+def worked_out(
+    image_id: str, mask: Mask, edit: Edit, check: Check = lambda seen: None
+) -> ReadyChange | None:
     """What an edit makes of a mask; None where it changes nothing.
 
     The mask may be painted on in another thread meanwhile, as long as no block comes or goes: what
-    the change was worked out from are the copies it is compared with in the end. So a stroke made
-    in between is never painted over unseen.
+    the change was worked out from is compared with the mask in the end. So a stroke made in between
+    is never painted over unseen. Memory follows what the edit writes.
+
+    Parameters
+    ----------
+    check
+        Called with how many blocks the edit has looked at so far, from any thread; raises to stop.
     """
-    then = Mask(mask.shape)
-    for index in mask.block_indices():
-        block = mask.block(index)
-        then.replace_block(index, None if block is None else block.copy())
-    then.dirty.clear()
+    then = _Draft(mask, check)
     recorder = Recorder(image_id, then)
     edit.apply(recorder)
     change = recorder.finish(edit.title)
     if change is None:
         return None
-    after = {index: block for index in then.dirty if (block := then.block(index)) is not None}
-    earlier = Mask(mask.shape)
-    for index, block in after.items():
-        earlier.replace_block(index, block.copy())
-    change.undo(earlier)
-    return ReadyChange(change, {index: earlier.block(index) for index in after}, after)
+    after = {index: block for index in then.dirty if (block := then.peek(index)) is not None}
+    before: dict[BlockIndex, Plane | None] = {
+        index: block for index, block in after.items() if index not in then.made
+    }
+    before |= dict.fromkeys(then.made & after.keys())
+    scratch = Mask(mask.shape)
+    for entry in change.blocks:
+        index = entry[0]
+        if index not in then.made:
+            scratch.replace_block(index, after[index].copy())
+            Change(image_id, change.layer, "", change.box, (entry,)).undo(scratch)
+            before[index] = scratch.block(index)
+            scratch.replace_block(index, None)
+    return ReadyChange(change, before, after)
+
+
+Check = Callable[[int], None]
+"""Told how many blocks have been looked at; raises to stop."""
+
+
+class _Draft(Mask):
+    """A mask to work something out in; its blocks are another's until they are written to.
+
+    Attributes
+    ----------
+    made
+        Blocks that the other mask has not.
+    """
+
+    def __init__(self, mask: Mask, check: Check) -> None:
+        super().__init__(mask.shape)
+        for index in mask.block_indices():
+            self.replace_block(index, mask.block(index))
+        self._lent = set(self.block_indices())
+        self.dirty.clear()
+        self.made: set[BlockIndex] = set()
+        self._check = check
+        self._seen: set[BlockIndex] = set()
+
+    def peek(self, index: BlockIndex) -> Plane | None:
+        """The block, whoever has asked to stop."""
+        return super().block(index)
+
+    def block(self, index: BlockIndex) -> Plane | None:
+        """The block itself; it is not to be written to."""
+        self._seen.add(index)
+        self._check(len(self._seen))
+        return super().block(index)
+
+    def writable(self, index: BlockIndex) -> Plane:
+        """A block of its own."""
+        lent = super().block(index)
+        if lent is None:
+            self.made.add(index)
+        elif index in self._lent:
+            self._lent.discard(index)
+            self.replace_block(index, lent.copy())
+        return super().writable(index)
 
 
 def _packed(old: Plane | None, new: Plane) -> bytes:

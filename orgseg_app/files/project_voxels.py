@@ -173,6 +173,11 @@ class ProjectVoxels(ProjectEdits):
                 return None
             return layers.load_objects(group["objects"])
 
+    def weights(self, image_id: str) -> NDArray[np.float32] | None:
+        """All weights, ``(Z, Y, X)`` float32, or None; `orgseg_app.files.weights` reads planes."""
+        with self._group(image_id, "The weights") as group:
+            return layers.load_weights(group["weights"]) if "weights" in group else None
+
     # -- smaller versions ------------------------------------------------------------------------
 
     def levels(self, image_id: str) -> tuple[tuple[int, int], ...]:

@@ -83,14 +83,14 @@ class PaintRegion:
     class_id
         0 erases.
     instead_of
-        A change that is taken back first; both are one step.
+        Changes that are taken back first, the last one first; all are one step.
     """
 
     pieces: tuple[fill.Piece, ...]
     class_id: int
     protect: bool = False
     name: str = "wand"
-    instead_of: Change | None = None
+    instead_of: tuple[Change, ...] = ()
 
     @property
     def title(self) -> str:
@@ -99,8 +99,8 @@ class PaintRegion:
 
     def apply(self, recorder: Recorder) -> None:
         """Paint them."""
-        if self.instead_of is not None:
-            TakeBack(self.instead_of).apply(recorder)
+        for change in self.instead_of:
+            TakeBack(change).apply(recorder)
         allowed = overwritable(self.class_id, self.protect)
         for z, y0, x0, where in self.pieces:
             recorder.paint(z, y0, x0, where, self.class_id, allowed)

@@ -11,11 +11,14 @@ from orgseg_app.core.classes import UNLABELLED
 from orgseg_app.core.edits.recorder import Recorder
 from orgseg_app.core.mask import BLOCK, Mask, Plane
 from orgseg_app.core.painting import interpolation
+from orgseg_app.core.stopping import StoppedError
 
 Piece = tuple[int, int, int, Plane]
 """Plane, corner, and ``(h, w)`` class ids."""
 
 INTERPOLATE = "interpolate"
+
+_READY = 10  # planes that could be worked out in the time that getting ready for them takes
 
 
 @dataclass(frozen=True)
@@ -137,21 +140,37 @@ class Interpolate:
     def pieces(
         self, mask: Mask, report: Callable[[int, int], bool] = lambda done, total: True
     ) -> Iterator[Piece]:
-        """The planes one after the other; ends early where ``report(done, total)`` is false."""
+        """The planes one after the other, each in pieces.
+
+        Parameters
+        ----------
+        report
+            Told how far it is, in hundredths of a plane; getting ready for the planes of a gap
+            counts as `_READY` planes. It ends early where that returns false.
+        """
         wanted = [
-            (a, z, b)
+            (a, b, planes)
             for a, b in self.gaps
-            for z in range(a + 1, b)
-            if self.only is None or z in self.only
+            if (planes := [z for z in range(a + 1, b) if self.only is None or z in self.only])
         ]
-        ends: tuple[int, int] | None = None
-        between: interpolation.Between | None = None
-        for done, (a, z, b) in enumerate(wanted):
-            if not report(done, len(wanted)):
-                return
-            if between is None or ends != (a, b):
-                ends, between = (a, b), interpolation.Between(mask.plane(a), mask.plane(b))
-            yield z, between.y0, between.x0, between.at((z - a) / (b - a))
+        total = sum(_READY + len(planes) for *_, planes in wanted)
+        done = 0
+
+        def go_on(share: float) -> None:
+            if not report(round(100 * (done + _READY * share)), 100 * total):
+                raise StoppedError
+
+        try:
+            for a, b, planes in wanted:
+                between = interpolation.Between(mask.plane(a), mask.plane(b), go_on)
+                done += _READY
+                for z in planes:
+                    go_on(0)
+                    for part in between.parts((z - a) / (b - a)):
+                        yield z, *part
+                    done += 1
+        except StoppedError:
+            return
 
 
 def whole_gaps(mask: Mask) -> Interpolate | None:

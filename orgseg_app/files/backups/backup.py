@@ -343,6 +343,12 @@ def read_objects(file: Any, image_id: str) -> NDArray[np.uint32] | None:
         return layers.load_objects(group["objects"])
 
 
+def read_weights(file: Any, image_id: str) -> NDArray[np.float32] | None:
+    """The weights ``(Z, Y, X)`` of an image in an opened backup; as `read_objects`."""
+    with _group(file, image_id) as group:
+        return layers.load_weights(group["weights"]) if "weights" in group else None
+
+
 def read_thumbnail(file: Any, image_id: str) -> Plane | None:
     """The small picture of an image's middle plane in an opened backup, or None."""
     try:

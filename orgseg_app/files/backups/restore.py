@@ -20,7 +20,13 @@ from orgseg_app.core.edits.recorder import Edit, Recorder
 from orgseg_app.core.mask import BLOCK, BlockIndex, Mask
 from orgseg_app.core.project import Project
 from orgseg_app.core.ready import ReadyChange, ready_change
-from orgseg_app.files.backups.backup import Backup, opened_backup, read_mask, read_objects
+from orgseg_app.files.backups.backup import (
+    Backup,
+    opened_backup,
+    read_mask,
+    read_objects,
+    read_weights,
+)
 from orgseg_app.files.backups.matching import ClassMap, Match, map_classes, match_images
 from orgseg_app.files.errors import FileError, ProjectError
 from orgseg_app.files.images import codecs, layers
@@ -92,6 +98,8 @@ class Restoration:
         Objects by image id that are not those of the project, until `write_objects` has them.
     with_objects
         Ids of all images whose objects were not those of the project.
+    weights, with_weights
+        The same for weights.
     facts
         Split and note by image id, where they are not those of the project.
     problems
@@ -106,6 +114,8 @@ class Restoration:
     read: list[str] = field(default_factory=list)
     objects: dict[str, NDArray[np.uint32]] = field(default_factory=dict)
     with_objects: list[str] = field(default_factory=list)
+    weights: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    with_weights: list[str] = field(default_factory=list)
     facts: dict[str, tuple[str, str]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
@@ -164,6 +174,7 @@ def read_masks(project_file: ProjectFile, plan: Restoration) -> Iterator[tuple[s
                 if mask.shape != image.mask_shape:
                     raise ProjectError(f"The mask of “{image.name}” in the backup does not fit it.")
                 objects = _other_objects(project_file, file, match)
+                weights = _other_weights(project_file, file, match)
             except FileError as error:
                 plan.problems.append(str(error))
                 plan.facts.pop(match.image_id, None)
@@ -178,6 +189,9 @@ def read_masks(project_file: ProjectFile, plan: Restoration) -> Iterator[tuple[s
             if objects is not None:
                 plan.objects[image.image_id] = objects
                 plan.with_objects.append(image.image_id)
+            if weights is not None:
+                plan.weights[image.image_id] = weights
+                plan.with_weights.append(image.image_id)
             yield image.image_id, RestoreMask(plan.classes.apply(mask), unknown)
 
 
@@ -188,6 +202,20 @@ def _other_objects(project_file: ProjectFile, file: Any, match: Match) -> NDArra
         return None
     try:
         now = project_file.objects(match.image_id)
+    except FileError:
+        now = None
+    return None if now is not None and np.array_equal(now, then) else then
+
+
+def _other_weights(
+    project_file: ProjectFile, file: Any, match: Match
+) -> NDArray[np.float32] | None:
+    """The backup's weights, unless it has none or the project has the same."""
+    then = read_weights(file, match.source.image_id) if "weights" in match.source.layers else None
+    if then is None or then.shape != match.source.mask_shape:
+        return None
+    try:
+        now = project_file.weights(match.image_id)
     except FileError:
         now = None
     return None if now is not None and np.array_equal(now, then) else then
@@ -281,20 +309,28 @@ def write_lost(project_file: ProjectFile, plan: Restoration, image_id: str, mask
 
 
 def write_objects(project_file: ProjectFile, plan: Restoration) -> None:
-    """Put objects that were read back, in one atomic write; undo does not reach them. Any thread.
+    """Put objects and weights that were read back, in one atomic write, out of undo's reach.
+
+    Any thread.
 
     Raises
     ------
     ProjectError
         When it cannot be written.
     """
-    if not plan.objects:
+    if not plan.objects and not plan.weights:
         return
-    size = sum(values.nbytes for values in plan.objects.values())
+    size = sum(v.nbytes for v in (*plan.objects.values(), *plan.weights.values()))
     with project_file.transaction(new_bytes=size) as file:
         for image_id, values in plan.objects.items():
             group = file["images"][image_id]
             if "objects" in group:
                 del group["objects"]
             layers.store_objects(group, values)
+        for image_id, weights in plan.weights.items():
+            group = file["images"][image_id]
+            if "weights" in group:
+                del group["weights"]
+            layers.store_weights(group, weights)
     plan.objects.clear()
+    plan.weights.clear()

@@ -1,4 +1,4 @@
-"""Voxels into and out of a project's image group: pixels, mask, objects, thumbnail.
+"""Voxels into and out of a project's image group: pixels, mask, objects, weights, thumbnail.
 
 Everything goes plane by plane or block by block, so that memory follows one plane and not one
 image, and h5py's global lock is never held for long while the window wants to read.
@@ -7,13 +7,14 @@ image, and h5py's global lock is never held for long while the window wants to r
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from orgseg_app.core.block_runs import BlockRuns
 from orgseg_app.core.image import OpenedImage, Pixels, begin_hash, hashed_bytes
 from orgseg_app.core.mask import BLOCK, BlockIndex, Mask, Plane
 from orgseg_app.files.attributes import read_text
@@ -46,6 +47,23 @@ LOST = "lost_mask_"
 """Beginning of the name of a mask that could not be read and has been replaced."""
 
 
+class _Copies(Mapping[BlockIndex, "Plane | None"]):
+    """Blocks, kept as runs where they can be."""
+
+    def __init__(self, kept: dict[BlockIndex, Plane | BlockRuns[np.uint8] | None]) -> None:
+        self._kept = kept
+
+    def __getitem__(self, index: BlockIndex) -> Plane | None:
+        found = self._kept[index]
+        return found.unpacked() if isinstance(found, BlockRuns) else found
+
+    def __iter__(self) -> Iterator[BlockIndex]:
+        return iter(self._kept)
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+
 @dataclass(frozen=True)
 class MaskChange:
     """Blocks of a mask to be written, taken out of it at one moment.
@@ -53,24 +71,24 @@ class MaskChange:
     Attributes
     ----------
     blocks
-        Copies, ``(256, 256)`` uint8; None where the block is unlabelled.
+        Copies, ``(256, 256)`` uint8; None where the block is unlabelled. They may be made from
+        runs each time they are asked for.
     counts
         Painted voxels of each class in the whole mask.
     """
 
-    blocks: dict[BlockIndex, Plane | None]
+    blocks: Mapping[BlockIndex, Plane | None]
     counts: dict[int, int]
 
     @classmethod
     def of(cls, mask: Mask, indices: Iterable[BlockIndex]) -> MaskChange:
         """Copy blocks out of a mask; damaged ones only where something has been painted since."""
-        blocks = {index: mask.block(index) for index in indices}
-        copies = {
-            index: None if block is None else block.copy()
-            for index, block in blocks.items()
-            if index not in mask.damaged or (block is not None and block.any())
-        }
-        return cls(copies, mask.counts())
+        copies = {index: mask.kept(index) for index in indices}
+        for index in mask.damaged & copies.keys():
+            block = copies[index]
+            if block is None or not block.any():
+                del copies[index]
+        return cls(_Copies(copies), mask.counts())
 
     @classmethod
     def whole(cls, mask: Mask) -> MaskChange:
@@ -186,8 +204,9 @@ def store_mask(dataset: Any, change: MaskChange, check: Callable[[], None] = lam
     chunk = _mask_chunk(dataset.shape)
     erases = any(block is None for block in change.blocks.values())
     stored = stored_offsets(dataset) if erases and dataset.chunks == chunk else None
-    for (z, by, bx), block in sorted(change.blocks.items()):
-        y0, x0 = by * BLOCK, bx * BLOCK
+    for index in sorted(change.blocks):
+        block = change.blocks[index]
+        z, y0, x0 = index[0], index[1] * BLOCK, index[2] * BLOCK
         y1, x1 = min(y0 + BLOCK, height), min(x0 + BLOCK, width)
         if block is None and stored is not None and (z, y0, x0) not in stored:
             continue  # a part never stored reads as 0 anyway
@@ -233,6 +252,42 @@ def store_objects(
             dataset[z, top : top + BLOCK] = rows
         check()
     note_blocks(dataset)
+
+
+def create_weights(group: Any, shape: tuple[int, int, int], codec: Codec = PLAIN) -> Any:
+    """An empty dataset for weights ``(Z, Y, X)`` float32."""
+    filters = ((SHUFFLE, ()), *codec.mask)
+    return create_dataset(
+        group, "weights", shape, np.float32, chunk=(1, BLOCK, BLOCK), filters=filters
+    )
+
+
+def store_weights_plane(dataset: Any, z: int, plane: NDArray[np.float32]) -> None:
+    """Write one plane ``(Y, X)``, rows of blocks without any weight left out."""
+    for top in range(0, plane.shape[0], BLOCK):
+        rows = plane[top : top + BLOCK]
+        if rows.any():
+            dataset[z, top : top + BLOCK] = rows
+
+
+def finish_weights(dataset: Any, low: float, high: float) -> None:
+    """Note the least and the largest weight, and which blocks there are."""
+    dataset.attrs["range"] = np.array([low, high], np.float64)
+    note_blocks(dataset)
+
+
+def store_weights(
+    group: Any,
+    weights: NDArray[np.float32],
+    codec: Codec = PLAIN,
+    check: Callable[[], None] = lambda: None,
+) -> None:
+    """Write weights ``(Z, Y, X)``; ``check`` is called after each plane, and raises to give up."""
+    dataset = create_weights(group, (weights.shape[0], weights.shape[1], weights.shape[2]), codec)
+    for z, plane in enumerate(weights):
+        store_weights_plane(dataset, z, plane)
+        check()
+    finish_weights(dataset, float(weights.min()), float(weights.max()))
 
 
 def store_thumbnail(group: Any, small: Plane) -> None:
@@ -308,6 +363,17 @@ def load_objects(dataset: Any) -> NDArray[np.uint32]:
     One of `audit.DAMAGE`
         When a block is damaged, or missing from where it was written.
     """
+    values: NDArray[np.uint32] = _load_whole(dataset)
+    return values
+
+
+def load_weights(dataset: Any) -> NDArray[np.float32]:
+    """Read weights ``(Z, Y, X)``; errors as `load_objects`."""
+    values: NDArray[np.float32] = _load_whole(dataset)
+    return values
+
+
+def _load_whole(dataset: Any) -> NDArray[Any]:
     provide(filters_of(dataset))
     if dataset.chunks is not None:
         blocks = stored_blocks(dataset)
@@ -316,7 +382,7 @@ def load_objects(dataset: Any) -> NDArray[np.uint32]:
             raise OSError("the list of blocks is damaged")
         if not all(can_be_found(dataset, block.offset) for block in blocks):
             raise OSError("a block cannot be found")
-    values: NDArray[np.uint32] = dataset[...]
+    values: NDArray[Any] = dataset[...]
     return values
 
 

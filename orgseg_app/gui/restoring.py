@@ -259,6 +259,9 @@ class Restoring(QObject):
             words = [f"Stopped. {done}"]
         elif run.changed:
             words = [f"{masks} restored from the backup of {when}. {back}"]
+        elif run.plan is not None and run.plan.with_weights:
+            count = f"{len(run.plan.with_weights)} image{'s' * (len(run.plan.with_weights) != 1)}"
+            words = [f"Weights of {count} restored from the backup of {when}."]
         elif with_objects:
             count = f"{len(with_objects)} image{'' if len(with_objects) == 1 else 's'}"
             words = [f"Objects of {count} restored from the backup of {when}."]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from PySide6.QtCore import QPointF, Qt, QTimer
@@ -11,9 +12,13 @@ from PySide6.QtGui import QPainter, QPolygonF, QTransform
 
 from orgseg_app.core.classes import BACKGROUND, UNLABELLED
 from orgseg_app.core.edits.components import ChangeComponent, CutComponent
-from orgseg_app.core.edits.slices import seen_from
-from orgseg_app.core.painting.components import Component, component_at, first_object
-from orgseg_app.core.ready import ReadyChange, worked_out
+from orgseg_app.core.painting.components import (
+    Component,
+    component_at,
+    first_object,
+    is_object,
+)
+from orgseg_app.gui.canvas.tools.cursors import CUT, ERASE, JOIN
 from orgseg_app.gui.canvas.tools.footprint import two_tone
 from orgseg_app.gui.canvas.tools.tool import Tool
 
@@ -42,13 +47,18 @@ class ComponentTool(Tool):
     """
 
     name = "component"
-    cursor = Qt.CursorShape.PointingHandCursor
     hint = (
         "Click: chosen class · Ctrl+click or Backspace: delete · Drag, or Alt+click two: merge · "
         "Shift+drag: split"
     )
     settings: ClassVar[tuple[str, ...]] = ("cut", "in_3d")
     drags = True
+    paints = True
+    marks: ClassVar[Mapping[Qt.KeyboardModifier, str]] = {
+        Qt.KeyboardModifier.ControlModifier: ERASE,
+        Qt.KeyboardModifier.AltModifier: JOIN,
+        Qt.KeyboardModifier.ShiftModifier: CUT,
+    }
 
     def __init__(self, canvas: AnnotationCanvas) -> None:
         super().__init__(canvas)
@@ -117,6 +127,12 @@ class ComponentTool(Tool):
         return component_at(session.mask(), session.z, math.floor(y), math.floor(x))
 
     # -- what is done ------------------------------------------------------------------------------
+
+    def cursor_colour(self) -> str:
+        """None where there is no region, or it has the chosen class already."""
+        under = self.class_under()
+        changes = is_object(under) and under != self.canvas.session.class_id
+        return super().cursor_colour() if changes else ""
 
     def press(self, y: float, x: float, modifiers: Qt.KeyboardModifier) -> None:
         """Delete at once; mark or merge with Alt; begin a cut with Shift; else wait and see."""
@@ -228,20 +244,7 @@ class ComponentTool(Tool):
         if not in_3d and not self._is_slow:
             session.apply(edit)
         elif session.can_edit:
-            image_id, file, mask = session.image_id, session.file, session.mask()
-            seen = seen_from(mask, range(mask.shape[0]) if in_3d else (session.z,))
-
-            def done(ready: ReadyChange | None) -> None:
-                project = session.project if session.file is file else None
-                if ready is not None and project is not None and image_id in project.images:
-                    session.apply_ready(edit, ready)
-
-            session.background.start(
-                edit.title.capitalize(),
-                lambda task: worked_out(image_id, seen, edit),
-                done,
-                session.report_error,
-            )
+            session.working.make(edit.title.capitalize(), edit, session.image_id)
 
     # -- what is seen ------------------------------------------------------------------------------
 

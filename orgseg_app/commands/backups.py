@@ -251,6 +251,7 @@ def _tell(
         "restored": names,
         "unchanged": [images[i].name for i in plan.read if images[i].name not in names],
         "objects": [images[i].name for i in plan.with_objects],
+        "weights": [images[i].name for i in plan.with_weights],
         "classes_added": [c.name for c in plan.added_classes],
         "classes_renamed": [list(pair) for pair in plan.classes.renamed],
         "problems": plan.problems,
@@ -262,7 +263,7 @@ def _tell(
         warn(text)
     for then, now in plan.classes.renamed:
         note(f"“{then}” in the backup is called “{now}” now.")
-    if not names and not plan.with_objects:
+    if not names and not plan.with_objects and not plan.with_weights:
         out(f"Nothing differs from backup {chosen.number}.")
         return
     added = ", ".join(c.name for c in plan.added_classes)

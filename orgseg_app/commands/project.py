@@ -78,6 +78,8 @@ def _image_facts(project_file: ProjectFile, image: ProjectImage) -> dict[str, An
         "sha256": image.sha256,
         "source": image.source,
         "link": _link_facts(project_file, image),
+        "time_series": image.time_series or None,
+        "time": image.time if image.time_series else None,
     }
 
 

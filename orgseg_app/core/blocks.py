@@ -1,23 +1,27 @@
 """Arrays kept in blocks of planes, so that size costs nothing where nothing is.
 
 A block is 256 × 256 voxels of one plane. Blocks that hold nothing but 0 need not exist: an empty
-array of 16384² weighs nothing, and an edit touches only the blocks under it.
+array of 16384² weighs nothing, and an edit touches only the blocks under it. Blocks that were not
+written lately may be kept as runs, see `BlockArray.pack`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any, Generic, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from orgseg_app.core.block_runs import BlockRuns
+from orgseg_app.core.block_runs import Number as Number
+
 BLOCK = 256
+_MOST_PLAIN = 512  # blocks that are not packed: 32 MB of class ids
+_FEW = 2048  # voxels that are picked from runs faster than these are unpacked
 
 BlockIndex = tuple[int, int, int]
 """(z, block row, block column)."""
-
-Number = TypeVar("Number", np.uint8, np.uint32)
 
 
 class Box(NamedTuple):
@@ -84,7 +88,8 @@ class BlockArray(Generic[Number]):
         if min(shape) < 1:
             raise ValueError(f"An image has at least one voxel along each axis, not {shape}.")
         self.shape = (int(shape[0]), int(shape[1]), int(shape[2]))
-        self._blocks: dict[BlockIndex, NDArray[Number]] = {}
+        self._blocks: dict[BlockIndex, NDArray[Number] | BlockRuns[Number]] = {}
+        self._plain: dict[BlockIndex, None] = {}  # which might be packed, the latest written last
         self._known: dict[BlockIndex, Any] = {}  # worked out of a block; gone once it is written
         self.dirty: set[BlockIndex] = set()
         self.damaged: set[BlockIndex] = set()
@@ -93,8 +98,22 @@ class BlockArray(Generic[Number]):
     # -- reading ---------------------------------------------------------------------------------
 
     def block(self, index: BlockIndex) -> NDArray[Number] | None:
-        """The block itself, 256 × 256 (zeros past the image's edge), or None when it is empty."""
-        return self._blocks.get(index)
+        """The block, 256 × 256 (zeros past the image's edge), or None when it is empty.
+
+        It is not to be written into: it may be the block itself, or a copy.
+        """
+        return self._block(index)
+
+    def _block(self, index: BlockIndex) -> NDArray[Number] | None:
+        found = self._blocks.get(index)
+        return found.unpacked() if isinstance(found, BlockRuns) else found
+
+    def kept(self, index: BlockIndex) -> NDArray[Number] | BlockRuns[Number] | None:
+        """The block for somebody who keeps it: as runs where they take less, else a copy."""
+        found = self._blocks.get(index)
+        if found is None or isinstance(found, BlockRuns):
+            return found
+        return BlockRuns.of(found) or found.copy()
 
     def holds(self, index: BlockIndex) -> bool:
         """True for a block of which some part lies in the image."""
@@ -108,13 +127,17 @@ class BlockArray(Generic[Number]):
 
     def planes(self) -> list[int]:
         """Planes with at least one voxel that is not 0, in order."""
-        return sorted({z for (z, _, _), block in self._blocks.items() if block.any()})
+        found: set[int] = set()
+        for (z, _, _), block in self._blocks.items():
+            if z not in found and block.any():  # one block of a plane is enough
+                found.add(z)
+        return sorted(found)
 
     def read(self, z: int, y0: int, x0: int, y1: int, x1: int) -> NDArray[Number]:
         """A copy of a region of one plane, ``(y1 - y0, x1 - x0)``; outside the image it is 0."""
         out = np.zeros((max(0, y1 - y0), max(0, x1 - x0)), self.dtype)
         for index, inside, region in self.overlaps(z, y0, x0, y1, x1):
-            block = self._blocks.get(index)
+            block = self._block(index)
             if block is not None:
                 out[region] = block[inside]
         return out
@@ -124,16 +147,42 @@ class BlockArray(Generic[Number]):
 
         What the canvas shows when zoomed out: cost follows the screen, not the image.
         """
-        out = np.zeros((len(rows), len(columns)), self.dtype)
+        found: NDArray[Number] = self.sample_planes((z,), rows, columns)[0]
+        return found
+
+    def sample_planes(
+        self, planes: Sequence[int], rows: NDArray[np.intp], columns: NDArray[np.intp]
+    ) -> NDArray[Number]:
+        """Values at the same crossings of several planes, ``(planes, rows, columns)``."""
+        out = np.zeros((len(planes), len(rows), len(columns)), self.dtype)
         if not len(rows) or not len(columns):
             return out
+        stretches = _leaves_none_out(rows), _leaves_none_out(columns)
+        across = list(_runs(columns))
         for by, r0, r1 in _runs(rows):
-            for bx, c0, c1 in _runs(columns):
-                block = self._blocks.get((z, by, bx))
-                if block is not None:
-                    picked = block[rows[r0:r1] - by * BLOCK]
-                    out[r0:r1, c0:c1] = picked[:, columns[c0:c1] - bx * BLOCK]
+            for bx, c0, c1 in across:
+                there = rows[r0:r1] - by * BLOCK, columns[c0:c1] - bx * BLOCK
+                for number, z in enumerate(planes):
+                    block = self._blocks.get((z, by, bx))
+                    if block is not None:
+                        out[number, r0:r1, c0:c1] = self._picked(block, *there, *stretches)
         return out
+
+    def _picked(
+        self,
+        block: NDArray[Number] | BlockRuns[Number],
+        rows: NDArray[np.intp],
+        columns: NDArray[np.intp],
+        every_row: bool,
+        every_column: bool,
+    ) -> NDArray[Number]:
+        """Values of one block at the crossings; whether no row and no column is left out."""
+        if isinstance(block, BlockRuns):
+            if len(rows) * len(columns) < _FEW:
+                return block.sample(rows, columns)
+            block = block.unpacked()
+        picked = _some(block, rows, every_row)
+        return _some(picked.T, columns, every_column).T
 
     def plane(self, z: int) -> NDArray[Number]:
         """A copy of one plane, ``(Y, X)``."""
@@ -142,7 +191,10 @@ class BlockArray(Generic[Number]):
     def value(self, z: int, y: int, x: int) -> int:
         """What one voxel holds; 0 outside the image."""
         block = self._blocks.get((z, y // BLOCK, x // BLOCK))
-        return 0 if block is None else int(block[y % BLOCK, x % BLOCK])
+        if block is None:
+            return 0
+        place = np.array([y % BLOCK]), np.array([x % BLOCK])
+        return int(self._picked(block, *place, False, False)[0, 0])
 
     def to_array(self) -> NDArray[Number]:
         """All voxels, ``(Z, Y, X)``."""
@@ -153,7 +205,7 @@ class BlockArray(Generic[Number]):
 
     def copied(self, index: BlockIndex) -> NDArray[Number] | None:
         """A copy of a block, or None when it is empty."""
-        block = self._blocks.get(index)
+        block = self._block(index)
         return None if block is None else block.copy()
 
     # -- writing ---------------------------------------------------------------------------------
@@ -172,21 +224,48 @@ class BlockArray(Generic[Number]):
 
         Writers keep the part past the image's edge 0.
         """
-        block = self._blocks.get(index)
+        block = self._block(index)
         if block is None:
-            block = self._blocks[index] = np.zeros((BLOCK, BLOCK), self.dtype)
-        self._known.pop(index, None)
-        self.dirty.add(index)
+            block = np.zeros((BLOCK, BLOCK), self.dtype)
+        self._keep(index, block)
         return block
 
     def replace_block(self, index: BlockIndex, values: NDArray[Number] | None) -> None:
         """Set or drop a whole block, as the store and undo do."""
-        if values is None:
+        self._keep(index, values)
+
+    def _keep(self, index: BlockIndex, block: NDArray[Number] | None) -> None:
+        """Have this block, or none, and know that it was written."""
+        self._plain.pop(index, None)
+        if block is None:
             self._blocks.pop(index, None)
         else:
-            self._blocks[index] = values
+            self._blocks[index] = block
+            self._plain[index] = None
         self._known.pop(index, None)
         self.dirty.add(index)
+
+    def pack(self, most: int) -> bool:
+        """Turn blocks into runs that were not written lately; nobody may be writing into them.
+
+        Parameters
+        ----------
+        most
+            Blocks to look at in one go; 50 take a millisecond.
+
+        Returns
+        -------
+        bool
+            True while there are more.
+        """
+        for _ in range(min(most, len(self._plain) - _MOST_PLAIN)):
+            index = next(iter(self._plain))
+            del self._plain[index]
+            block = self._blocks[index]
+            runs = None if isinstance(block, BlockRuns) else BlockRuns.of(block)
+            if runs is not None:
+                self._blocks[index] = runs
+        return len(self._plain) > _MOST_PLAIN
 
     def overlaps(
         self, z: int, y0: int, x0: int, y1: int, x1: int
@@ -210,6 +289,16 @@ class BlockArray(Generic[Number]):
                     ),
                     (slice(ya - y0, yb - y0), slice(xa - x0, xb - x0)),
                 )
+
+
+def _leaves_none_out(positions: NDArray[np.intp]) -> bool:
+    """True for sorted positions one apart, as they are where a voxel is a screen pixel."""
+    return bool((np.diff(positions) == 1).all())
+
+
+def _some(values: NDArray[Number], places: NDArray[np.intp], is_stretch: bool) -> NDArray[Number]:
+    """Some of the rows; a stretch of them need not be copied."""
+    return values[places[0] : places[-1] + 1] if is_stretch else values[places]
 
 
 def _runs(positions: NDArray[np.intp]) -> Iterator[tuple[int, int, int]]:

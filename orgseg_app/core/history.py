@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from orgseg_app.core.edits.change import Change
 from orgseg_app.core.mask import Box
 
+_AT_HAND = 16
+_AT_HAND_BYTES = 2**18
+"""The last steps stay in memory when they are small: what is undone was mostly just done."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -66,6 +70,7 @@ class History:
         self._done: list[Step] = []
         self._undone: list[Step] = []
         self._kept: dict[int, Change] = {}
+        self._released: set[int] = set()
         self._last = 0
         self._size_bytes = 0  # kept count of: a history may have 300,000 steps
         self.marks: list[Mark] = []
@@ -149,10 +154,15 @@ class History:
         return self._let_go(oldest)
 
     def release(self, numbers: Iterable[int]) -> None:
-        """Let go of the voxels of steps that can be loaded again."""
-        if self._load is not None:
-            for number in numbers:
-                self._kept.pop(number, None)
+        """Let go of the voxels of steps that can be loaded again, but for those to undo next."""
+        if self._load is None:
+            return
+        self._released.update(numbers)
+        last = self._done[-_AT_HAND:]
+        at_hand = {step.number for step in last if step.size_bytes <= _AT_HAND_BYTES}
+        for number in self._released - at_hand:
+            self._kept.pop(number, None)
+        self._released &= at_hand
 
     @property
     def size_bytes(self) -> int:

@@ -20,7 +20,8 @@ SUPPORTED_DTYPES = ("uint8", "uint16", "float32")
 class OpenedImage:
     """One image, readable plane by plane.
 
-    Time points are separate images: a mask has no time axis.
+    Time points are separate images: a mask has no time axis. Those of one recording follow each
+    other.
 
     Attributes
     ----------
@@ -42,6 +43,8 @@ class OpenedImage:
         z → array ``(C, Y, X)``.
     notes
         Sentences for the user about what the reader had to do.
+    time, times
+        Which time point of how many of its recording this is, from 0.
     read_part
         (z, y0, x0, y1, x1) → array ``(C, y1 - y0, x1 - x0)`` within the plane; None where this
         would not be cheaper than the whole plane.
@@ -56,6 +59,8 @@ class OpenedImage:
     pixel_size_um: tuple[float, float, float] | None
     read_plane: Callable[[int], Pixels]
     notes: tuple[str, ...] = field(default=())
+    time: int = 0
+    times: int = 1
     read_part: Callable[[int, int, int, int, int], Pixels | None] = field(
         default=lambda z, y0, x0, y1, x1: None
     )

@@ -33,6 +33,9 @@ class Mask(BlockArray[np.uint8]):
 
     def __init__(self, shape: tuple[int, int, int]) -> None:
         super().__init__(shape)
+        self._counts: dict[BlockIndex, NDArray[np.int32]] = {}
+        self._total = np.zeros(256, np.int64)
+        self._uncounted: set[BlockIndex] = set()
         self.objects = Objects(self.shape)
 
     @classmethod
@@ -63,12 +66,17 @@ class Mask(BlockArray[np.uint8]):
 
     def counts(self) -> dict[int, int]:
         """Painted voxels of each class id that occurs; unlabelled is not among them."""
-        total = np.zeros(256, np.int64)
-        for index, block in self._blocks.items():
-            count = self._known.get(index)
-            if count is None:
-                count = self._known[index] = np.bincount(block.ravel(), minlength=256)
-            total += count
+        total = self._total
+        while self._uncounted:
+            index = self._uncounted.pop()
+            before = self._counts.pop(index, None)
+            if before is not None:
+                total -= before
+            block = self._block(index)
+            if block is not None:
+                count = np.bincount(block.ravel(), minlength=256).astype(np.int32)
+                self._counts[index] = count
+                total += count
         return {int(i): int(total[i]) for i in np.flatnonzero(total) if i}
 
     def copy(self, indices: Iterable[BlockIndex] | None = None) -> Mask:
@@ -81,3 +89,11 @@ class Mask(BlockArray[np.uint8]):
                     target.replace_block(index, source.copied(index))  # type: ignore[arg-type]
             target.dirty.clear()
         return twin
+
+    def pack(self, most: int) -> bool:
+        """Pack blocks of the mask and of its objects; True while there are more."""
+        return super().pack(most) | self.objects.pack(most)
+
+    def _keep(self, index: BlockIndex, block: Plane | None) -> None:
+        super()._keep(index, block)
+        self._uncounted.add(index)

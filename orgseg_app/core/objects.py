@@ -76,9 +76,9 @@ class Objects(BlockArray[np.uint32]):
         """The smallest box around an object; an empty one where there is none."""
         box = Box(0, 0, 0, 0, 0, 0)
         for z, by, bx in self.blocks_of(number):
-            where = self._blocks[z, by, bx] == number
-            rows, columns = np.flatnonzero(where.any(axis=1)), np.flatnonzero(where.any(axis=0))
             y0, x0 = by * BLOCK, bx * BLOCK
+            where = self.read(z, y0, x0, y0 + BLOCK, x0 + BLOCK) == number
+            rows, columns = np.flatnonzero(where.any(axis=1)), np.flatnonzero(where.any(axis=0))
             box = box.union(
                 Box(
                     z,
@@ -107,7 +107,9 @@ class Objects(BlockArray[np.uint32]):
     def _held(self, index: BlockIndex) -> _Held:
         held = self._known.get(index)
         if held is None:
-            found, counts = np.unique(self._blocks[index], return_counts=True)
+            block = self._block(index)
+            assert block is not None
+            found, counts = np.unique(block, return_counts=True)
             real = found != NO_OBJECT
             held = self._known[index] = _Held(found[real], counts[real])
         return held

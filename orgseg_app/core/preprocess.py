@@ -92,9 +92,7 @@ def percentiles(channel: NDArray[np.generic], ranks: Sequence[float]) -> list[fl
     [0.0, 50.0, 100.0]
     """
     if channel.dtype in (np.uint8, np.uint16):
-        cumulative = np.cumsum(np.bincount(channel.ravel()))
-        wanted = np.ceil(np.asarray(ranks) / 100 * cumulative[-1]).clip(1)
-        return [float(v) for v in np.searchsorted(cumulative, wanted)]
+        return counted_percentiles(np.bincount(channel.ravel()), ranks)
     values = channel.ravel()
     values = values[:: max(1, values.size // _SAMPLE)]
     values = values[np.isfinite(values)]
@@ -103,30 +101,86 @@ def percentiles(channel: NDArray[np.generic], ranks: Sequence[float]) -> list[fl
     return [float(v) for v in np.percentile(values, ranks)]
 
 
-def _percentile(plane: Plane, params: Mapping[str, float]) -> FloatPlane:
-    out = np.empty(plane.shape, np.float32)
-    for c, channel in enumerate(plane):
-        low, high = percentiles(channel, (params["low"], params["high"]))
-        out[c] = _scaled(channel, low, high).clip(-1, 2)
-    return out
+def counted_percentiles(histogram: NDArray[np.integer], ranks: Sequence[float]) -> list[float]:
+    """As `percentiles`, where it is known how often each value 0, 1, 2… occurs."""
+    cumulative = np.cumsum(histogram)
+    wanted = np.ceil(np.asarray(ranks) / 100 * cumulative[-1]).clip(1)
+    return [float(v) for v in np.searchsorted(cumulative, wanted)]
 
 
-def _minmax(plane: Plane, params: Mapping[str, float]) -> FloatPlane:
-    out = np.empty(plane.shape, np.float32)
-    for c, channel in enumerate(plane):
-        low, high = percentiles(channel, (0, 100))
-        out[c] = _scaled(channel, low, high).clip(0, 1)
-    return out
+@dataclass(frozen=True)
+class Scaling:
+    """A linear change of brightness, the same everywhere in a plane.
+
+    Attributes
+    ----------
+    low, high
+        Values that become 0 and 1.
+    least, most
+        What lies further out is cut off here.
+    """
+
+    low: float
+    high: float
+    least: float
+    most: float
+
+    def of(self, channel: NDArray[np.generic]) -> FloatPlane:
+        """A channel of any shape, or part of one, as float32; what is not finite becomes 0."""
+        return _scaled(channel, self.low, self.high).clip(self.least, self.most)
 
 
-def _zscore(plane: Plane, params: Mapping[str, float]) -> FloatPlane:
-    out = np.empty(plane.shape, np.float32)
-    for c, channel in enumerate(plane):
-        values = channel[np.isfinite(channel)] if channel.dtype.kind == "f" else channel
-        mean = float(values.mean(dtype=np.float64)) if values.size else 0.0
-        deviation = float(values.std(dtype=np.float64)) if values.size else 0.0
-        out[c] = _scaled(channel, mean, mean + max(deviation, 1e-8)).clip(-100, 100)
-    return out
+Fit = Callable[[NDArray[np.generic], Mapping[str, float]], Scaling]
+
+
+def _percentile(channel: NDArray[np.generic], params: Mapping[str, float]) -> Scaling:
+    low, high = percentiles(channel, (params["low"], params["high"]))
+    return Scaling(low, high, -1, 2)
+
+
+def _minmax(channel: NDArray[np.generic], params: Mapping[str, float]) -> Scaling:
+    low, high = percentiles(channel, (0, 100))
+    return Scaling(low, high, 0, 1)
+
+
+def _zscore(channel: NDArray[np.generic], params: Mapping[str, float]) -> Scaling:
+    values = channel[np.isfinite(channel)] if channel.dtype.kind == "f" else channel
+    if not values.size:
+        return _standard(0.0, 0.0)
+    return _standard(float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64)))
+
+
+def _standard(mean: float, deviation: float) -> Scaling:
+    return Scaling(mean, mean + max(deviation, 1e-8), -100, 100)
+
+
+def counted_scaling(
+    name: str, histogram: NDArray[np.integer], params: Mapping[str, float]
+) -> Scaling:
+    """A step of `SCALINGS`, where it is known how often each value 0, 1, 2… occurs."""
+    if name == "zscore":
+        values, count = np.arange(len(histogram)), histogram.sum()
+        mean = float((histogram * values).sum() / count)
+        return _standard(mean, float(np.sqrt((histogram * (values - mean) ** 2).sum() / count)))
+    if name == "percentile":
+        low, high = counted_percentiles(histogram, (params["low"], params["high"]))
+        return Scaling(low, high, -1, 2)
+    low, high = counted_percentiles(histogram, (0, 100))
+    return Scaling(low, high, 0, 1)
+
+
+SCALINGS: dict[str, Fit] = {"percentile": _percentile, "zscore": _zscore, "minmax": _minmax}
+"""Steps that treat every voxel of a channel alike, once they have seen all of them."""
+
+
+def _scale(fit: Fit) -> Callable[[Plane, Mapping[str, float]], FloatPlane]:
+    def run(plane: Plane, params: Mapping[str, float]) -> FloatPlane:
+        out = np.empty(plane.shape, np.float32)
+        for c, channel in enumerate(plane):
+            out[c] = fit(channel, params).of(channel)
+        return out
+
+    return run
 
 
 def _clahe(plane: Plane, params: Mapping[str, float]) -> FloatPlane:
@@ -136,16 +190,23 @@ def _clahe(plane: Plane, params: Mapping[str, float]) -> FloatPlane:
     equaliser = cv2.createCLAHE(clipLimit=params["clip_limit"], tileGridSize=(tiles, tiles))
     out = np.empty(plane.shape, np.float32)
     for c, channel in enumerate(plane):
-        native = channel if channel.dtype in (np.uint8, np.uint16) else _to_16_bit(channel)
+        native = channel
+        if channel.dtype not in (np.uint8, np.uint16):
+            native = in_16_bit(channel, sixteen_bits(channel))
         equal = equaliser.apply(np.ascontiguousarray(native))
         np.divide(equal, np.float32(np.iinfo(native.dtype).max), out=out[c])
     return out
 
 
-def _to_16_bit(channel: NDArray[np.generic]) -> NDArray[np.uint16]:
-    """A float channel stretched over 16 bits from its 0.1st to its 99.9th percentile."""
+def sixteen_bits(channel: NDArray[np.generic]) -> Scaling:
+    """How local contrast makes 16 bits of a float channel: its 0.1st to its 99.9th percentile."""
     low, high = percentiles(channel, (0.1, 99.9))
-    return (_scaled(channel, low, high).clip(0, 1) * np.float32(65535)).astype(np.uint16)
+    return Scaling(low, high, 0, 1)
+
+
+def in_16_bit(channel: NDArray[np.generic], stretch: Scaling) -> NDArray[np.uint16]:
+    """A float channel, or part of one, in 16 bits."""
+    return (stretch.of(channel) * np.float32(65535)).astype(np.uint16)
 
 
 def _scaled(channel: NDArray[np.generic], low: float, high: float) -> FloatPlane:
@@ -166,7 +227,7 @@ PREPROCESSING: dict[str, Preprocess] = {
         explanation="Stretches brightness from a dark to a bright percentile to 0…1, so that "
         "images of different exposure look alike and a few hot pixels do not matter.",
         source="Usual in fluorescence microscopy; e.g. Weigert et al. 2018, Nature Methods 15",
-        run=_percentile,
+        run=_scale(_percentile),
         params={
             "low": Parameter(1.0, 0.0, 49.0, "Dark end: this % of the pixels lie below 0."),
             "high": Parameter(99.8, 51.0, 100.0, "Bright end: this % of the pixels lie below 1."),
@@ -176,13 +237,13 @@ PREPROCESSING: dict[str, Preprocess] = {
         title="Standardisation",
         explanation="Subtracts the mean and divides by the standard deviation of each image.",
         source="'norm' in Guo, Luo, Li, Yang 2020 (image standardisation)",
-        run=_zscore,
+        run=_scale(_zscore),
     ),
     "minmax": Preprocess(
         title="Full range",
         explanation="Stretches brightness from the darkest to the brightest pixel to 0…1.",
         source="Textbook min-max scaling",
-        run=_minmax,
+        run=_scale(_minmax),
     ),
     "clahe": Preprocess(
         title="Local contrast (CLAHE)",

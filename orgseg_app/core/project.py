@@ -53,6 +53,10 @@ class ProjectImage:
         File name it came from, for display only.
     link
         The file its voxels are in, or None when they are in the project.
+    time_series
+        Shared by the time points of one recording; "" for an image on its own.
+    time
+        Which time point of its recording this is, from 0.
     """
 
     image_id: str
@@ -67,6 +71,8 @@ class ProjectImage:
     note: str = ""
     source: str = ""
     link: Link | None = None
+    time_series: str = ""
+    time: int = 0
 
     @property
     def mask_shape(self) -> tuple[int, int, int]:
@@ -120,6 +126,18 @@ class Project:
     def class_of(self, class_id: int) -> ClassInfo | None:
         """The class with this id, or None."""
         return next((c for c in self.classes if c.class_id == class_id), None)
+
+    def time_points(self, image: ProjectImage) -> list[ProjectImage]:
+        """The images of its recording with its channels and sizes, by time; else it alone."""
+        if not image.time_series:
+            return [image]
+        wanted = image.time_series, image.shape, image.channel_names
+        same = [
+            other
+            for other in self.images.values()
+            if (other.time_series, other.shape, other.channel_names) == wanted
+        ]
+        return sorted(same, key=lambda other: other.time)
 
     def in_split(self, split: str) -> list[ProjectImage]:
         """Images of one split, in order."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from orgseg_app.core.blocks import BLOCK, BlockIndex, Box
+from orgseg_app.core.blocks import BLOCK, BlockArray, BlockIndex, Box, Number
 from orgseg_app.core.classes import BACKGROUND
 from orgseg_app.core.edits.change import EMPTY_BOX, MASK, OBJECTS, Change, packed
 from orgseg_app.core.edits.recorder import Edit, Recorder
 from orgseg_app.core.mask import Mask, Plane
-from orgseg_app.core.objects import Numbers, are_equal
+from orgseg_app.core.objects import Numbers, Objects, are_equal
 
 
 @dataclass(frozen=True)
@@ -106,36 +107,112 @@ def ready_change(
     return replace(ready, change=Change(image_id, layer, title, box, tuple(blocks)))
 
 
-def worked_out(image_id: str, mask: Mask, edit: Edit, object_id: int = 0) -> ReadyChange | None:
+def worked_out(
+    image_id: str, mask: Mask, edit: Edit, check: Check = lambda seen: None, object_id: int = 0
+) -> ReadyChange | None:
     """What an edit makes of a mask; None where it changes nothing.
 
     The mask may be painted on in another thread meanwhile, as long as no block comes or goes: what
-    the change was worked out from are the copies it is compared with in the end. So a stroke made
-    in between is never painted over unseen.
+    the change was worked out from is compared with the mask in the end. So a stroke made in between
+    is never painted over unseen. Memory follows what the edit writes.
 
     Parameters
     ----------
+    check
+        Called with how many blocks the edit has looked at so far, from any thread; raises to stop.
     object_id
         The object in the hand, as of a `Recorder`.
     """
-    then = mask.copy()
+    then = _Draft(mask, check)
     recorder = Recorder(image_id, then, object_id)
     edit.apply(recorder)
     change = recorder.finish(edit.title)
     if change is None:
         return None
-    after = {i: block for i in then.dirty if (block := then.block(i)) is not None}
-    objects = then.objects
-    numbers = {i: held for i in objects.dirty if (held := objects.block(i)) is not None}
-    earlier = then.copy({*after, *numbers})
-    change.undo(earlier)
-    return ReadyChange(
-        change,
-        {index: earlier.block(index) for index in after},
-        after,
-        {index: earlier.objects.block(index) for index in numbers},
-        numbers,
-    )
+    (after, before), (numbers, numbers_before) = then.written(), then.objects.written()
+    scratch = Mask(mask.shape)
+    for entry in change.blocks:
+        index = entry[0]
+        _lay(scratch, index, after)
+        _lay(scratch.objects, index, numbers)
+        Change(image_id, change.layer, "", change.box, (entry,)).undo(scratch)
+        _take(scratch, index, before)
+        _take(scratch.objects, index, numbers_before)
+    return ReadyChange(change, before, after, numbers_before, numbers)
+
+
+def _lay(
+    array: BlockArray[Number], index: BlockIndex, blocks: dict[BlockIndex, NDArray[Number]]
+) -> None:
+    """Lay a copy of a block there."""
+    if index in blocks:
+        array.replace_block(index, blocks[index].copy())
+
+
+def _take(
+    array: BlockArray[Number], index: BlockIndex, blocks: dict[BlockIndex, NDArray[Number] | None]
+) -> None:
+    """Take a block away that was changed; it is the one of this place, if there was one."""
+    if blocks.get(index) is not None:
+        blocks[index] = array.block(index)
+    array.replace_block(index, None)
+
+
+Check = Callable[[int], None]
+"""Told how many blocks have been looked at; raises to stop."""
+
+
+class _Lending(BlockArray[Number]):
+    """Blocks of another array until they are written to."""
+
+    def borrow(self, other: BlockArray[Number]) -> None:
+        """Have the blocks of the other one."""
+        for index in other.block_indices():
+            self.replace_block(index, other.block(index))
+        self._lent = set(self.block_indices())
+        self._made: set[BlockIndex] = set()
+        self.dirty.clear()
+
+    def writable(self, index: BlockIndex) -> NDArray[Number]:
+        """A block of its own."""
+        lent = self._block(index)
+        if lent is None:
+            self._made.add(index)
+        elif index in self._lent:
+            self._lent.discard(index)
+            self.replace_block(index, lent.copy())
+        return super().writable(index)  # type: ignore[return-value]  # mypy sees all kinds
+
+    def written(
+        self,
+    ) -> tuple[dict[BlockIndex, NDArray[Number]], dict[BlockIndex, NDArray[Number] | None]]:
+        """Blocks that were written to, and the same with None for those the other one has not."""
+        after = {i: block for i in self.dirty if (block := self._block(i)) is not None}
+        return after, {i: None if i in self._made else block for i, block in after.items()}
+
+
+class _DraftObjects(_Lending[np.uint32], Objects):
+    """Objects to work something out in."""
+
+
+class _Draft(_Lending[np.uint8], Mask):
+    """A mask to work something out in."""
+
+    objects: _DraftObjects
+
+    def __init__(self, mask: Mask, check: Check) -> None:
+        super().__init__(mask.shape)
+        self.objects = _DraftObjects(mask.shape)
+        self.borrow(mask)
+        self.objects.borrow(mask.objects)
+        self._check = check
+        self._seen: set[BlockIndex] = set()
+
+    def block(self, index: BlockIndex) -> Plane | None:
+        """The block itself; it is not to be written to."""
+        self._seen.add(index)
+        self._check(len(self._seen))
+        return super().block(index)
 
 
 def _inside(new: Plane | None, numbers: Numbers | None) -> Numbers | None:

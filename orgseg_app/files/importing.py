@@ -27,6 +27,7 @@ from orgseg_app.files.images.codecs import CODECS
 from orgseg_app.files.images.content import Source, Stamp
 from orgseg_app.files.images.intake import NewImage
 from orgseg_app.files.readers.apart import ReadingChild
+from orgseg_app.files.schema import new_id
 
 DEFAULT_CLASS = "foreground"
 LINK_FROM_BYTES = 2 * 2**30
@@ -129,10 +130,13 @@ class Intake:
 
     def _load(self, item: ImportItem) -> Iterator[NewImage]:
         source = Source(item.image_path) if self.choice.link else None
+        recording = ""
         for series, loaded in enumerate(self._read(item)):
             image, annotation = loaded.image, loaded.annotation
             notes = [*image.notes, *(annotation.notes if annotation else ())]
             self.problems += [f"“{image.name}”: {text}" for text in notes]
+            if image.time == 0:
+                recording = new_id() if image.times > 1 else ""
             yield NewImage(
                 image,
                 self.splits.get(item.name, TRAIN),
@@ -140,6 +144,7 @@ class Intake:
                 None if annotation is None else annotation.objects,
                 linked=source,
                 series=series,
+                time_series=recording,
                 codec=CODECS[self.choice.codec] if self.choice.codec else None,
             )
 

@@ -32,7 +32,7 @@ from orgseg_app.files.store.header import USER_BLOCK, read_header
 
 SAFE = "Nothing is lost: the project is as it was."
 
-LAYERS = ("pixels", "mask", "objects")
+LAYERS = ("pixels", "mask", "objects", "weights")
 """What no step may change: voxels, and what a person made."""
 
 Check = Callable[[], None]

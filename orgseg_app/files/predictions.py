@@ -4,13 +4,15 @@ Layout (attribute ``format`` = "orgseg-predictions")::
 
     /predictions/<image_id>
         mask              (Z, Y, X) uint8 class ids, chunks (1, 256, 256), gzip, fletcher32
-        probability       (K, Z, Y, X) uint8, 0…255 for 0…1, in the order of the classes; optional
+        probability       (K, Z, Y, X) uint8, 0…255 for 0…1; optional; attribute class_ids: of each
+                          of the K, the id of its class
 
 The file is replaced as a whole, as projects are: it is never found half written.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,7 +24,7 @@ from numpy.typing import NDArray
 
 from orgseg_app.core.mask import BLOCK, Mask
 from orgseg_app.files import schema
-from orgseg_app.files.attributes import read_text, write_text
+from orgseg_app.files.attributes import read_text, read_value, write_text
 from orgseg_app.files.errors import FileError, ProjectError
 from orgseg_app.files.images import layers
 from orgseg_app.files.safety.audit import (
@@ -36,6 +38,9 @@ from orgseg_app.files.store.draft import drafting
 
 FORMAT = "orgseg-predictions"
 
+PROBABILITIES_BYTES = 256 << 20
+"""Larger probabilities are not kept: they take as much memory, and about as much room."""
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -48,12 +53,36 @@ class Prediction:
     mask
         ``(Z, Y, X)`` uint8 class ids.
     probability
-        ``(K, Z, Y, X)`` uint8, 0…255 for 0…1, in the order of the classes; None when not kept.
+        ``(K, Z, Y, X)`` uint8, 0…255 for 0…1; None when not kept.
+    class_ids
+        Of each of the K, the id of its class; 1…K when empty.
     """
 
     image_id: str
     mask: NDArray[np.uint8]
     probability: NDArray[np.uint8] | None = None
+    class_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class PredictedImage:
+    """What a file holds of one image, without its voxels.
+
+    Attributes
+    ----------
+    shape
+        Depth, height and width.
+    class_ids
+        Classes whose probabilities were kept; none when only the mask was.
+    """
+
+    shape: tuple[int, ...]
+    class_ids: tuple[int, ...] = ()
+
+
+def keeps_probabilities(shape: tuple[int, ...], classes: int) -> bool:
+    """Whether probabilities of an image with so many voxels are to be kept."""
+    return classes * math.prod(shape) <= PROBABILITIES_BYTES
 
 
 def write_prediction(
@@ -124,8 +153,10 @@ def read_prediction(path: str | Path, image_id: str) -> Prediction:
                     check_declared(group[layer], target.name)
                     if group[layer].dtype != np.uint8:
                         raise damaged(target.name, f"{layer} is {group[layer].dtype}")
-            probability = group["probability"][...] if "probability" in group else None
-            return Prediction(image_id, group["mask"][...], probability)
+            if "probability" not in group:
+                return Prediction(image_id, group["mask"][...])
+            ids = _class_ids(group["probability"])
+            return Prediction(image_id, group["mask"][...], group["probability"][...], ids)
         except FileError:
             raise
         except DAMAGE as error:
@@ -145,6 +176,79 @@ def predicted_images(path: str | Path) -> list[str]:
         return []
     with _opened(target) as file:
         return [str(image_id) for image_id in file["predictions"]]
+
+
+def predictions_in(path: str | Path) -> dict[str, PredictedImage]:
+    """What the file holds, by image id; nothing where there is no file.
+
+    Raises
+    ------
+    ProjectError
+        When the file cannot be read.
+    """
+    target = Path(path)
+    if not os.path.lexists(target):
+        return {}
+    found = {}
+    with _opened(target) as file:
+        try:
+            for image_id, group in file["predictions"].items():
+                shape = tuple(int(n) for n in group["mask"].shape)
+                kept = _class_ids(group["probability"]) if "probability" in group else ()
+                found[str(image_id)] = PredictedImage(shape, kept)
+        except DAMAGE as error:
+            raise damaged(target.name, "a prediction") from error
+    return found
+
+
+def read_predicted_plane(
+    path: str | Path, image_id: str, z: int, class_id: int | None = None
+) -> NDArray[np.uint8]:
+    """One plane of a prediction; no other is read.
+
+    Parameters
+    ----------
+    class_id
+        For the probability of this class in place of the class ids.
+
+    Returns
+    -------
+    ``(Y, X)`` uint8
+        Class ids, or 0…255 for 0…1.
+
+    Raises
+    ------
+    ProjectError
+        When the file cannot be read, or does not hold this.
+    """
+    target = Path(path)
+    with _opened(target) as file:
+        try:
+            group = file["predictions"][image_id]
+            layer = group["mask" if class_id is None else "probability"]
+            check_declared(layer, target.name)
+            if layer.dtype != np.uint8:
+                raise damaged(target.name, f"a prediction is {layer.dtype}")
+            place = (z,) if class_id is None else (_class_ids(layer).index(class_id), z)
+            plane: NDArray[np.uint8] = layer[place]
+            if plane.ndim != 2:
+                raise damaged(target.name, "a prediction of another shape")
+            return plane
+        except FileError:
+            raise
+        except (KeyError, ValueError, IndexError) as error:
+            raise ProjectError(f"“{target.name}” does not hold this prediction.") from error
+        except DAMAGE as error:
+            raise damaged(target.name, "a prediction") from error
+
+
+def _class_ids(probability: Any) -> tuple[int, ...]:
+    """Ids of the classes of probabilities ``(K, Z, Y, X)``."""
+    count = int(probability.shape[0])
+    known = np.asarray(read_value(probability, "class_ids"))
+    if known.dtype.kind in "iu" and known.shape == (count,):
+        return tuple(int(class_id) for class_id in known)
+    return tuple(range(1, count + 1))
 
 
 def _opened(path: Path) -> Any:
@@ -195,6 +299,10 @@ def _store(group: Any, prediction: Prediction) -> None:
             compression_opts=1,
             fletcher32=True,
         )
+        ids = prediction.class_ids or tuple(range(1, probability.shape[0] + 1))
+        if len(ids) != probability.shape[0]:
+            raise ValueError(f"{probability.shape[0]} probabilities cannot be of classes {ids}.")
+        dataset.attrs["class_ids"] = np.array(ids, np.int64)
         for k in range(probability.shape[0]):
             for z in range(probability.shape[1]):
                 dataset[k, z] = probability[k, z]

@@ -166,6 +166,11 @@ class ProjectVoxels(ProjectEdits):
             small = layers.thumbnail(plane, is_rgb=facts.is_rgb)
         return small
 
+    def weights(self, image_id: str) -> NDArray[np.float32] | None:
+        """All weights, ``(Z, Y, X)`` float32, or None; `orgseg_app.files.weights` reads planes."""
+        with self._group(image_id, "The weights") as group:
+            return layers.load_weights(group["weights"]) if "weights" in group else None
+
     # -- smaller versions ------------------------------------------------------------------------
 
     def levels(self, image_id: str) -> tuple[tuple[int, int], ...]:

@@ -8,7 +8,9 @@ A project is one plain HDF5 file that any HDF5 program can read::
                           same, of deleted ones that undo may bring back; optional)
     /images/<image_id>    attributes: name, order, is_rgb, channel_names (JSON), sha256, split,
                           note, source, pixel_size_um (three floats: z, y, x; absent where unknown),
-                          codec (how it is packed, in words: `images.codecs`)
+                          codec (how it is packed, in words: `images.codecs`), time_series and
+                          time (a name shared by the time points of one recording, and which of
+                          them this is, from 0; absent for other images and in older files)
         pixels            (C, Z, Y, X) uint8, uint16 or float32, fletcher32; chunks (1, 1, h, w) of
                           equal size, 256 a side at most: 160 for 320, 250 for 1000; readers take
                           any other size, too
@@ -16,7 +18,12 @@ A project is one plain HDF5 file that any HDF5 program can read::
         mask              (Z, Y, X) uint8 class ids, 0 = unlabelled, 1 = background; chunks
                           (1, 256, 256), gzip, fletcher32; attributes: counts (JSON, voxels
                           a class), mask_sha256 (snapshots only)
-        objects           (Z, Y, X) uint32, one number an object, 0 = none; optional
+        objects           (Z, Y, X) uint32, one number an object, 0 = none; an object's class is
+                          that of its voxels in the mask; chunks (1, 256, 256), shuffle, gzip,
+                          fletcher32; optional
+        weights           (Z, Y, X) float32, how much a voxel counts in training, 0 or more;
+                          chunks (1, 256, 256), gzip, fletcher32; attribute: range (least and
+                          largest of them); optional
         thumbnail         (h, w) or (h, w, 3) uint8, at most 128 a side
 
 A linked image has no pixels, but the attributes shape (four numbers: C, Z, Y, X), dtype, link_name,
@@ -129,6 +136,9 @@ def write_image_facts(group: Any, image: ProjectImage) -> None:
         group.attrs["pixel_size_um"] = np.array(image.pixel_size_um, np.float64)
     elif "pixel_size_um" in group.attrs:
         del group.attrs["pixel_size_um"]
+    if image.time_series:
+        write_text(group, "time_series", image.time_series)
+        group.attrs["time"] = np.int64(image.time)
 
 
 def write_link(group: Any, image: ProjectImage) -> None:
@@ -275,7 +285,9 @@ def _parse_classes(text: str) -> list[ClassInfo]:
 
 def _read_image(group: Any, image_id: str, name: str) -> ProjectImage:
     title = clean_text(read_text(group, "name") or "") or image_id
-    pixels, mask, objects = (group.get(key) for key in ("pixels", "mask", "objects"))
+    pixels, mask, objects, weights = (
+        group.get(key) for key in ("pixels", "mask", "objects", "weights")
+    )
     link = _read_link(group) if pixels is None else None
     if link is not None:
         shape, dtype = _linked_shape(group), read_text(group, "dtype") or ""
@@ -287,7 +299,7 @@ def _read_image(group: Any, image_id: str, name: str) -> ProjectImage:
     if len(shape) != 4 or min(shape) < 1 or dtype not in SUPPORTED_DTYPES:
         raise damaged(name, f"image “{title}” is {clean_text(dtype, 20)} {shape}")
     c, z, y, x = (int(n) for n in shape)
-    for layer in (pixels, mask, objects):
+    for layer in (pixels, mask, objects, weights):
         if isinstance(layer, h5py.Dataset):
             codecs.provide(codecs.filters_of(layer))
     if not isinstance(mask, h5py.Dataset) or mask.shape != (z, y, x) or mask.dtype != np.uint8:
@@ -298,6 +310,12 @@ def _read_image(group: Any, image_id: str, name: str) -> ProjectImage:
         or objects.dtype != np.uint32
     ):
         raise damaged(name, f"the objects of “{title}” do not fit its image")
+    if weights is not None and (
+        not isinstance(weights, h5py.Dataset)
+        or weights.shape != (z, y, x)
+        or weights.dtype != np.float32
+    ):
+        raise damaged(name, f"the weights of “{title}” do not fit its image")
     split = read_text(group, "split")
     return ProjectImage(
         image_id=image_id,
@@ -312,6 +330,8 @@ def _read_image(group: Any, image_id: str, name: str) -> ProjectImage:
         note=read_text(group, "note") or "",
         source=clean_text(read_text(group, "source") or ""),
         link=link,
+        time_series=clean_text(read_text(group, "time_series") or "", 64),
+        time=_time(group),
     )
 
 
@@ -343,6 +363,12 @@ def _channel_names(text: str | None, count: int) -> tuple[str, ...]:
     return tuple(
         names[i] if i < len(names) and names[i] else f"channel {i + 1}" for i in range(count)
     )
+
+
+def _time(group: Any) -> int:
+    """Which time point an image is; 0 where that makes no sense."""
+    time = read_number(group, "time")
+    return int(time) if time is not None and 0 <= time < 2**31 else 0
 
 
 def _pixel_size(group: Any) -> tuple[float, float, float] | None:

@@ -2,8 +2,8 @@
 
 A snapshot is a project file (same layout, ``kind`` = "snapshot") that holds the annotated images
 as they were at one moment, with the fingerprint of each image (``sha256``) and of each mask
-(attribute ``mask_sha256`` of the mask). Image ids, names, splits, classes, pixel sizes and objects
-are those of the project. Open it with ``ProjectFile.open(path, read_only=True)``.
+(attribute ``mask_sha256`` of the mask). Image ids, names, splits, classes, pixel sizes, objects
+and weights are those of the project. Open it with ``ProjectFile.open(path, read_only=True)``.
 """
 
 from __future__ import annotations
@@ -118,6 +118,9 @@ def store_image_copy(
         )
     layers.create_mask(group, image.mask_shape, codec)
     layers.store_annotation(group, change, codec, check)
+    weights = project_file.weights(image.image_id)
+    if weights is not None:
+        layers.store_weights(group, weights, codec, check)
     layers.store_thumbnail(group, small)
     schema.write_image_facts(group, image.changed(sha256=sha256, link=None))
     check()

@@ -125,11 +125,18 @@ ACTIONS: tuple[ActionInfo, ...] = (
     ActionInfo("zoom_out", "View", "Zoom out", ("-",), "zoom-out", "Further away", "image"),
     ActionInfo("zoom_fit", "View", "Fit to window", ("Home",), "fit", "Show the whole image", "image"),
     ActionInfo("zoom_full", "View", "One voxel a pixel", ("Ctrl+0",), "", "Zoom of 100 %", "image"),
-    ActionInfo("toggle_overlay", "View", "Show mask", ("V",), "eye", "Show or hide the mask; hold Tab or H to hide it for a moment", "image", True),
+    ActionInfo("toggle_overlay", "View", "Show mask", ("V",), "eye", "Show or hide the mask; hold Tab or H to hide all layers for a moment", "image", True),
     ActionInfo("toggle_outline", "View", "Outline", ("O",), "", "Draw the edges of painted regions", "image", True),
     ActionInfo("toggle_fill", "View", "Filled", ("Shift+O",), "", "Tint painted regions", "image", True),
     ActionInfo("toggle_unlabelled", "View", "Mark unlabelled", ("U",), "", "Hatch what nobody has painted yet", "image", True),
+    ActionInfo("toggle_objects", "View", "Show objects", (), "", "Show or hide objects, each in a colour of its own, in objects mode", "image", True),
+    ActionInfo("toggle_prediction", "View", "Show prediction", ("Shift+V",), "", "Lay what a model says over the image", "image", True),
+    ActionInfo("toggle_difference", "View", "Show difference", ("Shift+D",), "", "Where the prediction and the mask agree, and where they do not", "image", True),
+    ActionInfo("toggle_sections", "View", "Sections XZ and YZ", ("T",), "", "Cut the volume along and across, through the crosshair", "image", True),
+    ActionInfo("crosshair_here", "View", "Crosshair here", ("Y",), "", "Bring the sections to the voxel under the pointer; so does a right-click", "image"),
     ActionInfo("auto_contrast", "View", "Automatic contrast", ("Ctrl+L",), "contrast", "Contrast from the image itself", "image"),
+    ActionInfo("preview_preprocessing", "View", "Preview preprocessing", ("Shift+P",), "", "Show the image as the network will see it, prepared as the recipe says; nothing is changed", "image", True),
+    ActionInfo("toggle_side_by_side", "View", "Side by side", ("Shift+S",), "", "A pane beside the canvas, at the same place: another layer, another model, or the image alone", "image", True),
     ActionInfo("go_to_notice", "View", "Go to the notice", ("F6",), "info", "Put the keyboard on what is said above or over the picture; Esc leads back"),
     ActionInfo("full_canvas", "View", "Only the canvas", ("F11",), "", "Hide everything else", "", True),
     ActionInfo("theme_system", "View", "Theme: as the system", (), "", "Light or dark, as the system is", "", True, "theme"),
@@ -140,9 +147,13 @@ ACTIONS: tuple[ActionInfo, ...] = (
     ActionInfo("next_image", "Image", "Next image", ("D", "Ctrl+PgDown"), "", "One down in the list", "image"),
     ActionInfo("previous_plane", "Image", "Previous plane", ("PgUp",), "", "One plane up in the stack", "image"),
     ActionInfo("next_plane", "Image", "Next plane", ("PgDown",), "", "One plane down in the stack", "image"),
+    ActionInfo("previous_time", "Image", "Previous time point", ("Alt+PgUp",), "", "The moment before, at the same plane and place", "image"),
+    ActionInfo("next_time", "Image", "Next time point", ("Alt+PgDown",), "", "The moment after, at the same plane and place", "image"),
     ActionInfo("split_train", "Image", "Use for training", ("Ctrl+Alt+1",), "", "Networks learn from it", "edit", True, "split"),
     ActionInfo("split_validation", "Image", "Use for validation", ("Ctrl+Alt+2",), "", "Chooses the best moment of a training", "edit", True, "split"),
     ActionInfo("split_test", "Image", "Use for test", ("Ctrl+Alt+3",), "", "Kept away from training, to compare models honestly", "edit", True, "split"),
+    ActionInfo("load_weights", "Image", "Load weights…", (), "", "Keep how much each voxel is to count, from a file of as many voxels", "edit"),
+    ActionInfo("remove_weights", "Image", "Remove weights…", (), "", "Let all voxels of the image count alike again", "edit"),
     ActionInfo("remove_image", "Image", "Remove image…", (), "trash", "Take it and its mask out of the project", "edit"),
     # Annotate
     ActionInfo("tool_pan", "Annotate", "Move", ("M",), "hand", "Drag the picture", "image", True, "tool"),
@@ -178,6 +189,12 @@ ACTIONS: tuple[ActionInfo, ...] = (
         ActionInfo(f"class_{i}", "Annotate", f"Class {i}", (str(i),), "", f"Paint with class {i}", "project")
         for i in range(1, 10)
     ),
+    ActionInfo("objects_mode", "Annotate", "Objects mode", ("Shift+M",), "", "What is painted belongs to one object, too: touching ones stay apart", "image", True),
+    ActionInfo("new_object", "Annotate", "New object", ("Shift+N",), "", "Paint another object from now on; Ctrl+click takes one that is there", "edit"),
+    ActionInfo("object_each_stroke", "Annotate", "New object for every stroke", (), "", "Each stroke paints an object of its own", "image", True),
+    ActionInfo("separate_object", "Annotate", "New number under the pointer", (), "", "What hangs together there becomes an object of its own", "edit"),
+    ActionInfo("make_objects_plane", "Annotate", "Make objects of this plane", (), "", "What hangs together and has no number becomes an object", "edit"),
+    ActionInfo("make_objects", "Annotate", "Make objects of the whole image", (), "", "Through all planes: what hangs together and has no number becomes an object", "edit"),
     ActionInfo("copy_to_next", "Annotate", "Copy to the next plane", ("Shift+PgDown",), "copy", "What is painted here, onto what is unlabelled there; and go there", "edit"),
     ActionInfo("copy_to_previous", "Annotate", "Copy to the previous plane", ("Shift+PgUp",), "", "What is painted here, onto what is unlabelled there; and go there", "edit"),
     ActionInfo("copy_class_to_next", "Annotate", "Copy the class to the next plane", ("Ctrl+Shift+PgDown",), "", "The chosen class only", "edit"),
@@ -200,7 +217,9 @@ ACTIONS: tuple[ActionInfo, ...] = (
     ActionInfo("export_masks", "Export", "Export painted masks…", ("Ctrl+E",), "export", "Masks of this project as files", "project"),
     ActionInfo("predict_folder", "Export", "Predict a folder…", ("Ctrl+Shift+E",), "folder", "Masks for a folder of new images", "project"),
     # Help
-    ActionInfo("shortcuts", "Help", "Keyboard shortcuts", ("?", "F1"), "info", "Every action and its keys"),
+    ActionInfo("help_tool", "Help", "Help for this tool", ("F1",), "help", "What the tool in the hand is for, and how it is used"),
+    ActionInfo("help_contents", "Help", "Help contents", (), "", "A page about every tool, and about what all of them share"),
+    ActionInfo("shortcuts", "Help", "Keyboard shortcuts", ("?",), "keyboard", "Every action and its keys"),
     ActionInfo("edit_shortcuts", "Help", "Change keyboard shortcuts…", (), "", "Give every action the keys you like, or those of Fiji, ilastik or napari"),
     ActionInfo("about", "Help", "About OrgSeg", (), "info", "Version, licence, device"),
 )  # fmt: skip
@@ -208,8 +227,8 @@ ACTIONS: tuple[ActionInfo, ...] = (
 
 FIRST_OF_SECTION = frozenset({
     "add_images", "save", "restore_backup", "close_project", "clear_plane", "command_palette",
-    "zoom_in", "toggle_overlay", "auto_contrast", "go_to_notice", "previous_plane",
-    "brush_smaller", "swap_class", "class_1", "copy_to_next", "interpolate_gaps", "predict_image", "about",
+    "zoom_in", "toggle_overlay", "toggle_sections", "auto_contrast", "go_to_notice", "previous_plane",
+    "brush_smaller", "swap_class", "class_1", "objects_mode", "copy_to_next", "interpolate_gaps", "predict_image", "about",
 })  # fmt: skip
 """A line is drawn above these in their menus, as there is around the actions of a `group`."""
 

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QApplication
 
 from orgseg_app import settings as settings_module
 from orgseg_app.gui import icons, theme
+from orgseg_app.gui.allocation import keep_freed_memory
 from orgseg_app.gui.main_window import MainWindow
 from orgseg_app.gui.session import SAVED, Session
 
@@ -34,6 +35,7 @@ def run(paths: Sequence[Path] = ()) -> int:
     -------
     Exit code of the event loop.
     """
+    keep_freed_memory()
     app = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(app, QApplication)
     app.setApplicationName("OrgSeg")

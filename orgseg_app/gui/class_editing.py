@@ -77,6 +77,8 @@ class ClassEditing:
 
     def bring_back(self, mask: Mask) -> None:
         """Classes that were deleted and are painted again."""
+        if not self._removed:
+            return
         classes = self.session.classes
         known = {c.class_id for c in classes}
         missing = mask.counts().keys() - known

@@ -12,28 +12,43 @@ from orgseg_app.gui.actions import BY_ID
 from orgseg_app.gui.shortcuts import NATIVE
 
 
-def match_score(query: str, text: str) -> int:
-    """How well a text answers a query: 0 not at all, higher is better.
+def match_score(query: str, name: str, words: str = "") -> int:
+    """How well a command answers a query: 0 not at all, higher is better.
 
-    Every word of the query must begin a word of the text, or occur in it.
+    Every word of the query must begin a word of the command's name or of the other words about it,
+    or occur in one. What it is called counts more than what is said about it, and the very name
+    most.
 
-    >>> match_score("zo in", "View  Zoom in") > match_score("zo in", "View  Zoom inside out far")
+    >>> match_score("zo in", "Zoom in", "View") > match_score("zo in", "Zoom inside out far")
+    True
+    >>> match_score("fill", "Fill") > match_score("fill", "Ellipse", "Fill an ellipse")
     True
     >>> match_score("zz", "Zoom in")
     0
     """
-    words = text.casefold().split()
+    if not query.strip():
+        return 1
     score = 0
     for part in query.casefold().split():
-        if any(w == part for w in words):
-            score += 30
-        elif any(w.startswith(part) for w in words):
-            score += 20
-        elif part in text.casefold():
-            score += 5
-        else:
+        found = max(2 * _match(part, name), _match(part, words))
+        if not found:
             return 0
-    return score * 100 - len(text) if query.strip() else 1
+        score += found
+    if query.casefold().split() == name.casefold().split():
+        score += _WORD
+    return score * 1000 - len(name) - len(words)
+
+
+_WORD, _BEGINNING, _PART = 30, 20, 5
+
+
+def _match(part: str, text: str) -> int:
+    words = text.casefold().split()
+    if part in words:
+        return _WORD
+    if any(word.startswith(part) for word in words):
+        return _BEGINNING
+    return _PART if part in text.casefold() else 0
 
 
 class CommandPalette(QDialog):
@@ -67,7 +82,7 @@ class CommandPalette(QDialog):
         scored = []
         for order, action in enumerate(self._actions):
             info = BY_ID[action.objectName()]
-            value = match_score(text, f"{info.menu} {action.text()} {info.tip}")
+            value = match_score(text, action.text(), f"{info.menu} {info.tip}")
             if value:
                 scored.append((-value, order, action))
         for _, _, action in sorted(scored, key=lambda entry: entry[:2]):

@@ -17,6 +17,7 @@ from orgseg_app.gui.canvas.tools.registry import TOOLS
 from orgseg_app.gui.compacting import Compacting
 from orgseg_app.gui.exporting import Exporting
 from orgseg_app.gui.going_back import GoingBack
+from orgseg_app.gui.helping import Helping
 from orgseg_app.gui.importing import Importing
 from orgseg_app.gui.linking import Linking
 from orgseg_app.gui.opening import Opening
@@ -25,6 +26,8 @@ from orgseg_app.gui.panels.question import ask
 from orgseg_app.gui.restoring import Restoring
 from orgseg_app.gui.slices import Slices
 from orgseg_app.gui.training import Training
+from orgseg_app.gui.volume_views import VolumeViews
+from orgseg_app.gui.weights import Weights
 
 if TYPE_CHECKING:
     from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
@@ -59,6 +62,9 @@ class Commands(QObject):
         self.compacting = Compacting(window)
         self.going_back = GoingBack(window)
         self.slices = Slices(window)
+        self.weights = Weights(window)
+        self.helping = Helping(window)
+        self.volume_views = VolumeViews(window)
 
     def handlers(self) -> dict[str, Callable[[], object]]:
         """One for every action of the table."""
@@ -79,17 +85,25 @@ class Commands(QObject):
             "zoom_out": lambda: self._canvas().zoom_by(1 / 1.5),
             "zoom_fit": lambda: self._canvas().fit(),
             "zoom_full": lambda: self._canvas().set_zoom(1.0),
-            "toggle_overlay": lambda: display.update(overlay_visible=not display.overlay_visible),
-            "toggle_outline": lambda: display.update(outline=not display.outline),
-            "toggle_fill": lambda: display.update(fill=not display.fill),
+            "toggle_overlay": lambda: display.flip("mask", "visible"),
+            "toggle_outline": lambda: display.flip("mask", "outline"),
+            "toggle_fill": lambda: display.flip("mask", "fill"),
+            "toggle_prediction": lambda: self.training.show_prediction("prediction"),
+            "toggle_difference": lambda: self.training.show_prediction("difference"),
             "toggle_unlabelled": lambda: display.update(
                 show_unlabelled=not display.show_unlabelled
             ),
             "auto_contrast": display.reset_levels,
+            "toggle_side_by_side": lambda: display.set_pane(side_by_side=not display.side_by_side),
+            "preview_preprocessing": lambda: self._canvas().preview.flip(),
             "previous_image": lambda: session.select_neighbour(-1),
             "next_image": lambda: session.select_neighbour(1),
             "previous_plane": lambda: session.select_plane(session.z - 1),
             "next_plane": lambda: session.select_plane(session.z + 1),
+            "toggle_sections": self.volume_views.flip_sections,
+            "crosshair_here": self.volume_views.crosshair_here,
+            "previous_time": lambda: self.volume_views.step_time(-1),
+            "next_time": lambda: self.volume_views.step_time(1),
             "previous_class": lambda: self._step_class(-1),
             "next_class": lambda: self._step_class(1),
             "brush_smaller": lambda: tools.grow_brush(-1),
@@ -103,6 +117,17 @@ class Commands(QObject):
             "copy_replaces": lambda: tools.set_value(
                 "copy_replaces", not tools.value("copy_replaces")
             ),
+            "objects_mode": session.objects.flip,
+            "new_object": session.objects.new,
+            "object_each_stroke": session.objects.flip_each_stroke,
+            "separate_object": lambda: session.objects.separate(
+                *self._canvas().pointer, in_3d=bool(tools.value("in_3d"))
+            ),
+            "make_objects_plane": lambda: session.objects.make(in_3d=False),
+            "make_objects": lambda: session.objects.make(in_3d=True),
+            "toggle_objects": lambda: display.flip("objects", "visible"),
+            "load_weights": self.weights.load,
+            "remove_weights": self.weights.remove,
             "interpolate_gaps": self.slices.interpolate_gaps,
             "interpolate_here": self.slices.interpolate_here,
             "train": self.training.train_now,
@@ -113,6 +138,11 @@ class Commands(QObject):
             "save_comparison": self.exporting.save_comparison,
             "export_masks": self.exporting.show,
             "predict_folder": self.exporting.show,
+            "help_tool": self.helping.about_tool,
+            "help_contents": self.helping.show_contents,
+            "shortcuts": self.helping.show_keys,
+            "edit_shortcuts": self.helping.change_keys,
+            "about": self.helping.show_about,
         }
         for tool in TOOLS:
             found[f"tool_{tool}"] = lambda t=tool: tools.set_tool(t)
@@ -316,33 +346,6 @@ class Commands(QObject):
         if self.session.class_id in ids:
             at = ids.index(self.session.class_id) + step
             self.session.select_class(ids[max(0, min(len(ids) - 1, at))])
-
-    # -- Help --------------------------------------------------------------------------------------
-
-    def shortcuts(self) -> None:
-        """The sheet of keys."""
-        from orgseg_app.gui.help_dialogs import ShortcutsDialog
-
-        dialog = ShortcutsDialog(self.window.shortcuts, self.window.actions_by_id, self.window)
-        dialog.change_requested.connect(self.edit_shortcuts)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.open()
-
-    def edit_shortcuts(self) -> None:
-        """The table in which every action can get other keys."""
-        from orgseg_app.gui.panels.shortcuts_dialog import ShortcutEditor
-
-        dialog = ShortcutEditor(self.window.shortcuts, self.window.actions_by_id, self.window)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.open()
-
-    def about(self) -> None:
-        """Version, licence, device."""
-        from orgseg_app.gui.help_dialogs import AboutDialog
-
-        dialog = AboutDialog(self.window)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.open()
 
     # -- asking ------------------------------------------------------------------------------------
 

@@ -194,6 +194,17 @@ class SliderField(QWidget):
         """Back to the default, and tell."""
         self.number.setValue(self.default)
 
+    def set_range(
+        self, slider: tuple[float, float], number: tuple[float, float], decimals: int
+    ) -> None:
+        """Another reach of the slider and of the number, silently."""
+        self._minimum, self._maximum = slider
+        with QSignalBlocker(self.number):
+            self.number.setDecimals(decimals)
+            self.number.setSingleStep(10.0**-decimals)
+            self.number.setRange(*number)
+        self.set_value(self.number.value())
+
     def _position(self, value: float) -> int:
         value = min(max(value, self._minimum), self._maximum)
         if self._logarithmic:

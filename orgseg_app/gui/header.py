@@ -101,9 +101,11 @@ class HeaderBar(QFrame):
         self.state.setText("·  " + STATE_TEXTS.get(state, state))
         tips = {SAVED: "Everything is on the disk.", COMMITTING: "", UNSAVED: ""}
         self.state.setToolTip(plain_tip(sentence) or tips.get(state, ""))
-        self.state.setProperty("tone", "error" if state == FAILED else "")
-        self.state.style().unpolish(self.state)
-        self.state.style().polish(self.state)
+        tone = "error" if state == FAILED else ""
+        if tone != self.state.property("tone"):  # dressing it anew takes as long as a frame
+            self.state.setProperty("tone", tone)
+            self.state.style().unpolish(self.state)
+            self.state.style().polish(self.state)
 
     def show_device(self, sentence: str, explanation: str = "") -> None:
         """What networks are trained on, and why it is slow if it is."""

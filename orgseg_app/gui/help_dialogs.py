@@ -56,7 +56,9 @@ def _canvas_rows(wheel: str) -> list[tuple[str, ...]]:
     return [
         ("Zoom at the pointer", f"{turned['zoom']}, pinch"),
         ("Next or previous plane", turned["plane"]),
+        ("Next or previous time point", turned["time"]),
         ("Brush size", turned["brush"]),
+        ("Move the crosshair", "Right-click, right drag", "While sections are shown"),
         ("Move the picture", "Space or middle drag, two fingers"),
         ("Fit to window", "Double-click beside the image"),
         ("Hide the mask while held", "Tab, H"),
@@ -135,6 +137,13 @@ class ShortcutsDialog(QDialog):
                 item.setToolTip(row.tip)
                 self.table.setItem(place, column, item)
         self._filter(self.field.text())
+
+    def show_action(self, action_id: str) -> None:
+        """Begin at an action: mark its row, and bring it into sight."""
+        row = next(n for n, info in enumerate(ACTIONS) if info.action_id == action_id)
+        self.table.selectRow(row)
+        place = self.table.model().index(row, 1)
+        self.table.scrollTo(place, QTableWidget.ScrollHint.PositionAtCenter)
 
     def _filter(self, text: str) -> None:
         wanted = text.casefold().split()

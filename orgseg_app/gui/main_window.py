@@ -100,6 +100,7 @@ class MainWindow(QMainWindow):
             session.images_changed,
             session.classes_changed,
             session.history_changed,
+            session.objects.changed,
             self.tools.changed,
             self.display.changed,
         ):
@@ -233,10 +234,18 @@ class MainWindow(QMainWindow):
         for name in ("system", "light", "dark"):
             actions[f"theme_{name}"].setChecked(self.settings.theme == name)
         switches = {
-            "toggle_overlay": self.display.overlay_visible,
-            "toggle_outline": self.display.outline,
-            "toggle_fill": self.display.fill,
+            "toggle_overlay": self.display.look("mask").visible,
+            "toggle_outline": self.display.look("mask").outline,
+            "toggle_fill": self.display.look("mask").fill,
+            "toggle_prediction": self.display.look("prediction").visible,
+            "toggle_objects": self.display.look("objects").visible,
+            "objects_mode": session.objects.is_on,
+            "object_each_stroke": session.objects.each_stroke,
+            "toggle_difference": self.display.look("difference").visible,
             "toggle_unlabelled": self.display.show_unlabelled,
+            "toggle_sections": self.parts is not None and self.parts.area.shows_sections,
+            "toggle_side_by_side": self.display.side_by_side,
+            "preview_preprocessing": self.parts is not None and self.parts.canvas.preview.is_on,
             "brush_square": self.tools.square,
             "protect": self.tools.protect,
             "copy_replaces": self.tools.value("copy_replaces"),

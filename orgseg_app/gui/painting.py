@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PySide6.QtCore import QTimer
 
 from orgseg_app.core.edits.change import Change
 from orgseg_app.core.edits.recorder import Edit, Recorder
@@ -16,6 +17,8 @@ from orgseg_app.core.ready import ReadyChange
 
 if TYPE_CHECKING:
     from orgseg_app.gui.session import Session
+
+PACK_AFTER_MS, PACKED_AT_ONCE = 2000, 50
 
 
 class Painting:
@@ -31,11 +34,36 @@ class Painting:
         self.session = session
         self.recorder: Recorder | None = None
         self._unreadable: dict[str, Mask] = {}
+        self._unpacked: dict[str, None] = {}
+        self._packing = QTimer(session, singleShot=True, interval=PACK_AFTER_MS)
+        self._packing.timeout.connect(self._pack)
+        session.mask_changed.connect(self._pack_soon)
+        session.image_selected.connect(self._pack_soon)
 
     def forget(self) -> None:
         """Another project is open."""
         self.recorder = None
         self._unreadable.clear()
+        self._unpacked.clear()
+        self._packing.stop()
+
+    # -- memory ----------------------------------------------------------------------------------
+
+    def _pack_soon(self, image_id: str, _: object = None) -> None:
+        if image_id:
+            self._unpacked[image_id] = None
+            if not self._packing.isActive():
+                self._packing.start(PACK_AFTER_MS)
+
+    def _pack(self) -> None:
+        """Keep small what nobody is painting in, a millisecond at a time."""
+        file = self.session.file
+        for image_id in list(self._unpacked):
+            is_known = file is not None and image_id in file.project.images
+            if is_known and self.mask(image_id).pack(PACKED_AT_ONCE):
+                self._packing.start(1)
+                return
+            del self._unpacked[image_id]
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -90,13 +118,13 @@ class Painting:
         """Make an edit in one go."""
         session = self.session
         image_id = image_id or session.image_id
-        recorder = Recorder(image_id, session.mask(image_id))
+        recorder = Recorder(image_id, session.mask(image_id), session.objects.in_hand(image_id))
         if image_id in self._unreadable:
             return None
         under_hand = self.recorder is not None and self.recorder.image_id == image_id
         if under_hand:  # a prediction arrives, say: what is painted so far is a change before it
             self.end_stroke("paint")
-            recorder = Recorder(image_id, session.mask(image_id))
+            recorder = Recorder(image_id, session.mask(image_id), recorder.object_id)
         try:
             edit.apply(recorder)
         except BaseException:
@@ -136,7 +164,7 @@ class Painting:
         if not self.can_edit:  # it cannot be read
             return None
         self.cancel_stroke()
-        self.recorder = Recorder(session.image_id, mask)
+        self.recorder = Recorder(session.image_id, mask, session.objects.in_hand(session.image_id))
         return self.recorder
 
     def end_stroke(self, title: str) -> Change | None:
@@ -170,6 +198,8 @@ class Painting:
         session.mask_changed.emit(recorder.image_id, box)
         if change is not None:
             session.history_changed.emit()
+            if recorder.object_id:
+                session.objects.painted(recorder.object_id)
         return change
 
     # -- history ---------------------------------------------------------------------------------

@@ -168,7 +168,7 @@ class Restoring(QObject):
     def _read(self, run: _Run) -> None:
         """Read the next mask, and work out what it changes."""
         from orgseg_app.files.backups.damage import MASK, OBJECTS
-        from orgseg_app.files.backups.restore import write_lost
+        from orgseg_app.files.backups.restore import write_lost, write_weights
         from orgseg_app.files.errors import FileError
 
         if self._is_over(run):
@@ -186,6 +186,7 @@ class Restoring(QObject):
             except FileError:
                 write_lost(file, plan, image_id, edit.mask)
                 ready = None
+            write_weights(file, plan)
             return edit, ready, image_id
 
         def on_read(found: tuple[RestoreMask, ReadyChange | None, str] | None) -> None:
@@ -259,6 +260,9 @@ class Restoring(QObject):
             words = [f"Stopped. {done}"]
         elif run.changed:
             words = [f"{masks} restored from the backup of {when}. {back}"]
+        elif run.plan is not None and run.plan.with_weights:
+            count = f"{len(run.plan.with_weights)} image{'s' * (len(run.plan.with_weights) != 1)}"
+            words = [f"Weights of {count} restored from the backup of {when}."]
         else:
             words = [f"Nothing differs from the backup of {when}."]
         words += problems[:2]

@@ -5,6 +5,9 @@ when it returns is anything called saved. It has a thread of its own, so that a 
 keeps it waiting, and takes everything that has gathered meanwhile. A *fold-in* writes the changed
 blocks into the project file: when the hand rests, now and then while it does not, before anybody
 else reads the file, and at the end.
+
+A commit begins when the window has painted what happened: starting it before the frame keeps the
+hand waiting for longer than the frame takes.
 """
 
 from __future__ import annotations
@@ -75,7 +78,8 @@ class Saving(QObject):
     Signals
     -------
     state_changed(state, sentence)
-        The sentence explains a failure.
+        The sentence explains a failure. That something is `UNSAVED` lasts for a frame, and is not
+        told.
     trouble_changed(Trouble or None)
     paused_changed()
         `is_paused` is another, or the project can only be looked at from now on.
@@ -103,6 +107,7 @@ class Saving(QObject):
         self._since: datetime | None = None
         self._is_committing = self._is_folding = False
         self._fold_failed = self._is_due = False
+        self._painted = self._timer(0, self._commit)
         self._rest = self._timer(REST_MS, self._fold_in_at_rest)
         self._longest = self._timer(LONGEST_MS, self._fold_in_at_rest)
         self._retry = self._timer(RETRY_MS, self.try_again)
@@ -113,12 +118,15 @@ class Saving(QObject):
         timer.timeout.connect(act)
         return timer
 
+    def _stop_timers(self) -> None:
+        for timer in (self._painted, self._rest, self._longest, self._retry, self._stall):
+            timer.stop()
+
     # -- which file ------------------------------------------------------------------------------
 
     def follow(self, file: ProjectFile | None) -> None:
         """Save this project from now on; None for none."""
-        for timer in (self._rest, self._longest, self._retry, self._stall):
-            timer.stop()
+        self._stop_timers()
         self._file = file
         self._edits = self._edits_under_way = 0
         self._facts = self._facts_under_way = False
@@ -142,6 +150,11 @@ class Saving(QObject):
         """Edits of masks that are only in memory."""
         return self._edits + self._edits_under_way
 
+    @property
+    def is_idle(self) -> bool:
+        """True when no commit is under way or about to begin."""
+        return self.commits.is_idle and not self._painted.isActive()
+
     def note(self, *, is_edit: bool) -> None:
         """Something has happened to the project: an edit of a mask, or of its facts."""
         if self._file is None or self._file.read_only:
@@ -158,10 +171,15 @@ class Saving(QObject):
         if self.trouble is not None and not self.trouble.is_safe:
             self._describe(self.trouble)  # one stroke more
         elif not self._is_committing:
-            self._set_state(UNSAVED)
-        self._commit()
+            self.state = UNSAVED  # told once the commit begins: telling takes time, too
+        self._commit_soon()
         if self._is_due:
             self._fold_in_at_rest()
+
+    def _commit_soon(self) -> None:
+        """Once what happened is painted: Qt paints before timers of no length."""
+        if not self._is_committing and not self._painted.isActive():
+            self._painted.start()
 
     def _commit(self) -> None:
         """Make durable what has gathered, unless that is being done: it goes on by itself."""
@@ -351,8 +369,7 @@ class Saving(QObject):
             the next opening finds everything in the journal.
         """
         file = self._file
-        for timer in (self._rest, self._longest, self._retry, self._stall):
-            timer.stop()
+        self._stop_timers()
         if not self.commits.wait(PATIENCE_MS):
             self._on_stalled()
             return False

@@ -29,8 +29,10 @@ from orgseg_app.gui.background import Background, Task
 from orgseg_app.gui.canvas.tile_cache import TileCache
 from orgseg_app.gui.class_editing import ClassEditing
 from orgseg_app.gui.image_editing import ImageEditing
+from orgseg_app.gui.objects import ObjectPainting
 from orgseg_app.gui.painting import Painting
 from orgseg_app.gui.saving import COMMITTING, FAILED, READ_ONLY, SAVED, UNSAVED, Saving
+from orgseg_app.gui.working import Working
 
 if TYPE_CHECKING:
     from orgseg_app.files.project_file import NewImage, ProjectFile
@@ -53,6 +55,10 @@ class Session(QObject):
         The store of the open project, or None.
     background
         Where everything is done that takes longer than a moment, one after the other.
+    working
+        What of that a person waits for on the canvas, and may cancel.
+    objects
+        Objects mode: whether it is on, and the object in the hand.
     saving
         What is durable, and what is not.
     tiles
@@ -110,6 +116,8 @@ class Session(QObject):
         self.holder: LockedError | None = None
         self.background = Background(self)
         self.painting = Painting(self)
+        self.working = Working(self)
+        self.objects = ObjectPainting(self)
         self.image_editing = ImageEditing(self)
         self.class_editing = ClassEditing(self)
         self.saving = Saving(self.background, lambda: self.recorder is not None, self)
@@ -277,6 +285,22 @@ class Session(QObject):
         ids = list(self.project.images)
         at = ids.index(self.image_id) if self.image_id in ids else 0
         self.select_image(ids[max(0, min(len(ids) - 1, at + step))])
+
+    def series(self) -> list[str]:
+        """Ids of the time points the image on the canvas is one of, in order; else its own."""
+        image, project = self.image, self.project
+        if image is None or project is None:
+            return []
+        return [other.image_id for other in project.time_points(image)]
+
+    def select_time(self, step: int) -> None:
+        """The next (1) or previous (-1) time point of the image, at the same plane."""
+        ids = self.series()
+        if len(ids) > 1:
+            at = ids.index(self.image_id)
+            wanted = ids[max(0, min(len(ids) - 1, at + step))]
+            if wanted != self.image_id:
+                self.select_image(wanted, self.z)
 
     def select_plane(self, z: int) -> None:
         """Go to a plane of the current volume; clamped to its depth."""
@@ -501,8 +525,12 @@ class Session(QObject):
     def _may_change(self) -> bool:
         """True when the project may be changed; otherwise that is said."""
         if self.is_read_only:
-            self.message.emit(LOOK_ONLY, "warning")
+            self.say_look_only()
         return not self.is_read_only
+
+    def say_look_only(self) -> None:
+        """Nothing can be changed; why."""
+        self.message.emit(LOOK_ONLY, "warning")
 
     def say_paused(self) -> None:
         """Painting pauses; why."""

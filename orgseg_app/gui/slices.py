@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from orgseg_app.core.edits.slices import (
     INTERPOLATE,
@@ -14,6 +15,7 @@ from orgseg_app.core.edits.slices import (
     whole_gaps,
 )
 from orgseg_app.core.ready import ReadyChange, worked_out
+from orgseg_app.core.stopping import StoppedError
 
 if TYPE_CHECKING:
     from orgseg_app.gui.background import Task
@@ -56,7 +58,7 @@ class Slices:
             image_id = session.image_id
 
             def work(task: Task) -> tuple[CopyPlane, ReadyChange | None]:
-                return edit, worked_out(image_id, seen, edit)
+                return edit, worked_out(image_id, seen, edit, lambda count: _go_on(task))
 
             self._start("Copying the plane", image_id, work, target)
 
@@ -81,9 +83,8 @@ class Slices:
         seen = seen_from(session.mask(), ends | set(edit.only or ()))
 
         def work(task: Task) -> tuple[FillUnlabelled, ReadyChange | None]:
-            pieces = tuple(edit.pieces(seen, task.report))
-            fill = FillUnlabelled(() if task.is_cancelled else pieces)
-            return fill, worked_out(image_id, seen, fill)
+            fill = FillUnlabelled(tuple(edit.pieces(seen, _reporting(task))))
+            return fill, worked_out(image_id, seen, fill, lambda count: _go_on(task))
 
         self._start(INTERPOLATE.capitalize(), image_id, work)
 
@@ -93,11 +94,12 @@ class Slices:
             self.session.say_paused()
         return not self.session.can_edit or self._task is not None
 
-    def _start(self, title: str, image_id: str, work: object, target: int | None = None) -> None:
+    def _start(
+        self, title: str, image_id: str, work: Callable[[Task], Any], target: int | None = None
+    ) -> None:
         session, file = self.session, self.session.file
 
         def on_success(found: tuple[CopyPlane | FillUnlabelled, ReadyChange | None]) -> None:
-            self._task = None
             if session.file is not file or file is None or image_id not in file.project.images:
                 return
             edit, ready = found
@@ -108,8 +110,22 @@ class Slices:
             if target is not None and image_id == session.image_id:
                 session.select_plane(target)
 
-        def on_failure(error: Exception) -> None:
+        def on_end() -> None:
             self._task = None
-            session.report_error(error)
 
-        self._task = session.background.start(title, work, on_success, on_failure)  # type: ignore[arg-type]
+        self._task = session.working.start(title, work, on_success, on_end)
+
+
+def _go_on(task: Task) -> None:
+    if task.is_cancelled:
+        raise StoppedError
+
+
+def _reporting(task: Task) -> Callable[[int, int], bool]:
+    """Progress of a task that ends where nobody wants it any more."""
+
+    def report(done: int, total: int) -> bool:
+        _go_on(task)
+        return task.report(done, total)
+
+    return report

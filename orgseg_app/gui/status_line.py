@@ -6,9 +6,11 @@ import math
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QWidget
 
 from orgseg_app.core.classes import UNLABELLED
+from orgseg_app.gui.panels.images_list import percent
+from orgseg_app.gui.widgets import ElidedLabel
 
 if TYPE_CHECKING:
     from orgseg_app.gui.session import Session
@@ -25,14 +27,10 @@ class StatusLine(QFrame):
         row = QHBoxLayout(self)
         row.setContentsMargins(16, 0, 16, 0)
         row.setSpacing(16)
-        self.place, self.painted, self.hint = QLabel(), QLabel(), QLabel()
+        self.place, self.painted, self.hint = (ElidedLabel() for _ in range(3))
         for label in (self.place, self.painted, self.hint):
-            label.setTextFormat(Qt.TextFormat.PlainText)
             label.setProperty("role", "caption")
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.place.setAccessibleName("Pointer")
-        self.painted.setAccessibleName("Painted")
-        self.hint.setAccessibleName("Hint")
         self.hint.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         row.addWidget(self.place, 4)
         row.addWidget(self.painted, 3)
@@ -73,6 +71,9 @@ class StatusLine(QFrame):
         parts = []
         if image.shape[1] > 1:
             parts.append(f"z {session.z + 1}/{image.shape[1]}")
+        moments = session.series()
+        if len(moments) > 1:
+            parts.append(f"t {moments.index(session.image_id) + 1}/{len(moments)}")
         y, x = self._pointer
         if not math.isnan(y):
             row, column = math.floor(y), math.floor(x)
@@ -85,6 +86,9 @@ class StatusLine(QFrame):
                 found = session.project.class_of(class_id) if session.project else None
                 name = "unlabelled" if class_id == UNLABELLED else found and found.name
                 parts.append(name or f"class {class_id}")
+                number = session.mask().objects.value(session.z, row, column)
+                if number:
+                    parts.append(f"object {number}")
         if not parts:
             parts.append(" × ".join(str(n) for n in image.short_shape) + f" · {image.dtype}")
         self.place.setText(" · ".join(parts))
@@ -95,18 +99,11 @@ class StatusLine(QFrame):
             return
         share = self.session.painted()
         parts = [
-            f"{c.name} {_percent(share[c.class_id])}"
+            f"{c.name} {percent(share[c.class_id])}"
             for c in self.session.classes
             if share.get(c.class_id)
         ]
         rest = 1 - sum(share.values())
         if rest > 1e-9:
-            parts.append(f"unlabelled {_percent(rest)}" if parts else "nothing painted yet")
+            parts.append(f"unlabelled {percent(rest)}" if parts else "nothing painted yet")
         self.painted.setText(" · ".join(parts))
-
-
-def _percent(fraction: float) -> str:
-    percent = 100 * fraction
-    if percent >= 9.95:
-        return f"{percent:.0f} %"
-    return f"{percent:.1f} %" if percent >= 0.1 else "< 0.1 %"

@@ -2,7 +2,8 @@
 
 Looks that a widget asks for through properties:
 
-- ``role`` on labels: caption, text, title, display; ``tone``: secondary, success, warning, error
+- ``role`` on labels: caption, text, title, display; ``tone``: secondary, success, warning, error,
+  on canvas
 - ``look`` on push buttons: primary, quiet, danger; ``look`` on tool buttons: tool (32 px)
 - ``surface`` on plain widgets: panel, window, canvas, strip
 """
@@ -32,6 +33,7 @@ QLabel[tone="secondary"] { color: $secondary; }
 QLabel[tone="success"] { color: $success; }
 QLabel[tone="warning"] { color: $warning; }
 QLabel[tone="error"] { color: $error; }
+QLabel[tone="on canvas"] { color: $on_canvas; font-size: 11px; }
 QLabel:disabled { color: $disabled; }
 
 QPushButton { min-height: 22px; padding: 4px 12px; border: 1px solid $control; border-radius: 6px;
@@ -51,11 +53,11 @@ QPushButton[look="quiet"]:hover { background: $hover; }
 QPushButton[look="quiet"]:pressed { background: $pressed; }
 QPushButton[look="quiet"]:focus { border: 2px solid $accent; padding: 3px 7px; }
 QPushButton[look="segment"] { border-color: transparent; background: transparent;
-  color: $secondary; min-height: 20px; padding: 2px 10px; border-radius: 5px; }
+  color: $secondary; min-height: 20px; padding: 2px 8px; border-radius: 5px; }
 QPushButton[look="segment"]:hover { color: $text; }
 QPushButton[look="segment"]:checked { background: $selected; color: $accent; }
 QPushButton[look="segment"]:disabled { color: $disabled; background: transparent; }
-QPushButton[look="segment"]:focus { border: 2px solid $accent; padding: 1px 9px; }
+QPushButton[look="segment"]:focus { border: 2px solid $accent; padding: 1px 7px; }
 QPushButton::menu-indicator { width: 0; }
 
 QToolButton { border: 1px solid transparent; border-radius: 6px; padding: 3px;
@@ -185,7 +187,8 @@ QTabBar::tab:focus { color: $accent; }
 QSplitter::handle { background: $line; }
 QSplitter::handle:horizontal { width: 1px; }
 QSplitter::handle:vertical { height: 1px; }
-QSplitter::handle:hover { background: $accent; }
+QSplitter[surface="canvas"]::handle { background: #34383D; }  /* quiet between pictures */
+QSplitter::handle:hover, QSplitter[surface="canvas"]::handle:hover { background: $accent; }
 QMainWindow::separator { background: $line; width: 1px; height: 1px; }
 QMainWindow::separator:hover { background: $accent; }
 QStatusBar { background: $panel; color: $secondary; border-top: 1px solid $line; }
@@ -201,6 +204,10 @@ QFrame#header QToolButton[role="tab"]:focus { border: 2px solid $accent; padding
 QLineEdit#projectName { border-color: transparent; background: transparent; font-weight: 600; }
 QLineEdit#projectName:hover { border-color: $control; }
 QLineEdit#projectName:focus { border: 2px solid $accent; background: $panel; }
+QListView[look="contents"]::item:selected { background: $selected; color: $text; }
+QListView[look="contents"]::item:hover:!selected { background: $hover; }
+QTextBrowser[look="page"], QTextBrowser[look="page"]:focus { border: none; border-radius: 0;
+  padding: 0; background: $panel; }
 QFrame[look="line"] { background: $line; border: none; }
 """)
 

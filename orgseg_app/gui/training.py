@@ -27,6 +27,7 @@ class Training(QObject):
         self.window = window
         self.session = window.session
         self._predicting: dict[str, str] = {}
+        self._only_looked_at: dict[str, bool] = {}  # and whether it is to lie over the canvas
 
     @property
     def _runs(self) -> RunsModel:
@@ -71,9 +72,46 @@ class Training(QObject):
 
     def predict_image(self) -> None:
         """Fill what is unlabelled in the current image with the best model's prediction."""
+        self._predict(self.best_run())
+
+    def predict_to_look(self, run_id: str = "") -> None:
+        """Lay a model's prediction, the best one's by default, over the image; paint nothing."""
+        self._predict(self._runs.get(run_id) or self.best_run(), to_look=True)
+
+    def predict_beside(self, run_id: str = "") -> None:
+        """As `predict_to_look`, for the pane beside the canvas: nothing is laid over the canvas."""
+        self._predict(self._runs.get(run_id) or self.best_run(), to_look=True, lay_over=False)
+
+    def show_prediction(self, kind: str) -> None:
+        """Show or hide the prediction, or the difference; say how to get one where there is none.
+
+        Parameters
+        ----------
+        kind
+            ``"prediction"`` or ``"difference"``, as in `layers.KINDS`.
+        """
+        display, parts = self.window.display, self.window.ensure_parts()
+        if display.look(kind).visible or parts.prediction.by(self.session.image_id) is not None:
+            display.flip(kind, "visible")
+            if display.look(kind).visible:
+                parts.reveal(parts.prediction_section)
+        elif parts.predictions.models():
+            self.session.message.emit(
+                "No model has predicted this image yet. Press Predict in the panel at the right, "
+                "under Prediction.",
+                "info",
+            )
+            parts.reveal(parts.prediction_section)
+        else:
+            self.session.message.emit(
+                "There is no trained model yet. Paint at least two classes, then Train.", "info"
+            )
+
+    def _predict(
+        self, run: RunEntry | None, *, to_look: bool = False, lay_over: bool = True
+    ) -> None:
         from orgseg_app.runs.training import prepare_image_prediction
 
-        run = self.best_run()
         file, image = self.session.file, self.session.image
         if run is None or file is None or image is None:
             self.session.message.emit(
@@ -85,7 +123,7 @@ class Training(QObject):
         self.session.background.start(
             "Preparing the prediction",
             lambda task: prepare_image_prediction(run.run, file, [image.image_id]),
-            lambda job: self._start_prediction(job, image.image_id),
+            lambda job: self._start_prediction(job, image.image_id, to_look, lay_over),
             self.session.report_error,
         )
 
@@ -94,8 +132,12 @@ class Training(QObject):
         usable = [run for run in self._runs.trainings() if run.has_model]
         return max(usable, key=lambda run: run.best_iou or 0.0, default=None)
 
-    def _start_prediction(self, job: Any, image_id: str) -> None:
+    def _start_prediction(
+        self, job: Any, image_id: str, to_look: bool, lay_over: bool = True
+    ) -> None:
         self._predicting[job.run_id] = image_id
+        if to_look:
+            self._only_looked_at[job.run_id] = lay_over
         self._runs.start(job)
 
     def on_run_ended(self, run_id: str) -> None:
@@ -105,7 +147,10 @@ class Training(QObject):
         if run is None:
             return
         if image_id is not None:
-            if run.state == "finished":
+            if run.state == "finished" and run_id in self._only_looked_at:
+                if self._only_looked_at.pop(run_id):
+                    self.window.display.set_look("prediction", visible=True)
+            elif run.state == "finished":
                 self._accept(run.run.predictions_path, image_id)
             else:
                 self.session.message.emit(f"The prediction did not finish. {run.message}", "error")

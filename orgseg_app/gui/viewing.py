@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import json
 import logging
-import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,10 +20,11 @@ from PySide6.QtCore import QObject, QTimer
 
 from orgseg_app import paths
 from orgseg_app.gui.background import Background
+from orgseg_app.gui.canvas.layers import PREDICTION_FORMS
+from orgseg_app.gui.canvas.options import PANE_SHOWS, DisplayOptions
 from orgseg_app.gui.canvas.plane_view import ViewState
 
 if TYPE_CHECKING:
-    from orgseg_app.gui.canvas.options import DisplayOptions
     from orgseg_app.gui.main_window import MainWindow
 
 LOG = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ KEPT = 200
 _LARGEST_BYTES = 4 << 20
 _LARGEST_VALUE = 3.4e38  # of the voxels' kinds; also refuses what is no number
 _VIEWS_KEPT = 2000
-_RANGES = {"opacity": (0.0, 1.0)}
+_CHOICES = {"prediction_form": PREDICTION_FORMS, "pane_shows": PANE_SHOWS}
 _OF_THE_IMAGE = frozenset(
     [
         "auto_levels",
@@ -66,6 +66,8 @@ class Place:
         The tool in the hand, and how the tools are set.
     display
         Attributes of `DisplayOptions` that hold for all images.
+    layers
+        How each kind of layer looks; see `DisplayOptions.layer_looks`.
     looks
         Contrast, colours and shown channels by image; see `DisplayOptions.looks`.
     """
@@ -77,6 +79,7 @@ class Place:
     tool: str = ""
     tool_settings: dict[str, Any] = field(default_factory=dict)
     display: dict[str, Any] = field(default_factory=dict)
+    layers: dict[str, Any] = field(default_factory=dict)
     looks: dict[str, Any] = field(default_factory=dict)
 
 
@@ -171,6 +174,7 @@ class Viewing(QObject):
         if project.class_of(place.class_id) is not None:
             self._session.select_class(place.class_id)
         self._take_up_tools(place)
+        self._window.display.remember_layer_looks(place.layers)
         restore_display(self._window.display, place.display)
         known_looks = {i: look for i, look in place.looks.items() if i in project.images}
         self._window.display.remember_looks(known_looks)
@@ -219,6 +223,7 @@ class Viewing(QObject):
             window.tools.tool,
             window.tools.values(),
             display_state(window.display),
+            window.display.layer_looks(),
             {i: look for i, look in window.display.looks().items() if i in known},
         )
 
@@ -238,10 +243,7 @@ def restore_display(display: DisplayOptions, state: dict[str, Any]) -> None:
     """Set what the display still knows, where the kind of value is right."""
     for name, value in display_state(display).items():
         wanted = state.get(name)
-        if isinstance(value, float) and isinstance(wanted, int | float):
-            low, high = _RANGES.get(name, (-math.inf, math.inf))
-            wanted = min(max(float(wanted), low), high)
-        if type(wanted) is type(value):
+        if type(wanted) is type(value) and wanted in _CHOICES.get(name, (wanted,)):
             setattr(display, name, wanted)
     display.changed.emit()
 
@@ -263,8 +265,9 @@ def _usable(content: dict[str, Any]) -> Place:
     views = content.get("views")
     if isinstance(views, dict):
         place.views = {i: v for i, v in views.items() if _is_numbers(v, 3) and v[2] > 0}
-    if isinstance(content.get("looks"), dict):
-        place.looks = content["looks"]
+    for name in ("layers", "looks"):
+        if isinstance(content.get(name), dict):
+            setattr(place, name, content[name])
     return place
 
 

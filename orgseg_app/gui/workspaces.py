@@ -4,25 +4,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, Qt
+from PySide6.QtCore import QByteArray, Qt, QTimer
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QSplitter, QVBoxLayout, QWidget
 
 from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
+from orgseg_app.gui.canvas.objects_layer import AnnotatedSource, ObjectsSource
+from orgseg_app.gui.canvas.prediction_layer import Chosen, DifferenceSource, PredictionSource
+from orgseg_app.gui.canvas.weights_layer import WeightsSource
+from orgseg_app.gui.canvas_area import CanvasArea
 from orgseg_app.gui.device_line import DeviceLine
 from orgseg_app.gui.header import HeaderBar, ToolStrip
 from orgseg_app.gui.panels.classes_panel import ClassesPanel
 from orgseg_app.gui.panels.export_panel import ExportPanel
 from orgseg_app.gui.panels.images_panel import ImagesPanel
 from orgseg_app.gui.panels.layers_panel import LayersPanel
+from orgseg_app.gui.panels.objects_panel import ObjectsPanel, ObjectsSection
+from orgseg_app.gui.panels.prediction_section import PredictionSection
 from orgseg_app.gui.panels.results_view import ResultsView
 from orgseg_app.gui.panels.run_strip import RunStrip
 from orgseg_app.gui.panels.runs_panel import RunsPanel
 from orgseg_app.gui.panels.tool_panel import ToolPanel
 from orgseg_app.gui.panels.training_panel import TrainingPanel
+from orgseg_app.gui.panels.weights_section import WeightsSection
+from orgseg_app.gui.panels.working_card import WorkingCard
+from orgseg_app.gui.predictions import Predictions
 from orgseg_app.gui.runs_model import RunsModel
+from orgseg_app.gui.side_by_side import SideBySide
 from orgseg_app.gui.status_line import StatusLine
 from orgseg_app.gui.training_thread import TrainingThread
-from orgseg_app.gui.widgets import PageStack, ScrollColumn, surface
+from orgseg_app.gui.widgets import GAP, PageStack, ScrollColumn, Section, surface
 
 if TYPE_CHECKING:
     from orgseg_app.gui.main_window import MainWindow
@@ -45,6 +55,8 @@ class Workspaces(QWidget):
     ----------
     canvas, images, classes, training, results, export, run_strip
         The panels, for those who connect them.
+    area
+        The canvas with its sliders and section views, and what is shown beside it.
     runs
         What is known of the project's runs.
     """
@@ -61,10 +73,13 @@ class Workspaces(QWidget):
         self.device_line.ask()
         self.header = HeaderBar(window.actions_by_id)
         self.canvas = AnnotationCanvas(session, window.tools, window.display)
+        self.area = CanvasArea(self.canvas)
         self.tool_strip = ToolStrip(window.actions_by_id)
         self.images = ImagesPanel(session)
         self.classes = ClassesPanel(session)
-        self.tool_panel = ToolPanel(window.tools)
+        self.objects = ObjectsPanel(session)
+        self.working = WorkingCard(session.working, self.canvas)
+        self.tool_panel = ToolPanel(window.tools, window.display, session)
         self.layers = LayersPanel(window.display, session)
         self.training = TrainingPanel(session, self.runs)
         self.runs_panel = RunsPanel(self.runs)
@@ -72,11 +87,31 @@ class Workspaces(QWidget):
         self.export = ExportPanel(session, self.runs)
         self.run_strip = RunStrip()
         self.status = StatusLine(session)
+        self._add_layers()
         self._arrange()
         self._connect()
+        self.side_by_side = SideBySide(window, self)
+
+    def _add_layers(self) -> None:
+        """What lies over the image beside the mask, and how the panel shows it."""
+        window = self.window_
+        self.predictions = Predictions(window.session, self.runs, self)
+        self.prediction = Chosen(window.session, window.display, self.predictions, self)
+        self.canvas.layers.add(AnnotatedSource(window.session, window.display, self))
+        self.canvas.layers.add(ObjectsSource(window.session, self))
+        self.canvas.layers.add(PredictionSource(self.prediction, self))
+        self.canvas.layers.add(DifferenceSource(self.prediction, self))
+        self.layers.add_section(ObjectsSection(window.session, window.display))
+        self.prediction_section = PredictionSection(self.prediction)
+        self.prediction_section.predict_requested.connect(window.commands.training.predict_to_look)
+        self.layers.add_section(self.prediction_section)
+        self.weights = WeightsSource(window.session, self)
+        window.commands.restoring.ended.connect(self.weights.forget)
+        self.canvas.layers.add(self.weights)
+        self.layers.add_section(WeightsSection(self.weights, window.session, window.display))
 
     def _arrange(self) -> None:
-        annotate = _scrolled(self.classes, self.tool_panel, self.layers)
+        annotate = _scrolled(self.classes, self.objects, self.tool_panel, self.layers)
         self.side = PageStack()
         self.sides: dict[str, QWidget] = {
             "annotate": annotate,
@@ -88,7 +123,7 @@ class Workspaces(QWidget):
         surface(self.side)
         self.canvas_and_runs = QSplitter(Qt.Orientation.Vertical)
         self.canvas_and_runs.setChildrenCollapsible(False)
-        self.canvas_and_runs.addWidget(self.canvas)
+        self.canvas_and_runs.addWidget(self.area)
         self.canvas_and_runs.addWidget(self.runs_panel)
         self.canvas_and_runs.setStretchFactor(0, 1)
         self.canvas_and_runs.setSizes([460, 240])
@@ -122,12 +157,14 @@ class Workspaces(QWidget):
             lambda text: self.status.show_hint(text) if text else self._follow_keys()
         )
         window.shortcuts.changed.connect(self._follow_keys)
+        self._connect_preview()
         self._follow_keys()
         self._tell_keys()
         self.device_line.found.connect(self.header.show_device)
         self.header.project_renamed.connect(session.rename_project)
         self.images.add_requested.connect(commands.add_images)
         self.images.find_requested.connect(commands.linking.ask_for)
+        self.tool_panel.help_button.clicked.connect(commands.helping.about_tool)
         self.training.train_requested.connect(commands.training.train)
         self.results.score_requested.connect(self.runs.score)
         self.results.train_requested.connect(lambda: window.show_workspace("train"))
@@ -146,24 +183,58 @@ class Workspaces(QWidget):
         self.run_strip.stop_requested.connect(self.runs.request_stop)
         self.run_strip.details_requested.connect(lambda _: window.show_workspace("train"))
 
+    def _connect_preview(self) -> None:
+        """The canvas previews the preprocessing of the recipe that is set in Train."""
+        form, preview, window = self.training.form, self.canvas.preview, self.window_
+        form.preprocess_changed.connect(lambda: preview.set_steps(form.preprocess()))
+        preview.set_steps(form.preprocess())
+        form.preview.clicked.connect(preview.flip)
+        preview.switched.connect(form.preview.setChecked)
+        preview.switched.connect(lambda _: window.refresh_actions())
+
     def _follow_keys(self) -> None:
         """The canvas turns the wheel, and the status line tells the keys, as they are chosen."""
         keys = self.window_.shortcuts
-        self.canvas.wheel = keys.wheel
+        self.area.set_wheel(keys.wheel)
         self.status.show_hint(keys.hint(self.canvas.tool.hint))
 
     def _tell_keys(self) -> None:
         """Tooltips of what an action does, too, end in its key."""
         describe = self.window_.shortcuts.describe
         describe(self.images.add_button, "", "add_images")
+        bar = self.area.bar
+        describe(
+            bar.planes.slider, "Plane; marks are planes with paint", "previous_plane", "next_plane"
+        )
+        describe(bar.times.slider, "Time point", "previous_time", "next_time")
+        describe(self.tool_panel.help_button, "", "help_tool")
         describe(self.layers.eye, "", "toggle_overlay")
+        prediction = self.prediction_section
+        describe(prediction.eye, "", "toggle_prediction")
+        for box, action_id in (
+            (self.layers.outline, "toggle_outline"),
+            (self.layers.fill, "toggle_fill"),
+            (self.layers.unlabelled, "toggle_unlabelled"),
+            (prediction.difference, "toggle_difference"),
+        ):
+            describe(box, box.toolTip(), action_id)
         for widget in (self.layers.auto, self.layers.levels):
             describe(widget, widget.toolTip(), "auto_contrast")
+        for preview in (self.training.form.preview, self.canvas.badge.close_button):
+            describe(preview, preview.toolTip(), "preview_preprocessing")
         describe(self.results.save_button, "", "save_comparison")
         for name, action_ids in SETTING_ACTIONS.items():
             field: QWidget = self.tool_panel.fields[name]
             shown = field.focusProxy() or field
             describe(shown, shown.toolTip(), *action_ids)
+
+    def reveal(self, section: Section) -> None:
+        """Unfold a section of the Annotate workspace, and scroll to it."""
+        section.header.setChecked(True)
+        column = self.sides["annotate"]
+        assert isinstance(column, ScrollColumn)
+        # Once it has been laid out anew.
+        QTimer.singleShot(0, self, lambda: column.ensureWidgetVisible(section, 0, GAP))
 
     def _show_run(self) -> None:
         self.run_strip.show_run(self.runs.current())
@@ -183,6 +254,7 @@ class Workspaces(QWidget):
         self.is_canvas_alone = alone
         for widget in (self.header, self.images, self.status, self.tool_strip, self.side):
             widget.setVisible(not alone)
+        self.area.bar.set_wanted(not alone)
         self.window_.menuBar().setVisible(not alone)
         self.window_.show_workspace("annotate" if alone else self.window_.workspace)
 

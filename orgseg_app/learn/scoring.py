@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from orgseg_app.core.classes import ClassInfo
 from orgseg_app.core.metrics.pixels import confusion_matrix, scores
 from orgseg_app.core.project import ProjectImage
-from orgseg_app.files.predictions import Prediction, write_predictions
+from orgseg_app.files.predictions import Prediction, keeps_probabilities, write_predictions
 from orgseg_app.files.project_file import ProjectFile
 from orgseg_app.learn.checkpoint import Model
 from orgseg_app.learn.dataset import painted_planes, truths
@@ -137,19 +137,28 @@ def predict_snapshot(
 ) -> int:
     """Predict every plane of every image of a snapshot, painted or not; how many images.
 
-    Parameters and errors as in `score`.
+    Masks are kept, and the probabilities of images up to `PROBABILITIES_BYTES`. Parameters and
+    errors as in `score`.
     """
     table = class_table(model.classes, snapshot.project.classes)
+    ids = tuple(int(table[class_id]) for class_id in predictor.class_ids)
     images = list(snapshot.project.images.values())
 
     def predictions() -> Iterator[Prediction]:
         for number, image in enumerate(images):
             progress(number, len(images), image.name)
             mask = np.zeros(image.mask_shape, np.uint8)
+            kept = None
+            if keeps_probabilities(mask.shape, len(ids)):
+                kept = np.zeros((len(ids), *mask.shape), np.uint8)
             for z in range(image.shape[1]):
                 plane = snapshot.read_plane(image.image_id, z)
-                mask[z] = predict_plane(predictor, plane, should_stop=should_stop)[0]
-            yield Prediction(image.image_id, table[mask])
+                mask[z], chances = predict_plane(
+                    predictor, plane, want_probabilities=kept is not None, should_stop=should_stop
+                )
+                if kept is not None and chances is not None:
+                    kept[:, z] = chances
+            yield Prediction(image.image_id, table[mask], kept, ids if kept is not None else ())
 
     write_predictions(predictions_path, predictions())
     progress(len(images), len(images), "")

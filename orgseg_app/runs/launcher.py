@@ -20,7 +20,7 @@ from orgseg_app.runs.folder import RunFolder
 from orgseg_app.runs.process import is_alive, read_json
 
 STOP, PAUSE = "stop", "pause"
-_NICE = 10
+_NICE = 19
 _KILL_WAIT_S = 5.0
 
 

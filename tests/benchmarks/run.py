@@ -29,6 +29,9 @@ from tests.benchmarks.figure import Figure, table  # noqa: E402
 BENCHMARKS = {
     "startup": "tests.benchmarks.startup",
     "paint": "tests.benchmarks.paint",
+    "training": "tests.benchmarks.training",
+    "memory": "tests.benchmarks.memory",
+    "sparse": "tests.benchmarks.sparse",
     "otsu_stroke": "tests.benchmarks.otsu_stroke",
     "fill": "tests.benchmarks.fill",
     "store": "tests.benchmarks.store",
@@ -36,6 +39,8 @@ BENCHMARKS = {
     "images": "tests.benchmarks.images",
     "interpolation": "tests.benchmarks.interpolation",
     "large": "tests.benchmarks.large",
+    "sections": "tests.benchmarks.sections",
+    "peers": "tests.benchmarks.peers",
     "learning": "tests.benchmarks.learning",
 }
 

@@ -59,6 +59,8 @@ def test_sampling_matches_indexing(
     rows = np.repeat(np.arange(0, SHAPE[1], row_step), 2)
     columns = np.arange(0, SHAPE[2], column_step)
     assert np.array_equal(mask.sample(1, rows, columns), array[1][rows][:, columns])
+    both = mask.sample_planes([0, 1], rows, columns)
+    assert np.array_equal(both, array[:, rows][:, :, columns])
 
 
 def test_reading_outside_gives_unlabelled() -> None:

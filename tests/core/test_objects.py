@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from orgseg_app.core.block_runs import BlockRuns
 from orgseg_app.core.edits.change import Change
 from orgseg_app.core.edits.morphology import Reshape
 from orgseg_app.core.edits.outlines import PaintEllipse, PaintPolygon, PaintRectangle
 from orgseg_app.core.edits.recorder import Edit, Recorder
 from orgseg_app.core.edits.regions import FloodFill
-from orgseg_app.core.edits.slices import CopyPlane, seen_from
+from orgseg_app.core.edits.slices import CopyPlane, Interpolate, seen_from
 from orgseg_app.core.edits.strokes import PaintBall, PaintStroke
 from orgseg_app.core.edits.whole import MakeAgain, MergeClass, TakeBack
 from orgseg_app.core.history import History
@@ -131,7 +132,7 @@ def test_what_is_worked_out_beforehand_is_what_painting_makes(
     for edit, number in story:
         run(edit, mask, number)
     before = state(mask)
-    ready = worked_out("image", seen_from(mask, range(SHAPE[0])), last, object_id)
+    ready = worked_out("image", seen_from(mask, range(SHAPE[0])), last, object_id=object_id)
     assert state(mask) == before
     other = mask.copy()
     change = run(last, other, object_id)
@@ -215,6 +216,30 @@ def test_a_merged_class_and_a_copied_plane_keep_their_objects() -> None:
     assert mask.objects.is_empty
 
 
+def test_objects_go_on_between_planes() -> None:
+    mask = Mask((5, 280, 300))
+    for z, shift in ((0, 0), (4, 8)):
+        for x, number in ((20, 1), (60, 2)):
+            box = (20 + shift, x + shift, 60 + shift, x + shift + 40)
+            run(PaintRectangle(z, box, 2), mask, number)
+    run(PaintRectangle(2, (30, 30, 34, 34), 2), mask, 7)
+    edit = Interpolate(((0, 4),))
+    before = state(mask)
+    change = run(edit, mask, 99)
+    assert change is not None
+    numbers = mask.objects.to_array()
+    classes = mask.to_array()
+    assert ((numbers > 0) == (classes == 2)).all()
+    assert set(np.unique(numbers[1])) == {0, 1, 2}
+    assert set(np.unique(numbers[3])) == {0, 1, 2, 7}
+    assert (numbers[2, 30:34, 30:34] == 7).all(), "what is painted stays"
+    middle = np.argwhere(numbers[1] == 1)[:, 1].max(), np.argwhere(numbers[1] == 2)[:, 1].min()
+    assert abs(middle[0] - middle[1]) < 8, "they still touch"
+    assert abs(np.count_nonzero(numbers[1] == 1) - 1600) < 300
+    change.undo(mask)
+    assert state(mask) == before
+
+
 def test_a_change_made_again_or_taken_back_brings_its_objects() -> None:
     mask = Mask(SHAPE)
     change = run(PaintRectangle(0, (5, 5, 30, 30), 2), mask, 70_000)
@@ -260,6 +285,25 @@ def test_numbers_are_never_given_twice() -> None:
     assert mask.objects.next_number() == 8
     full = Objects.from_array(np.array([[1, 2, 4, HIGHEST]], np.uint32))
     assert full.next_number() == 3
+
+
+def test_packed_objects_are_what_they_were() -> None:
+    mask = Mask((1, 256 * 24, 256 * 24))
+    run(PaintRectangle(0, (0, 0, 256 * 24, 256 * 24), 2), mask, 70_000)
+    run(PaintStroke(0, ((100, 100), (5000, 6000)), 300, 2), mask, 9)
+    rows, columns = np.arange(0, 6144, 5), np.arange(300, 400)
+    before = mask.objects.sizes(), mask.objects.sample(0, rows, columns)
+    held = mask.objects.value(0, 3000, 3600), mask.objects.value(0, 10, 6000)
+    assert mask.objects.pack(10_000) is False
+    assert sum(isinstance(b, BlockRuns) for b in mask.objects._blocks.values()) == 576 - 512
+    mask.objects._known.clear()
+    assert mask.objects.sizes() == before[0]
+    assert np.array_equal(mask.objects.sample(0, rows, columns), before[1])
+    assert (mask.objects.value(0, 3000, 3600), mask.objects.value(0, 10, 6000)) == held
+    change = run(PaintRectangle(0, (0, 0, 600, 600), 2), mask, 3)
+    assert change is not None
+    change.undo(mask)
+    assert mask.objects.sizes() == before[0]
 
 
 def test_a_ready_change_loses_the_numbers_of_what_changes_class() -> None:

@@ -22,7 +22,7 @@ SHAPE = (3, 90, 70)
 def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Regions then cross many windows of any image that a slow reference can follow."""
     monkeypatch.setattr(fill, "WINDOW", 16)
-    monkeypatch.setattr(fill, "REACH", 5)
+    monkeypatch.setattr(fill, "REACHES", (5,))
 
 
 def run(edit: Edit, mask: Mask) -> object:
@@ -190,10 +190,15 @@ def test_a_region_in_place_of_another_is_one_step() -> None:
     left, right = np.ones((9, 9), np.bool_), np.ones((9, 9), np.bool_)
     first = run(PaintRegion(((0, 5, 5, left),), 7), mask)
     once = mask.to_array()
-    second = run(PaintRegion(((0, 8, 8, right),), 6, instead_of=first), mask)  # type: ignore[arg-type]
+    second = run(PaintRegion(((0, 8, 8, right),), 6, instead_of=(first,)), mask)  # type: ignore[arg-type]
     expected = array.copy()
     expected[0, 8:17, 8:17] = 6
     assert np.array_equal(mask.to_array(), expected)
+    third = run(PaintRegion(((1, 1, 1, left),), 5, instead_of=(second, first)), mask)  # type: ignore[arg-type]
+    expected = array.copy()
+    expected[1, 1:10, 1:10] = 5  # nothing of either is left
+    assert np.array_equal(mask.to_array(), expected)
+    third.undo(mask)  # type: ignore[attr-defined]
     second.undo(mask)  # type: ignore[attr-defined]
     assert np.array_equal(mask.to_array(), once)
 

@@ -40,13 +40,7 @@ def dice(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def between(first: np.ndarray, second: np.ndarray, way: float) -> np.ndarray:
-    """The whole plane, 0 around what the interpolation gives."""
-    found = Between(first.astype(np.uint8), second.astype(np.uint8))
-    values = found.at(way)
-    plane = np.zeros(first.shape, np.uint8)
-    y1, x1 = found.y0 + values.shape[0], found.x0 + values.shape[1]
-    plane[found.y0 : y1, found.x0 : x1] = values
-    return plane
+    return Between(first.astype(np.uint8), second.astype(np.uint8)).plane(way)
 
 
 # -- what is between ---------------------------------------------------------------------------
@@ -253,5 +247,14 @@ def test_what_is_worked_out_elsewhere_is_the_same_and_gives_way_to_new_paint() -
 
 def test_work_that_is_no_longer_wanted_ends() -> None:
     mask = Mask.from_array(cone((0, 8)))
-    pieces = list(Interpolate(((0, 8),)).pieces(mask, lambda done, total: done < 2))
+    told: list[tuple[int, int]] = []
+
+    def report(done: int, total: int) -> bool:
+        told.append((done, total))
+        return done < 1200  # ten planes' time to get ready, and two planes
+
+    pieces = list(Interpolate(((0, 8),)).pieces(mask, report))
     assert [piece[0] for piece in pieces] == [1, 2]
+    assert told == sorted(told)
+    assert {total for _, total in told} == {1700}
+    assert list(Interpolate(((0, 8),)).pieces(mask, lambda done, total: False)) == []

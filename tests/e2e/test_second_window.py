@@ -139,6 +139,7 @@ def test_another_computer_takes_the_project_over(
     for action in ("undo", "tool_brush", "clear_plane"):
         assert not hand.window.actions_by_id[action].isEnabled(), action
     hand.stroke()
+    hand.heard("warning", "read-only")
     assert np.array_equal(hand.session.mask().to_array(), painted)
     copy = project.parent / "Kopie ß.orgseg"
     monkeypatch.setattr(hand.window.commands, "_ask_save", lambda *_: copy)

@@ -481,7 +481,7 @@ def newer(folder: Path, change=None) -> Path:
         file.attrs["tissue"] = np.bytes_("liver")
         file.create_group("studies").create_dataset("grid", data=np.arange(6))
         for group in file["images"].values():
-            group.create_dataset("weights", data=np.ones((2, 3), np.float32))
+            group.create_dataset("certainty", data=np.ones((2, 3), np.float32))
             group.attrs["stain"] = 3
         entries = json.loads(file.attrs["classes"].decode())
         told = json.dumps([entry | {"parent": None, "key": "e"} for entry in entries])

@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 from orgseg_app.files import predictions
 from orgseg_app.files.errors import ProjectError
 from orgseg_app.files.predictions import (
+    PredictedImage,
     Prediction,
     predicted_images,
+    predictions_in,
+    read_predicted_plane,
     read_prediction,
     write_prediction,
     write_predictions,
@@ -128,3 +131,64 @@ def test_a_file_with_a_bomb_is_refused_as_a_whole(tmp_path):
     for image_id in ("a", "b"):
         with pytest.raises(ProjectError, match="declares an image of impossible size"):
             read_prediction(path, image_id)
+
+
+def test_one_plane_is_read_at_a_time(tmp_path):
+    path = tmp_path / "p.h5"
+    shape = (4, 300, 280)
+    mask = a_mask(shape)
+    probability = np.random.default_rng(0).integers(0, 256, (3, *shape)).astype("u1")
+    write_predictions(
+        path,
+        [Prediction("a", mask, probability, (1, 2, 5)), Prediction("b", mask[:1])],
+    )
+    assert predictions_in(path) == {
+        "a": PredictedImage(shape, (1, 2, 5)),
+        "b": PredictedImage((1, 300, 280)),
+    }
+    for z in range(4):
+        np.testing.assert_array_equal(read_predicted_plane(path, "a", z), mask[z])
+        for place, class_id in enumerate((1, 2, 5)):
+            found = read_predicted_plane(path, "a", z, class_id)
+            np.testing.assert_array_equal(found, probability[place, z])
+    assert read_prediction(path, "a").class_ids == (1, 2, 5)
+
+
+@pytest.mark.parametrize(
+    ("image_id", "z", "class_id"),
+    [("c", 0, None), ("a", 4, None), ("a", 0, 3), ("b", 0, 1), ("a", 9, 2)],
+)
+def test_what_is_not_there_is_said(tmp_path, image_id, z, class_id):
+    path = tmp_path / "p.h5"
+    shape = (2, 30, 40)
+    write_prediction(path, "b", a_mask(shape))
+    write_predictions(path, [Prediction("a", a_mask(shape), a_mask((2, *shape)), (1, 2))])
+    with pytest.raises(ProjectError, match=r"“p.h5” does not hold this prediction"):
+        read_predicted_plane(path, image_id, z, class_id)
+
+
+def test_what_is_no_prediction_is_damage(tmp_path):
+    path = tmp_path / "p.h5"
+    write_prediction(path, "a", a_mask())
+    with h5py.File(path, "r+") as file:
+        file["predictions"]["b"] = np.zeros((50, 50))  # where a group should be
+        file["predictions/a"]["probability"] = np.zeros(7, np.uint8)
+    with pytest.raises(ProjectError, match=r"“p.h5”"):
+        predictions_in(path)
+    with pytest.raises(ProjectError, match=r"“p.h5”"):
+        read_predicted_plane(path, "a", 0, 1)
+    with pytest.raises(ProjectError, match=r"“p.h5”"):
+        read_predicted_plane(path, "b", 0)
+
+
+def test_ids_of_probabilities_that_make_no_sense(tmp_path):
+    path = tmp_path / "p.h5"
+    shape = (1, 30, 40)
+    with pytest.raises(ValueError, match="cannot be of classes"):
+        write_predictions(path, [Prediction("a", a_mask(shape), a_mask((2, *shape)), (1, 2, 3))])
+    write_prediction(path, "a", a_mask(shape), a_mask((2, *shape)))
+    assert predictions_in(path)["a"].class_ids == (1, 2)  # none were given
+    with h5py.File(path, "r+") as file:
+        file["predictions/a/probability"].attrs["class_ids"] = "anything"
+    assert predictions_in(path)["a"].class_ids == (1, 2)
+    assert predictions_in(tmp_path / "none.h5") == {}

@@ -330,7 +330,7 @@ def test_a_mask_is_one_object_and_touching_it_saves_it(tmp_path):
         assert file.mask(i) is mask
         assert not file.is_dirty
         mask._blocks[(0, 0, 0)][:60, :80] = 7  # past the mask's own book-keeping
-        mask._known.clear()
+        mask._counts.clear()
         assert not file.is_dirty
         file.touch_mask(i)
         assert file.is_dirty

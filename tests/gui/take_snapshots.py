@@ -70,7 +70,7 @@ def _take(folder: Path, home: Path) -> None:
             driver.picture(f"{name}-{mode}")
             if name == "annotate":
                 driver.parts.canvas.fit()
-    window.commands.shortcuts()
+    window.commands.helping.show_keys()
     driver.rest(0.5)
     dialog = driver.app.activeModalWidget() or driver.app.activeWindow()
     dialog.grab().save(str(folder / "shortcuts-dark.jpg"), quality=90)

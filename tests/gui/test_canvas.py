@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtCore import QEvent, QLineF, QPoint, QPointF, Qt
+from PySide6.QtGui import QColor, QImage, QKeyEvent, QPainter
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from orgseg_app.core.classes import default_classes
@@ -16,7 +18,8 @@ from orgseg_app.core.image import open_array
 from orgseg_app.files.project_file import NewImage
 from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
 from orgseg_app.gui.canvas.options import DisplayOptions, ToolOptions
-from orgseg_app.gui.session import COMMITTING, SAVED, Session
+from orgseg_app.gui.canvas.tools.footprint import two_tone
+from orgseg_app.gui.session import SAVED, UNSAVED, Session
 
 LEFT = Qt.MouseButton.LeftButton
 PLAIN = Qt.KeyboardModifier.NoModifier
@@ -207,7 +210,7 @@ def test_everything_is_saved_soon_after(
 
     drag(canvas, (100, 100), (150, 150))
     expected = session.mask().to_array()
-    assert session.save_state == COMMITTING
+    assert session.save_state == UNSAVED
     qtbot.waitUntil(lambda: session.save_state == SAVED, timeout=5000)
     assert not session.file.has_uncommitted
     session.fold_in()
@@ -232,3 +235,73 @@ def test_classes_can_be_added_and_removed_and_brought_back(
     assert all(c.class_id != new for c in session.classes)
     with pytest.raises(ValueError, match="called"):
         session.add_class("er")
+
+
+def test_a_held_key_that_comes_again_and_again_is_held(
+    canvas: AnnotationCanvas, qtbot: QtBot
+) -> None:
+    """As some X servers repeat keys: let go and pressed at the same moment, and not marked so."""
+    shown = canvas.grab().toImage()
+
+    def send(kind: QEvent.Type, moment: int) -> None:
+        event = QKeyEvent(kind, Qt.Key.Key_Tab, PLAIN)
+        event.setTimestamp(moment)
+        QApplication.sendEvent(canvas, event)
+
+    canvas.setFocus()
+    canvas.tools.set_tool("brush")
+    QTest.mousePress(canvas, LEFT, PLAIN, QPoint(100, 100))
+    QTest.mouseRelease(canvas, LEFT, PLAIN, QPoint(100, 100))
+    painted = canvas.grab().toImage()
+    send(QEvent.Type.KeyPress, 1000)
+    qtbot.waitUntil(lambda: canvas.grab().toImage() == shown, timeout=5000)
+    for moment in (1660, 1700, 1740):
+        send(QEvent.Type.KeyRelease, moment)
+        send(QEvent.Type.KeyPress, moment)
+        assert canvas.grab().toImage() == shown
+    send(QEvent.Type.KeyRelease, 1760)
+    assert canvas.grab().toImage() == painted != shown
+    assert canvas.hasFocus()
+
+
+def test_the_pointer_stays_where_it_is_when_the_picture_moves(canvas: AnnotationCanvas) -> None:
+    at = QPoint(120, 90)
+    QTest.mouseMove(canvas, at)
+    for move in (
+        lambda: canvas.zoom_by(1.7),
+        lambda: canvas.pan_by(30, -20),
+        canvas.fit,
+        lambda: canvas.session.select_neighbour(1),
+    ):
+        move()
+        assert canvas.pointer == canvas.to_image(QPointF(at))
+    QTest.keyClick(canvas, Qt.Key.Key_Right)
+    by_keys = canvas.pointer
+    canvas.zoom_by(1.7)
+    assert canvas.pointer == by_keys
+
+
+def test_the_cursor_of_the_keys_stays_in_sight(canvas: AnnotationCanvas) -> None:
+    canvas.set_zoom(8.0)
+    for _ in range(60):
+        QTest.keyClick(canvas, Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
+        assert canvas.rect().contains(canvas.to_widget(*canvas.pointer).toPoint())
+    assert canvas.pointer[1] == canvas.plane_size[1] - 0.5
+
+
+@pytest.mark.parametrize("zoom", [1.0, 7.0])
+def test_what_tools_draw_is_as_wide_on_a_fine_screen(qapp: QApplication, zoom: float) -> None:
+    widths = []
+    for ratio in (1, 2):
+        picture = QImage(60 * ratio, 40 * ratio, QImage.Format.Format_RGB32)
+        picture.setDevicePixelRatio(ratio)
+        picture.fill(QColor("#777777"))
+        painter = QPainter(picture)
+        painter.scale(zoom, zoom)
+        line = QLineF(0, 20 / zoom, 60 / zoom, 20 / zoom)
+        two_tone(painter, lambda line=line, painter=painter: painter.drawLine(line), 2.0)
+        painter.end()
+        column = [picture.pixelColor(30 * ratio, y).lightness() for y in range(40 * ratio)]
+        widths.append([sum(found > 200 for found in column), sum(found < 100 for found in column)])
+    assert widths[1] == [2 * width for width in widths[0]]
+    assert widths[0][0] == 2

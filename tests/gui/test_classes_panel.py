@@ -145,7 +145,7 @@ def test_shares_of_the_current_image(panel: ClassesPanel, session: Session, qtbo
     assert panel.summary.text() == "Nothing painted on this image yet."
     session.select_image(image_id(session, "img_01"))
     assert panel.model.index(1).data(SHARE_ROLE) == 0.5
-    assert panel.summary.text() == "50\u2009% of this image is painted, the rest unlabelled."
+    assert panel.summary.text() == "50\u2009% painted, the rest unlabelled."
     session.apply(ReplaceMask(np.full((1, 64, 80), 1, np.uint8), "all background"))
     qtbot.waitUntil(lambda: panel.summary.text() == "All of this image is painted.")
     assert panel.model.index(0).data(SHARE_ROLE) == 1

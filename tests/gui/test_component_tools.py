@@ -236,7 +236,7 @@ def test_the_region_under_the_pointer_is_outlined(
     def edge() -> tuple[int, int, int]:
         return canvas.grab().toImage().pixelColor(spot(canvas, 60, 30)).getRgb()[:3]
 
-    canvas.display.update(outline=False)
+    canvas.display.set_look("mask", outline=False)
     QTest.mouseMove(canvas, spot(canvas, 20, 20))
     plain = edge()
     QTest.mouseMove(canvas, spot(canvas, 60, 60))
@@ -258,6 +258,7 @@ def test_where_looking_takes_long_the_hand_has_to_rest_first(
     tool = canvas.tool
     assert isinstance(tool, ComponentTool)
     monkeypatch.setattr("orgseg_app.gui.canvas.tools.components._SLOW_S", -1)
+    tool._rest.setInterval(1500)  # longer than a busy machine takes for two moves
     QTest.mouseMove(canvas, spot(canvas, 60, 60))
     QTest.mouseMove(canvas, spot(canvas, 60, 180))
     assert tool.hovered is None

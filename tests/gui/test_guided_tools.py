@@ -293,6 +293,32 @@ def test_a_stroke_of_superpixels_taken_back_stays_away(
     assert session.mask().planes() == [1]
 
 
+@pytest.mark.parametrize("next_tool", ["brush", "superpixels"])
+def test_a_fast_hand_loses_no_superpixels(
+    canvas: AnnotationCanvas, session: Session, qtbot: QtBot, next_tool: str
+) -> None:
+    """Another tool, or the next stroke, before those of the stroke before are known."""
+    canvas.tools.set_tool("superpixels")
+    drag(canvas, (150, 130), (150, 170))
+    settle(session, qtbot)
+    first = painted(session)
+    session.undo()
+    canvas.tool._tiles = None
+    canvas.tool.press(150, 130, PLAIN)
+    canvas.tool.move(150, 170, pressed=True)
+    canvas.tool.release()
+    assert session.mask().is_empty
+    canvas.tools.set_tool(next_tool)
+    canvas.tools.set_brush_size(5)
+    drag(canvas, (20, 20))
+    settle(session, qtbot)
+    assert np.array_equal(painted(session)[100:200], first[100:200])
+    assert painted(session)[20, 20]
+    session.undo()
+    session.undo()
+    assert session.mask().is_empty
+
+
 def test_superpixels_by_keys_and_on_colour(
     canvas: AnnotationCanvas, session: Session, qtbot: QtBot
 ) -> None:

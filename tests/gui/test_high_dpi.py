@@ -45,10 +45,10 @@ def pixels():
     return rows[:, :, 2::-1].astype(int)
 
 
-display.update(overlay_visible=False)
+display.set_look("mask", visible=False)
 plain = pixels()
 middle = plain[plain.shape[0] // 2, plain.shape[1] // 2 - 80 : plain.shape[1] // 2 + 80, 0]
-display.update(overlay_visible=True, fill=False, outline=True)
+display.set_look("mask", visible=True, fill=False, outline=True)
 drawn = pixels()
 differs = (drawn != plain).any(axis=2)
 rows, columns = np.nonzero(differs)

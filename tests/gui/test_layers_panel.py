@@ -43,26 +43,26 @@ def test_every_control_is_named(panel: LayersPanel, display: DisplayOptions) -> 
 
 
 def test_mask_switches(panel: LayersPanel, display: DisplayOptions) -> None:
-    for box, name in (
-        (panel.outline, "outline"),
-        (panel.fill, "fill"),
-        (panel.unlabelled, "show_unlabelled"),
+    for box, value in (
+        (panel.outline, lambda: display.look("mask").outline),
+        (panel.fill, lambda: display.look("mask").fill),
+        (panel.unlabelled, lambda: display.show_unlabelled),
     ):
-        before = getattr(display, name)
+        before = value()
         assert box.isChecked() is before
         box.setFocus()
         QTest.keyClick(box, Qt.Key.Key_Space)
-        assert getattr(display, name) is (not before)
+        assert value() is (not before)
     panel.opacity.number.setValue(75)
-    assert display.opacity == 0.75
+    assert display.look("mask").opacity == 0.75
 
 
 def test_hiding_the_mask(panel: LayersPanel, display: DisplayOptions) -> None:
     QTest.mouseClick(panel.eye, LEFT)
-    assert not display.overlay_visible
+    assert not display.look("mask").visible
     assert not panel.opacity.isEnabled()
     assert panel.eye.toolTip() == "Show mask (V)"
-    display.update(overlay_visible=True)
+    display.set_look("mask", visible=True)
     assert not panel.eye.isChecked()
     assert panel.opacity.isEnabled()
 

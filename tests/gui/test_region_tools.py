@@ -328,13 +328,9 @@ def test_the_wand_paints_what_looks_alike(
     click(120, 120)
     assert painted_box(session, 2) == (100, 100, 140, 140)
     assert session.painted()[2] * 300 * 400 == pytest.approx(1600)
-    click(220, 320)  # instead
-    assert painted_box(session, 2) == (200, 300, 240, 340)
-    click(120, 120, SHIFT)  # as well
+    click(220, 320)  # as well
     assert session.mask().counts() == {2: 3200}
     session.undo()
-    assert painted_box(session, 2) == (200, 300, 240, 340)
-    session.undo()  # replacing was one step, and what it replaced is not lost
     assert painted_box(session, 2) == (100, 100, 140, 140)
     session.undo()
     assert session.mask().is_empty
@@ -343,6 +339,25 @@ def test_the_wand_paints_what_looks_alike(
     assert session.mask().counts() == {2: 3200}
     click(120, 120, ALT)
     assert session.mask().is_empty
+
+
+def test_a_click_into_what_the_wand_painted_tries_another_tolerance(
+    canvas: AnnotationCanvas, session: Session
+) -> None:
+    canvas.tools.set_tool("wand")
+    canvas.display.set_levels(0, 0, 200)
+    widths = []
+    for share, keys in ((25.0, PLAIN), (5.0, PLAIN), (10.0, PLAIN), (2.5, SHIFT)):
+        canvas.tools.set_value("wand_tolerance", share)
+        drag(canvas, (20, 200), keys=keys)
+        _, x0, _, x1 = painted_box(session, 2)
+        widths.append(x1 - x0)
+    assert widths == pytest.approx([200, 40, 80, 80], abs=4)  # Shift takes nothing away
+    assert len(session.history) == 3  # the last one painted nothing new
+    session.undo()
+    session.undo()
+    _, x0, _, x1 = painted_box(session, 2)
+    assert x1 - x0 == widths[0]  # what was replaced is not lost
 
 
 def test_what_is_done_between_two_clicks_of_the_wand_is_kept(

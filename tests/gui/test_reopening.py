@@ -45,7 +45,8 @@ def leave(hand: Hand) -> dict[str, Any]:
     tools.set_tool("polygon")
     tools.set_brush_size(77)
     tools.set_protect(True)
-    display.update(gamma=1.5, opacity=0.7, outline=False)
+    display.update(gamma=1.5)
+    display.set_look("mask", opacity=0.7, outline=False)
     display.set_levels(1, 100, 900)
     display.set_channel_visible(0, False)
     return state(hand)
@@ -63,7 +64,7 @@ def state(hand: Hand) -> dict[str, Any]:
         "views": canvas.views(),
         "tool": window.tools.tool,
         "settings": window.tools.values(),
-        "display": (display.gamma, display.opacity, display.outline, display.fill),
+        "display": (display.gamma, display.layer_looks()),
         "levels": display.levels,  # none when they are automatic
         "channels": display.channels,
     }
@@ -254,5 +255,5 @@ def test_the_file_holds_what_is_documented(hand: Hand, project: Path) -> None:
     facts = json.loads(place_path(uuid).read_text(encoding="utf-8"))
     assert set(facts) == set(vars(Place()))
     assert facts["looks"][last]["levels"][1] == [100, 900]
-    assert facts["display"]["opacity"] == 0.7
+    assert facts["layers"]["mask"]["opacity"] == 0.7
     assert not set(facts["display"]) & {"image_id", "is_rgb", "gamma"}  # of one image

@@ -192,12 +192,12 @@ def test_the_difference_is_that_of_prediction_and_truth(
     from orgseg_app.files.predictions import read_prediction
 
     guess = read_prediction(row.predictions_path, image_id).mask[0]
-    overlay = view.panes.panes[0]._overlay
+    overlay = view.panes.panes[0].painted_layers[0].overlay
     assert np.array_equal(overlay.values, difference.difference(truth, guess, 2))
     counts = [int((overlay.values == v).sum()) for v in (2, 3, 4)]
     iou = counts[0] / sum(counts)
     assert view.panes.scores[0].text() == f"IoU {iou:.2f}"
-    assert np.array_equal(view.panes.panes[2]._overlay.values, truth)
+    assert np.array_equal(view.panes.panes[2].painted_layers[0].overlay.values, truth)
 
 
 def test_panes_are_linked(view: ResultsView, qtbot: QtBot) -> None:
@@ -263,9 +263,9 @@ def test_modes(view: ResultsView, qtbot: QtBot) -> None:
     assert view.panes.legend.isVisible()
     view.panes.set_mode("Mask")
     assert view.panes.legend.isHidden()
-    assert set(np.unique(view.panes.panes[0]._overlay.values)) <= {1, 2, 3}
+    assert set(np.unique(view.panes.panes[0].painted_layers[0].overlay.values)) <= {1, 2, 3}
     view.panes.set_mode("Image")
-    assert view.panes.panes[0]._overlay is None
+    assert view.panes.panes[0].painted_layers == ()
 
 
 def test_a_run_without_a_prediction_says_so_and_offers_scoring(

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PySide6.QtGui import QPaintEvent
+from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from orgseg_app.core.classes import ClassInfo
@@ -64,7 +66,7 @@ def stroke(session: Session, y: float = 20.5, class_id: int = 2) -> None:
 
 
 def settled(session: Session) -> bool:
-    return session.saving.commits.is_idle and session.background.is_idle
+    return session.saving.is_idle and session.background.is_idle
 
 
 def stored_mask(session: Session, tmp_path: Path) -> np.ndarray:
@@ -93,7 +95,7 @@ def test_saved_is_said_only_once_the_commit_has_returned(
     assert not stored_mask(session, tmp_path).any()
     disk.open.set()
     qtbot.waitUntil(lambda: session.save_state == SAVED)
-    assert states == [UNSAVED, COMMITTING, SAVED]
+    assert states == [COMMITTING, SAVED]
     assert np.array_equal(stored_mask(session, tmp_path), session.mask().to_array())
 
 
@@ -101,6 +103,8 @@ def test_one_commit_takes_everything_that_has_gathered(
     session: Session, disk: Gate, qtbot: QtBot
 ) -> None:
     disk.open.clear()
+    stroke(session, y=55.5)
+    qtbot.waitUntil(lambda: not session.saving.commits.is_idle)
     for number in range(30):
         stroke(session, y=number + 0.5)
     session.rename_project("anders")
@@ -108,6 +112,32 @@ def test_one_commit_takes_everything_that_has_gathered(
     qtbot.waitUntil(lambda: session.save_state == SAVED)
     assert disk.count == 2
     assert not session.file.has_uncommitted  # type: ignore[union-attr]
+
+
+def test_a_stroke_is_painted_before_its_commit_begins(session: Session, qtbot: QtBot) -> None:
+    class Window(QWidget):
+        def paintEvent(self, event: QPaintEvent) -> None:
+            seen.append((session.save_state, session.saving.commits.is_idle))
+
+    seen: list[tuple[str, bool]] = []
+    window = Window()
+    qtbot.addWidget(window)
+    window.show()
+    qtbot.waitUntil(lambda: bool(seen))
+    session.mask_changed.connect(lambda *_: window.update())
+    seen.clear()
+    stroke(session)
+    qtbot.waitUntil(lambda: session.save_state == SAVED)
+    assert seen[0] == (UNSAVED, True)
+
+
+def test_closing_at_once_loses_nothing(session: Session, tmp_path: Path) -> None:
+    stroke(session)
+    path, expected, shown = session.path, session.mask().to_array(), session.image_id
+    assert session.close_project()
+    assert path is not None
+    with ProjectFile.open(path) as file:
+        assert np.array_equal(file.mask(shown).to_array(), expected)
 
 
 def test_a_commit_does_not_wait_for_a_long_import(session: Session, qtbot: QtBot) -> None:
@@ -132,7 +162,7 @@ def test_undo_is_as_durable_as_a_stroke(session: Session, qtbot: QtBot, tmp_path
     stroke(session)
     qtbot.waitUntil(lambda: session.save_state == SAVED)
     session.undo()
-    assert session.save_state == COMMITTING
+    assert session.save_state == UNSAVED
     qtbot.waitUntil(lambda: session.save_state == SAVED)
     assert not stored_mask(session, tmp_path).any()
 
@@ -192,7 +222,7 @@ def test_painting_pauses_after_twenty_strokes_and_goes_on(
     for number in range(MOST_WAITING):
         assert session.can_edit
         stroke(session, y=number + 0.5)
-        qtbot.waitUntil(lambda: session.saving.commits.is_idle)
+        qtbot.waitUntil(lambda: session.saving.is_idle)
     before = session.mask().to_array()
     assert session.saving.is_paused
     assert not session.can_edit
@@ -331,7 +361,7 @@ def test_what_a_crash_left_is_folded_in_soon(
     path = session.path
     assert path is not None
     expected = session.mask().to_array()
-    session.saving.commits.wait()
+    qtbot.waitUntil(lambda: session.save_state == SAVED)
     file = session.file
     assert file is not None
     session.saving.follow(None)

@@ -34,6 +34,7 @@ from tests.gui.volume_project import make_volume_project
 PLAIN = Qt.KeyboardModifier.NoModifier
 CTRL = Qt.KeyboardModifier.ControlModifier
 SHIFT = Qt.KeyboardModifier.ShiftModifier
+ALT = Qt.KeyboardModifier.AltModifier
 TABLE = {info.action_id: info.keys for info in ACTIONS}
 
 
@@ -386,10 +387,10 @@ def turn(
 
 
 def test_the_table_of_the_wheel_says_what_it_does() -> None:
-    held = {"Wheel": PLAIN, "Ctrl": CTRL, "Shift": SHIFT}
+    held = {"Wheel": PLAIN, "Ctrl": CTRL, "Shift": SHIFT, "Alt": ALT}
     for wheel in ("zoom", "slice"):
         acts = wheel_acts(wheel)
-        assert sorted(acts.values()) == ["brush", "plane", "zoom"]
+        assert sorted(acts.values()) == ["brush", "plane", "time", "zoom"]
         for words, act in acts.items():
             keys = PLAIN
             for word in words.split(" + "):
@@ -480,9 +481,9 @@ def test_tab_held_hides_the_mask_and_a_short_one_leads_on(painter: Hand) -> None
     canvas.hide_overlay = lambda hidden: (seen.append(hidden), hide(hidden))[1]
     QTest.keyPress(canvas, Qt.Key.Key_Tab)
     painter.wait(lambda: True in seen, 2)
-    assert canvas._overlay is None
+    assert canvas.painted_layers == ()
     QTest.keyRelease(canvas, Qt.Key.Key_Tab)
-    assert canvas._overlay is not None
+    assert canvas.painted_layers
     assert canvas.hasFocus()
     QTest.keyClick(canvas, Qt.Key.Key_Tab)
     assert not canvas.hasFocus()

@@ -178,6 +178,149 @@ def test_the_eraser_ignores_the_limit(canvas: AnnotationCanvas, session: Session
     assert not session.mask().plane(0).any()
 
 
+@pytest.mark.parametrize("limit", ["otsu", "range"])
+def test_the_eraser_has_a_limit_of_its_own(
+    canvas: AnnotationCanvas, session: Session, limit: str
+) -> None:
+    canvas.tools.set_brush_size(60)
+    drag(canvas, (100, 60), (100, 240))
+    canvas.tools.set_tool("eraser")
+    canvas.tools.set_brush_size(80)
+    canvas.tools.set_value("erase_limit", limit)
+    canvas.tools.set_value("limit_low", 600)
+    drag(canvas, (100, 40), (100, 150), (100, 270))
+    plane = session.mask().plane(0)
+    assert not plane[band()].any()
+    assert plane[75:95, 60:240].all()
+    assert plane[105:125, 60:240].all()
+
+
+def lit_columns() -> NDArray[np.uint16]:
+    """Seven planes; the bright columns move from plane to plane, on a ground that rises."""
+    volume = np.empty(SHAPE, np.uint16)
+    for z, plane in enumerate(volume):
+        plane[...] = 200 + 150 * z
+        plane[:, 100 + 8 * z : 130 + 8 * z] += 700
+    return volume
+
+
+@pytest.mark.parametrize("limit", ["otsu", "range"])
+@pytest.mark.parametrize("erase", [False, True])
+def test_each_plane_under_the_ball_decides_by_its_own_values(
+    canvas: AnnotationCanvas, session: Session, qtbot: QtBot, limit: str, erase: bool
+) -> None:
+    volume = lit_columns()
+    session.file.add_images([NewImage(open_array("columns", volume, pixel_size_um=PIXEL_SIZE_UM))])
+    session.select_image(list(session.project.images)[-1])
+    session.select_plane(3)
+    canvas.set_zoom(1.0)
+    tools = canvas.tools
+    tools.set_tool("ball")
+    tools.set_brush_size(41)
+    way = tuple(canvas.to_image(QPointF(spot(canvas, p))) for p in ((100, 140), (100, 141)))
+    if erase:
+        drag(canvas, way[0], (100, 70), (100, 220))
+    tools.set_value("limit", limit)
+    tools.set_value("limit_low", 900)
+    tools.set_value("limit_high", 1500)
+    before = session.mask().to_array()
+    drag(canvas, *way, keys=ALT if erase else PLAIN)
+    after = session.mask().to_array()
+    ball = expected(PaintBall(3, way, 41, 2, PIXEL_SIZE_UM)) == 2
+    bright = volume >= 200 + 150 * np.arange(7)[:, None, None] + 350
+    wanted = ball & ((volume >= 900) & (volume <= 1500) if limit == "range" else bright)
+    found = (before != 0) & (after == 0) if erase else after == 2
+    assert wanted.any(axis=(1, 2)).sum() >= 5
+    off = found ^ wanted  # an edge is where smoothed values cross a threshold
+    assert off.sum() <= (0 if limit == "range" else 0.05 * wanted.sum())
+    session.undo()
+    assert np.array_equal(session.mask().to_array(), before)
+
+
+def test_planes_beside_are_read_before_a_limited_ball_paints(
+    canvas: AnnotationCanvas, session: Session, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from orgseg_app.gui.canvas.tools import strokes
+
+    monkeypatch.setattr(strokes, "TILES_AT_ONCE", 2)
+    said = []
+    session.message.connect(lambda text, level: said.append(text))
+    canvas.tools.set_tool("ball")
+    canvas.tools.set_value("limit", "range")
+    session.select_plane(3)
+    session.tiles.clear()
+    drag(canvas, (100, 100))
+    assert session.mask().is_empty
+    assert len(said) == 1
+    assert "go on in a moment" in said[0]
+    qtbot.waitUntil(lambda: session.background.is_idle)
+    drag(canvas, (100, 100))
+    assert len(session.mask().planes()) == 5
+    session.undo()
+    session.tiles.clear()
+    QTest.mouseMove(canvas, spot(canvas, (90, 90)))  # on the way there, they are read
+    qtbot.waitUntil(lambda: session.background.is_idle)
+    drag(canvas, (100, 100))
+    assert len(session.mask().planes()) == 5
+    session.undo()
+    session.tiles.clear()
+    monkeypatch.setattr(strokes, "TILES_AT_ONCE", 99)
+    monkeypatch.setattr(session.file, "read_part", lambda *place: None)
+    drag(canvas, (100, 100))
+    assert session.mask().is_empty
+    assert "plane by plane" in said[-1]
+    session.tiles.clear()
+    monkeypatch.setattr(strokes, "TILES_AT_ONCE", 2)
+
+    def broken(*place: int) -> None:
+        raise OSError("gone")
+
+    monkeypatch.setattr(session.file, "read_part", broken)
+    said.clear()
+    for x in (90, 95, 100):  # a pointer that passes hears nothing of it
+        QTest.mouseMove(canvas, spot(canvas, (90, x)))
+        qtbot.waitUntil(lambda: session.background.is_idle)
+    assert said == []
+    drag(canvas, (100, 100))
+    assert session.mask().is_empty
+    assert len(said) == 1
+
+
+def test_a_range_is_taken_from_under_the_brush(canvas: AnnotationCanvas, session: Session) -> None:
+    tools = canvas.tools
+    tools.set_brush_size(7)
+    ctrl = Qt.KeyboardModifier.ControlModifier
+    drag(canvas, (100, 100), keys=ctrl)  # without a range it paints
+    assert not session.mask().is_empty
+    session.undo()
+    tools.set_value("limit", "range")
+    plane = session.plane(session.image_id, 0)[0]
+    drag(canvas, (100, 100), keys=ctrl)
+    assert session.mask().is_empty
+    low, high = tools.value("limit_low"), tools.value("limit_high")
+    assert 900 <= low < high < 960
+    assert {low, high} <= set(plane[96:105, 96:105].ravel().tolist())
+    QTest.keyClick(canvas, Qt.Key.Key_Right)
+    for _ in range(3):
+        QTest.keyClick(canvas, Qt.Key.Key_Up, SHIFT)
+    QTest.keyClick(canvas, Qt.Key.Key_Return, ctrl)
+    assert 200 <= tools.value("limit_low") < tools.value("limit_high") < 260
+
+
+def test_a_range_that_the_image_has_not_says_so(canvas: AnnotationCanvas, session: Session) -> None:
+    said = []
+    session.message.connect(lambda text, level: said.append(text))
+    canvas.tools.set_value("limit", "range")
+    canvas.tools.set_value("limit_low", 20_000)
+    drag(canvas, (100, 100))
+    assert len(said) == 1
+    assert "20000 and more" in said[0]
+    assert "0 to 959" in said[0]
+    canvas.tools.set_value("limit_low", 958)
+    drag(canvas, (30, 30))
+    assert len(said) == 1  # nothing is as bright just here: that is what was asked for
+
+
 def test_channels_that_are_hidden_do_not_count(canvas: AnnotationCanvas, session: Session) -> None:
     session.select_image(list(session.project.images)[1])
     canvas.tools.set_value("limit", "range")
@@ -361,15 +504,61 @@ def test_size_by_ctrl_and_wheel(canvas: AnnotationCanvas, qtbot: QtBot) -> None:
         assert canvas.tools.brush_size != before
 
 
-def test_values_of_a_range_have_room_in_the_panel(canvas: AnnotationCanvas, qtbot: QtBot) -> None:
+def test_size_by_alt_and_a_drag_with_the_right_button(
+    canvas: AnnotationCanvas, session: Session
+) -> None:
+    """The edge of the ring goes with the pointer, and nothing is painted or moved."""
+    right = Qt.MouseButton.RightButton
+    canvas.set_zoom(2.0)
+    canvas.tools.set_brush_size(20)
+    QTest.mouseMove(canvas, QPoint(200, 150))
+    view = canvas.view_state()
+
+    def move(x: int) -> None:
+        at = QPointF(x, 150)
+        event = QMouseEvent(
+            QEvent.Type.MouseMove, at, canvas.mapToGlobal(at), Qt.MouseButton.NoButton, right, ALT
+        )
+        QApplication.sendEvent(canvas, event)
+
+    QTest.mousePress(canvas, right, ALT, QPoint(200, 150))
+    move(230)
+    assert canvas.tools.brush_size == 50
+    move(190)
+    assert canvas.tools.brush_size == 10
+    move(-900)
+    assert canvas.tools.brush_size == 1
+    move(220)
+    QTest.mouseRelease(canvas, right, ALT, QPoint(220, 150))
+    assert canvas.tools.brush_size == 40
+    QTest.mouseMove(canvas, QPoint(300, 150))
+    assert canvas.tools.brush_size == 40
+    assert session.mask().is_empty
+    assert canvas.view_state() == view
+    canvas.tools.set_tool("polygon")
+    QTest.mousePress(canvas, right, ALT, QPoint(200, 150))
+    move(260)
+    QTest.mouseRelease(canvas, right, ALT, QPoint(260, 150))
+    assert canvas.tools.brush_size == 40
+
+
+def test_values_of_a_range_have_room_in_the_panel(
+    canvas: AnnotationCanvas, session: Session, qtbot: QtBot
+) -> None:
     from orgseg_app.gui.panels.tool_panel import ToolPanel
 
-    panel = ToolPanel(canvas.tools)
+    panel = ToolPanel(canvas.tools, canvas.display, session)
     qtbot.addWidget(panel)
     number = panel.fields["limit_high"].number
-    assert number.text() == "65535"
+    assert number.text() == "959"
+    canvas.tools.set_value("limit_high", 500)
+    assert number.text() == "500"
+    fractions = np.linspace(-0.5, 0.5, 300, dtype=np.float32)[None].repeat(200, axis=0)
+    session.file.add_images([NewImage(open_array("fractions", fractions))])
     canvas.tools.set_value("limit_high", 0.25)
-    assert number.text() == "0.25"
+    session.select_image(list(session.project.images)[-1])
+    assert number.text() == "0.250"
+    assert panel.fields["limit_low"].number.text() == "-0.500"
     canvas.tools.set_value("limit_high", 1234.5)
     assert number.text() == "1234.5"
 

@@ -8,10 +8,11 @@ from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from orgseg_app.core.painting.brush import MAX_SIZE
-from orgseg_app.gui.canvas.options import ToolOptions
-from orgseg_app.gui.canvas.tool_settings import TOOL_SETTINGS
+from orgseg_app.gui.canvas.options import DisplayOptions, ToolOptions
+from orgseg_app.gui.canvas.tool_settings import LARGEST, TOOL_SETTINGS
 from orgseg_app.gui.canvas.tools.registry import TOOLS
 from orgseg_app.gui.panels.tool_panel import TOOL_NAMES, ToolPanel
+from orgseg_app.gui.session import Session
 from tests.gui.panel_session import nameless_controls
 
 LEFT = Qt.MouseButton.LeftButton
@@ -23,8 +24,13 @@ def tools() -> ToolOptions:
 
 
 @pytest.fixture
-def panel(tools: ToolOptions, qtbot: QtBot) -> ToolPanel:
-    panel = ToolPanel(tools)
+def display() -> DisplayOptions:
+    return DisplayOptions()
+
+
+@pytest.fixture
+def panel(tools: ToolOptions, display: DisplayOptions, qtbot: QtBot) -> ToolPanel:
+    panel = ToolPanel(tools, display, Session(tools))
     qtbot.addWidget(panel)
     panel.resize(280, 180)
     panel.show()
@@ -75,6 +81,39 @@ def test_only_what_the_tool_uses_is_shown(panel: ToolPanel, tools: ToolOptions) 
         shown = {name for name, field in panel.fields.items() if field.isVisible()}
         assert shown == set(kind.settings)
         assert shown <= set(TOOL_SETTINGS)
+
+
+@pytest.mark.parametrize(("tool", "setting"), [("brush", "limit"), ("eraser", "erase_limit")])
+def test_the_ends_of_a_range_count_only_with_a_range(
+    panel: ToolPanel, tools: ToolOptions, tool: str, setting: str
+) -> None:
+    tools.set_tool(tool)
+    for limit in ("none", "range", "otsu"):
+        tools.set_value(setting, limit)
+        for name in ("limit_low", "limit_high"):
+            assert panel.fields[name].isEnabled() == (limit == "range")
+
+
+def test_a_range_goes_over_the_values_of_the_image(
+    panel: ToolPanel, tools: ToolOptions, display: DisplayOptions
+) -> None:
+    """Ends that nobody set stay open, and show the image's own least and largest value."""
+    low, high = panel.fields["limit_low"], panel.fields["limit_high"]
+    tools.set_value("limit", "range")
+    display.set_image(("a",), ((0.0, 9.0),), (0.0, 200.0))
+    assert (low.value(), high.value()) == (0, 200)
+    assert low.number.minimum() == 0  # unsigned values have no negatives
+    high.slider.setValue(high.slider.maximum() // 2)
+    assert tools.value("limit_high") == 100
+    high.slider.setValue(high.slider.maximum())
+    assert tools.value("limit_high") == LARGEST
+    high.number.setValue(70)
+    QTest.mouseDClick(high.slider, LEFT)
+    assert tools.value("limit_high") == LARGEST
+    assert high.value() == 200
+    tools.set_value("limit_low", 150)
+    display.set_image(("a",), ((0.0, 9.0),), (0.0, 90.0))
+    assert low.value() == 150  # what was set is shown, also where no value is as large
 
 
 def test_values_that_are_impossible_are_clamped_or_refused(tools: ToolOptions) -> None:

@@ -17,7 +17,7 @@ import tifffile
 
 from orgseg_app import paths
 from orgseg_app.core.image import content_hash
-from orgseg_app.files.predictions import read_prediction
+from orgseg_app.files.predictions import predictions_in, read_predicted_plane, read_prediction
 from orgseg_app.files.project_file import ProjectFile
 from orgseg_app.learn.checkpoint import load_model, read_checkpoint
 from orgseg_app.learn.job import run_job
@@ -25,7 +25,12 @@ from orgseg_app.learn.turn import DeviceTurn
 from orgseg_app.runs.folder import RunFolder
 from orgseg_app.runs.launcher import job_command, job_environment
 from orgseg_app.runs.recipe import NetworkChoice
-from orgseg_app.runs.training import prepare_prediction, prepare_scoring, prepare_training
+from orgseg_app.runs.training import (
+    prepare_image_prediction,
+    prepare_prediction,
+    prepare_scoring,
+    prepare_training,
+)
 from tests.learn.conftest import disc_image, tiny_recipe
 
 Make = Callable[..., ProjectFile]
@@ -440,3 +445,26 @@ def test_stop_between_tiles_leaves_whole_files(
     assert run_job(str(run.path)) == 0
     assert run.state == "stopped"
     assert not list(out.iterdir())
+
+
+def test_images_are_predicted_with_their_probabilities(
+    make_project: Make, trained: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project(name="others")
+    image_id = next(iter(project.project.images))
+    job = prepare_image_prediction(trained, project, [image_id])
+    assert run_job(str(job.path)) == 0
+    held = predictions_in(job.predictions_path)
+    assert held[image_id].class_ids == project.project.class_ids
+    mask = read_predicted_plane(job.predictions_path, image_id, 0)
+    chances = [read_predicted_plane(job.predictions_path, image_id, 0, k) for k in (1, 2)]
+    assert np.abs(chances[0].astype(int) + chances[1] - 255).max() <= 1  # they add up
+    clear = np.abs(chances[0].astype(int) - chances[1]) > 1
+    assert np.array_equal((mask == 2)[clear], (chances[1] > chances[0])[clear])
+    assert len(np.unique(chances[1])) > 20
+
+    monkeypatch.setattr("orgseg_app.files.predictions.PROBABILITIES_BYTES", 10)
+    job = prepare_image_prediction(trained, project, [image_id])
+    assert run_job(str(job.path)) == 0
+    assert predictions_in(job.predictions_path)[image_id].class_ids == ()
+    assert np.array_equal(read_predicted_plane(job.predictions_path, image_id, 0), mask)

@@ -93,7 +93,7 @@ def test_a_job_runs_detached_and_finishes(new_run: Callable[[str], RunFolder]) -
     assert facts["pid"] == pid
     if sys.platform != "win32":
         assert os.getsid(pid) == pid != os.getsid(0)
-        assert psutil.Process(pid).nice() == 10
+        assert psutil.Process(pid).nice() == 19
     assert launcher.wait_for_end(run, 20) == "finished"
     assert "printed by the job" in run.log_path.read_text()
     assert [event["event"] for event in run.events()[0]][:2] == ["state", "started"]

@@ -71,11 +71,22 @@ class Reshape:
             numbers = self._numbers(mask, y0, x0, values, number)
             recorder.put(self.z, y0, x0, values, numbers)
 
-    def ready(self, image_id: str, mask: Mask) -> ReadyChange | None:
-        """The change worked out beforehand, from a copy that nobody paints on; None for nothing."""
+    def ready(
+        self,
+        image_id: str,
+        mask: Mask,
+        check: Callable[[int, int], None] = lambda done, total: None,
+    ) -> ReadyChange | None:
+        """The change worked out beforehand, from a copy that nobody paints on; None for nothing.
+
+        Parameters
+        ----------
+        check
+            Told how many blocks of how many are done; raises to stop.
+        """
         then, indices = Mask(mask.shape), []
         number = self._number(mask)
-        for y0, x0, values in self.parts(mask):
+        for y0, x0, values in self.parts(mask, check):
             index = (self.z, y0 // BLOCK, x0 // BLOCK)
             indices.append(index)
             then.write(self.z, y0, x0, values)
@@ -125,7 +136,9 @@ class Reshape:
                     return False
         return True
 
-    def parts(self, mask: Mask) -> list[Part]:
+    def parts(
+        self, mask: Mask, check: Callable[[int, int], None] = lambda done, total: None
+    ) -> list[Part]:
         """What comes where, a part a block, only where something differs; nothing is written."""
         _, height, width = mask.shape
         value = mask.value(self.z, self.y, self.x)
@@ -134,7 +147,9 @@ class Reshape:
         touched, look = self._touched(mask, value)
         margin = morphology.reach(self.operation, self.radius)
         found: list[Part] = []
-        for by, bx in _around(touched, -(-margin // BLOCK)):
+        places = list(_around(touched, -(-margin // BLOCK)))
+        for done, (by, bx) in enumerate(places):
+            check(done, len(places))
             if not mask.holds((self.z, by, bx)):
                 continue
             y0, x0 = by * BLOCK, bx * BLOCK

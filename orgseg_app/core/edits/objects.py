@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from orgseg_app.core.blocks import BLOCK, BlockIndex
 from orgseg_app.core.classes import BACKGROUND, UNLABELLED
 from orgseg_app.core.edits.recorder import Recorder
+from orgseg_app.core.edits.regions import object_region
 from orgseg_app.core.mask import Mask
 from orgseg_app.core.objects import NO_OBJECT, Numbers, Objects
 from orgseg_app.core.painting import components
@@ -30,6 +31,14 @@ def class_of(mask: Mask, number: int) -> int:
             total += np.bincount(block[numbers == number], minlength=256)
     total[: BACKGROUND + 1] = 0
     return int(total.argmax())
+
+
+def object_at(mask: Mask, z: int, y: int, x: int) -> components.Component | None:
+    """The object a voxel belongs to, as it lies on its plane; None where there is none."""
+    number = mask.objects.value(z, y, x)
+    if not number:
+        return None
+    return components.Component(z, mask.value(z, y, x), tuple(_pieces(mask, number, z)))
 
 
 @dataclass(frozen=True)
@@ -82,6 +91,37 @@ class NumberObject:
             if class_id:
                 classes[where] = class_id
             recorder.put(z, y0, x0, classes, numbers)
+
+
+@dataclass(frozen=True)
+class SeparateObject:
+    """The part of an object that hangs together around a voxel, as an object of its own.
+
+    Attributes
+    ----------
+    new
+        Its number.
+    in_3d
+        Through the planes; otherwise the part on this one.
+    """
+
+    z: int
+    y: int
+    x: int
+    new: int
+    in_3d: bool = False
+
+    @property
+    def title(self) -> str:
+        """Separate."""
+        return "separate object"
+
+    def apply(self, recorder: Recorder) -> None:
+        """Write the number; without an object there is nothing to do."""
+        mask, place = recorder.mask, (self.z, self.y, self.x)
+        if mask.objects.value(*place):
+            for z, y0, x0, where in list(object_region(mask, *place, in_3d=self.in_3d)):
+                recorder.number(z, y0, x0, where, self.new)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from orgseg_app.core.classes import UNLABELLED
+import numpy as np
+from numpy.typing import NDArray
+
+from orgseg_app.core.classes import BACKGROUND, UNLABELLED
 from orgseg_app.core.edits.change import Change
 from orgseg_app.core.edits.recorder import Recorder, overwritable
 from orgseg_app.core.edits.whole import TakeBack
+from orgseg_app.core.mask import Mask
 from orgseg_app.core.painting import fill
 from orgseg_app.core.painting.holes import holes
 
@@ -16,7 +21,8 @@ from orgseg_app.core.painting.holes import holes
 class FloodFill:
     """The connected region of equal class around a voxel; through the planes with ``in_3d``.
 
-    The region is one class whole, so there is nothing in it to protect.
+    The region is one class whole, so there is nothing in it to protect. With an object in the hand
+    it is of one object whole, too, or of none.
     """
 
     z: int
@@ -32,11 +38,31 @@ class FloodFill:
 
     def apply(self, recorder: Recorder) -> None:
         """Set the region to the class."""
-        mask = recorder.mask
-        old = mask.value(self.z, self.y, self.x)
-        if old != self.class_id:
-            region = fill.flood(mask, self.z, self.y, self.x, in_3d=self.in_3d)
-            recorder.recolour(region, old, self.class_id)
+        mask, place = recorder.mask, (self.z, self.y, self.x)
+        old = mask.value(*place)
+        if recorder.object_id and self.class_id > BACKGROUND:
+            if (old, mask.objects.value(*place)) != (self.class_id, recorder.object_id):
+                region = object_region(mask, *place, in_3d=self.in_3d)
+                recorder.recolour(region, old, self.class_id)
+        elif old != self.class_id:
+            recorder.recolour(fill.flood(mask, *place, in_3d=self.in_3d), old, self.class_id)
+
+
+def object_region(
+    mask: Mask, z: int, y: int, x: int, *, in_3d: bool = False
+) -> Iterator[fill.Piece]:
+    """The region of equal class and equal object number around a voxel, as of `fill.spread`."""
+    depth, height, width = mask.shape
+    if not (0 <= z < depth and 0 <= y < height and 0 <= x < width):
+        return iter(())
+    class_id, number = mask.value(z, y, x), mask.objects.value(z, y, x)
+
+    def look(z: int, y0: int, x0: int, y1: int, x1: int) -> NDArray[np.bool_]:
+        same = np.equal(mask.read(z, y0, x0, y1, x1), class_id)
+        same &= np.equal(mask.objects.read(z, y0, x0, y1, x1), np.uint32(number))
+        return same
+
+    return fill.spread(mask.shape, (z, y, x), look, in_3d=in_3d)
 
 
 @dataclass(frozen=True)
@@ -83,14 +109,14 @@ class PaintRegion:
     class_id
         0 erases.
     instead_of
-        A change that is taken back first; both are one step.
+        Changes that are taken back first, the last one first; all are one step.
     """
 
     pieces: tuple[fill.Piece, ...]
     class_id: int
     protect: bool = False
     name: str = "wand"
-    instead_of: Change | None = None
+    instead_of: tuple[Change, ...] = ()
 
     @property
     def title(self) -> str:
@@ -99,8 +125,8 @@ class PaintRegion:
 
     def apply(self, recorder: Recorder) -> None:
         """Paint them."""
-        if self.instead_of is not None:
-            TakeBack(self.instead_of).apply(recorder)
+        for change in self.instead_of:
+            TakeBack(change).apply(recorder)
         allowed = overwritable(self.class_id, self.protect)
         for z, y0, x0, where in self.pieces:
             recorder.paint(z, y0, x0, where, self.class_id, allowed)

@@ -8,16 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from orgseg_app.core.classes import UNLABELLED
+from orgseg_app.core.classes import BACKGROUND, UNLABELLED
 from orgseg_app.core.edits.recorder import Recorder
 from orgseg_app.core.mask import BLOCK, Mask, Plane
-from orgseg_app.core.objects import are_equal
+from orgseg_app.core.objects import Numbers, are_equal
 from orgseg_app.core.painting import interpolation
+from orgseg_app.core.stopping import StoppedError
 
 Piece = tuple[int, int, int, Plane]
 """Plane, corner, and ``(h, w)`` class ids."""
 
 INTERPOLATE = "interpolate"
+
+_READY = 10  # planes that could be worked out in the time that getting ready for them takes
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,9 @@ class CopyPlane:
 class FillUnlabelled:
     """Class ids worked out beforehand, put only where nothing is painted.
 
+    They belong to the objects that the nearest painted planes have there, or to the nearest of the
+    same class.
+
     Attributes
     ----------
     pieces
@@ -112,15 +118,46 @@ class FillUnlabelled:
 
     def apply(self, recorder: Recorder) -> None:
         """Write the blocks that differ."""
+        painted = recorder.mask.objects.planes()
         for z, y0, x0, values in self.pieces:
             y1, x1 = y0 + values.shape[0], x0 + values.shape[1]
+            around = [max((p for p in painted if p < z), default=-1)]
+            around.append(min((p for p in painted if p > z), default=-1))
+            ends = [p for p in around if p >= 0]
+            found = _continued(recorder.mask, ends, y0, x0, values) if ends else None
             for _, _, region in recorder.mask.overlaps(z, y0, x0, y1, x1):
                 ya, xa = y0 + region[0].start, x0 + region[1].start
                 part = values[region]
                 old = recorder.mask.read(z, ya, xa, ya + part.shape[0], xa + part.shape[1])
                 new = np.where(old == UNLABELLED, part, old)
                 if not np.array_equal(old, new):
-                    recorder.put(z, ya, xa, new)
+                    numbers = None
+                    if found is not None:
+                        there = recorder.mask.objects.read(
+                            z, ya, xa, ya + part.shape[0], xa + part.shape[1]
+                        )
+                        numbers = np.where(old == UNLABELLED, found[region], there)
+                    recorder.put(z, ya, xa, new, numbers)
+
+
+def _continued(mask: Mask, ends: Iterable[int], y0: int, x0: int, values: Plane) -> Numbers:
+    """Object numbers ``(h, w)`` of class ids between planes: what goes on from one to the other."""
+    from scipy import ndimage  # not before it is needed: the window starts without it
+
+    y1, x1 = y0 + values.shape[0], x0 + values.shape[1]
+    numbers = np.zeros(values.shape, np.uint32)
+    for z in ends:
+        there, classes = mask.objects.read(z, y0, x0, y1, x1), mask.read(z, y0, x0, y1, x1)
+        np.copyto(numbers, there, where=(numbers == 0) & (classes == values))
+    for class_id in np.unique(values[(numbers == 0) & (values > BACKGROUND)]):
+        here = values == class_id
+        known = here & (numbers > 0)
+        if known.any():
+            nearest = ndimage.distance_transform_edt(
+                ~known, return_distances=False, return_indices=True
+            )
+            np.copyto(numbers, numbers[tuple(nearest)], where=here)
+    return numbers
 
 
 @dataclass(frozen=True)
@@ -150,21 +187,37 @@ class Interpolate:
     def pieces(
         self, mask: Mask, report: Callable[[int, int], bool] = lambda done, total: True
     ) -> Iterator[Piece]:
-        """The planes one after the other; ends early where ``report(done, total)`` is false."""
+        """The planes one after the other, each in pieces.
+
+        Parameters
+        ----------
+        report
+            Told how far it is, in hundredths of a plane; getting ready for the planes of a gap
+            counts as `_READY` planes. It ends early where that returns false.
+        """
         wanted = [
-            (a, z, b)
+            (a, b, planes)
             for a, b in self.gaps
-            for z in range(a + 1, b)
-            if self.only is None or z in self.only
+            if (planes := [z for z in range(a + 1, b) if self.only is None or z in self.only])
         ]
-        ends: tuple[int, int] | None = None
-        between: interpolation.Between | None = None
-        for done, (a, z, b) in enumerate(wanted):
-            if not report(done, len(wanted)):
-                return
-            if between is None or ends != (a, b):
-                ends, between = (a, b), interpolation.Between(mask.plane(a), mask.plane(b))
-            yield z, between.y0, between.x0, between.at((z - a) / (b - a))
+        total = sum(_READY + len(planes) for *_, planes in wanted)
+        done = 0
+
+        def go_on(share: float) -> None:
+            if not report(round(100 * (done + _READY * share)), 100 * total):
+                raise StoppedError
+
+        try:
+            for a, b, planes in wanted:
+                between = interpolation.Between(mask.plane(a), mask.plane(b), go_on)
+                done += _READY
+                for z in planes:
+                    go_on(0)
+                    for part in between.parts((z - a) / (b - a)):
+                        yield z, *part
+                    done += 1
+        except StoppedError:
+            return
 
 
 def whole_gaps(mask: Mask) -> Interpolate | None:

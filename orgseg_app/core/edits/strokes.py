@@ -6,7 +6,7 @@ whole one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,9 @@ from orgseg_app.core.mask import Box
 from orgseg_app.core.painting import ball, brush
 from orgseg_app.core.painting.brush import Point
 from orgseg_app.core.painting.limits import Limit
+
+Limits = Callable[[int], Limit]
+"""The limit of each plane, by its z."""
 
 LIMITED_PIECE = 32.0
 """Parts in which a limit looks at the image are at most this long, or as long as the brush."""
@@ -66,6 +69,7 @@ def paint_ball_segment(
     *,
     distance: float,
     allowed: NDArray[np.bool_] | None = None,
+    limits: Limits | None = None,
 ) -> Box:
     """Draw the ball from one point to the next; what changed at most.
 
@@ -75,11 +79,19 @@ def paint_ball_segment(
         Plane of its middle.
     distance
         From plane to plane in voxels of the plane: `ball.plane_distance`.
+    limits
+        Each plane's values decide about its own voxels. A long way is cut, as in `paint_segment`.
     """
     depth = recorder.mask.shape[0]
     box = EMPTY_BOX
-    for offset, y0, x0, where in ball.swept(start, end, size, distance, z, depth - 1 - z):
-        box = box.union(recorder.paint(z + offset, y0, x0, where, class_id, allowed))
+    ways = [(start, end)]
+    if limits is not None:
+        ways = brush.pieces(start, end, max(LIMITED_PIECE, size))
+    for a, b in ways:
+        for offset, y0, x0, where in ball.swept(a, b, size, distance, z, depth - 1 - z):
+            if limits is not None:
+                where = limits(z + offset).narrowed(y0, x0, where)
+            box = box.union(recorder.paint(z + offset, y0, x0, where, class_id, allowed))
     return box
 
 
@@ -152,6 +164,8 @@ class PaintBall:
         ``(z, y, x)``: thick planes get fewer discs. None where nobody knows.
     sizes
         One a point, where the pen's pressure varied it.
+    limits
+        Where the image's values decide as well.
     """
 
     z: int
@@ -161,6 +175,7 @@ class PaintBall:
     pixel_size_um: tuple[float, float, float] | None = None
     protect: bool = False
     sizes: tuple[int, ...] = ()
+    limits: Limits | None = None
 
     @property
     def title(self) -> str:
@@ -173,7 +188,15 @@ class PaintBall:
         distance = ball.plane_distance(self.pixel_size_um)
         for a, b, size in _parts(self.points_yx, self.size, self.sizes):
             paint_ball_segment(
-                recorder, self.z, a, b, size, self.class_id, distance=distance, allowed=allowed
+                recorder,
+                self.z,
+                a,
+                b,
+                size,
+                self.class_id,
+                distance=distance,
+                allowed=allowed,
+                limits=self.limits,
             )
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from orgseg_app.core.mask import BLOCK, Mask
 
 WINDOW = 4 * BLOCK
-REACH = BLOCK
+REACHES = (BLOCK // 2, BLOCK)
 """How far around the start is looked first: most objects end within."""
 
 _OTHER, _OPEN, _FILLED = 0, 1, 2
@@ -83,10 +83,11 @@ def spread(
         Pieces of the region that do not overlap. They come when all has been looked at, so the mask
         may be written meanwhile.
     """
-    small = None if in_3d else _small(shape, start, look)
-    if small is not None:
-        yield small
-        return
+    for reach in () if in_3d else REACHES:
+        small = _small(shape, start, look, reach)
+        if small is not None:
+            yield small
+            return
     z, y, x = start
     windows: dict[Key, _Window] = {}
     first = (z, y // WINDOW, x // WINDOW)
@@ -112,12 +113,14 @@ def spread(
             window.drop()
 
 
-def _small(shape: tuple[int, int, int], start: tuple[int, int, int], look: Look) -> Piece | None:
-    """The region when it lies within `REACH` of the start; None when it may go on."""
+def _small(
+    shape: tuple[int, int, int], start: tuple[int, int, int], look: Look, reach: int
+) -> Piece | None:
+    """The region when it lies so close to the start; None when it may go on."""
     z, y, x = start
     _, height, width = shape
-    y0, x0 = max(0, y - REACH), max(0, x - REACH)
-    y1, x1 = min(height, y + REACH + 1), min(width, x + REACH + 1)
+    y0, x0 = max(0, y - reach), max(0, x - reach)
+    y1, x1 = min(height, y + reach + 1), min(width, x + reach + 1)
     marks = look(z, y0, x0, y1, x1).view(np.uint8)
     room = _room(marks.shape[0] + 2, marks.shape[1] + 2)
     place = (x - x0, y - y0)

@@ -9,6 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orgseg_app.core.painting.fill import Piece
+from orgseg_app.core.stopping import TooLargeError
+
+MOST_VOXELS = 2**28
+"""Of the box around a region of several planes: looking for its holes takes six bytes a voxel."""
 
 _OUTSIDE = 2
 
@@ -23,6 +27,11 @@ def holes(pieces: Sequence[Piece]) -> list[Piece]:
     ----------
     pieces
         The region, as `fill.flood` gives it.
+
+    Raises
+    ------
+    TooLargeError
+        For a region of several planes with more than `MOST_VOXELS` around it.
     """
     if not pieces:
         return []
@@ -30,6 +39,12 @@ def holes(pieces: Sequence[Piece]) -> list[Piece]:
     y0, x0 = min(p[1] for p in pieces), min(p[2] for p in pieces)
     y1 = max(p[1] + p[3].shape[0] for p in pieces)
     x1 = max(p[2] + p[3].shape[1] for p in pieces)
+    if z1 - z0 > 1 and (z1 - z0) * (y1 - y0) * (x1 - x0) > MOST_VOXELS:
+        raise TooLargeError(
+            f"Filling holes stopped, and nothing was changed: the region reaches over {z1 - z0} × "
+            f"{y1 - y0} × {x1 - x0} voxels, too many to look at as one body. Fill its holes plane "
+            "by plane."
+        )
     region = np.zeros((z1 - z0, y1 - y0, x1 - x0), np.bool_)
     for z, top, left, where in pieces:
         part = region[z - z0, top - y0 :, left - x0 :]

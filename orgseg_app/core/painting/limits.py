@@ -18,6 +18,7 @@ _HALO = 4  # voxels that the smoothing looks beyond an edge
 _SPACING = (12, 64)  # voxels between the nodes of the grid of thresholds: small brush, large one
 _REACH = (20, 96)  # voxels from a node to the edge of its window, likewise
 _COMPRESSION = 0.2
+_LARGEST = np.float32(1e30)  # infinite values are that, so that sums of them stay numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,18 +45,23 @@ class Voxels:
     def cut(
         self, y0: int, x0: int, y1: int, x1: int
     ) -> tuple[NDArray[np.float32], tuple[int, int]]:
-        """A region clipped to the plane, and the corner of what is left; what is no number is 0."""
+        """A region clipped to the plane, and the corner of what is left."""
         ya, xa = max(y0, 0), max(x0, 0)
         yb, xb = min(y1, self.size_yx[0]), min(x1, self.size_yx[1])
         if yb <= ya or xb <= xa:
             return np.zeros((0, 0), np.float32), (ya, xa)
-        part = self.read(ya, xa, yb, xb)
-        found = part.astype(np.float32)
-        return (np.nan_to_num(found) if part.dtype.kind == "f" else found), (ya, xa)
+        return self.read(ya, xa, yb, xb).astype(np.float32), (ya, xa)
 
 
 class Limit(Protocol):
     """Leaves out voxels of a footprint."""
+
+    @property
+    def look(self) -> int:
+        """How far beyond the footprint it may read values, in voxels."""
+
+    def on(self, voxels: Voxels) -> Limit:
+        """The same limit on another plane, whose own values decide."""
 
     def narrowed(self, y0: int, x0: int, where: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """The voxels of ``where`` (corner at ``y0, x0``) that may be painted, ``(h, w)``."""
@@ -63,7 +69,7 @@ class Limit(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class RangeLimit:
-    """Only voxels whose value lies between ``low`` and ``high``, both included.
+    """Only voxels whose value lies between ``low`` and ``high``, both included; never NaN.
 
     Attributes
     ----------
@@ -74,6 +80,15 @@ class RangeLimit:
     voxels: Voxels
     low: float
     high: float
+
+    @property
+    def look(self) -> int:
+        """Each voxel decides for itself."""
+        return 0
+
+    def on(self, voxels: Voxels) -> RangeLimit:
+        """The same range on another plane."""
+        return RangeLimit(voxels, self.low, self.high)
 
     def narrowed(self, y0: int, x0: int, where: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """The voxels within the range."""
@@ -120,6 +135,23 @@ class OtsuLimit:
         is_bright = limit.narrowed(row, column, np.ones((1, 1), np.bool_))[0, 0]
         return cls(voxels, bool(is_bright), size, limit._nodes)
 
+    @property
+    def look(self) -> int:
+        """To the edges of the windows around the nodes next to the footprint."""
+        return self._spacing + self._reach + _HALO
+
+    @property
+    def _spacing(self) -> int:
+        return min(max(self.size // 2, _SPACING[0]), _SPACING[1])
+
+    @property
+    def _reach(self) -> int:
+        return min(max(self.size, _REACH[0]), _REACH[1])
+
+    def on(self, voxels: Voxels) -> OtsuLimit:
+        """The same side on another plane, whose own values part it."""
+        return OtsuLimit(voxels, self.bright, self.size)
+
     def narrowed(self, y0: int, x0: int, where: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """The voxels of the class."""
         out = np.zeros_like(where)
@@ -134,14 +166,15 @@ class OtsuLimit:
         return out
 
     def _smooth(self, y0: int, x0: int, y1: int, x1: int) -> NDArray[np.float32]:
-        """Smoothed values of a box, ``(y1 - y0, x1 - x0)``."""
+        """Smoothed values of a box, ``(y1 - y0, x1 - x0)``; what is no number counts as 0."""
         found, (ya, xa) = self.voxels.cut(y0 - _HALO, x0 - _HALO, y1 + _HALO, x1 + _HALO)
+        found = np.clip(np.nan_to_num(found), -_LARGEST, _LARGEST)
         smooth = cv2.GaussianBlur(found, (0, 0), _SMOOTHING, borderType=cv2.BORDER_REFLECT_101)
         return np.asarray(smooth[y0 - ya : y1 - ya, x0 - xa : x1 - xa], np.float32)
 
     def _thresholds(self, y0: int, x0: int, y1: int, x1: int) -> NDArray[np.float32]:
         """The threshold at each voxel of a box, ``(y1 - y0, x1 - x0)``."""
-        spacing = min(max(self.size // 2, _SPACING[0]), _SPACING[1])
+        spacing = self._spacing
         rows, down = _between(y0, y1, spacing)
         columns, right = _between(x0, x1, spacing)
         nodes = np.array([
@@ -159,7 +192,7 @@ class OtsuLimit:
             height, width = self.voxels.size_yx
             y = min(max(row * spacing, 0), height - 1)
             x = min(max(column * spacing, 0), width - 1)
-            reach = min(max(self.size, _REACH[0]), _REACH[1])
+            reach = self._reach
             box = (
                 max(y - reach, 0),
                 max(x - reach, 0),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,13 +13,13 @@ from orgseg_app.core.mask import BLOCK
 STRIP = BLOCK
 """Rows worked out at a time: an outline of any size takes little memory."""
 
-_FRACTION_BITS = 4
+_ON = 1e-6  # voxels: nearer to an outline than this is on it
 
 
 def polygon(
     points_yx: Sequence[tuple[float, float]], size_yx: tuple[int, int]
 ) -> tuple[int, int, NDArray[np.bool_]]:
-    """Voxels inside or on a closed outline, clipped to an image of ``size_yx``.
+    """Voxels whose centre lies inside or on a closed outline, clipped to an image of ``size_yx``.
 
     Where the outline crosses itself, the even-odd rule holds.
 
@@ -34,21 +33,59 @@ def polygon(
     -------
     y0, x0, where
         Corner in the image, and ``(h, w)`` bool; empty when nothing is inside.
+
+    >>> polygon([(0.5, 0.5), (0.5, 2.5), (2.5, 0.5)], (9, 9))[2].astype(int).tolist()
+    [[1, 1, 1], [1, 1, 0], [1, 0, 0]]
     """
     nothing = np.zeros((0, 0), np.bool_)
     if len(points_yx) < 3:
         return 0, 0, nothing
-    ys, xs = [p[0] for p in points_yx], [p[1] for p in points_yx]
-    y0, x0 = max(0, math.floor(min(ys)) - 1), max(0, math.floor(min(xs)) - 1)
-    y1 = min(size_yx[0], math.ceil(max(ys)) + 1)
-    x1 = min(size_yx[1], math.ceil(max(xs)) + 1)
+    corners = np.array(points_yx, np.float64)
+    (top, left), (bottom, right) = corners.min(axis=0), corners.max(axis=0)
+    y0, x0 = max(0, math.floor(top)), max(0, math.floor(left))
+    y1, x1 = min(size_yx[0], math.floor(bottom) + 1), min(size_yx[1], math.floor(right) + 1)
     if y1 <= y0 or x1 <= x0:
         return 0, 0, nothing
-    corners = np.array([[x - x0 - 0.5, y - y0 - 0.5] for y, x in points_yx])
-    fixed = np.round(corners * (1 << _FRACTION_BITS)).astype(np.int32)
-    canvas = np.zeros((y1 - y0, x1 - x0), np.uint8)
-    cv2.fillPoly(canvas, [fixed], (1,), cv2.LINE_8, _FRACTION_BITS)
-    return y0, x0, canvas.astype(np.bool_)
+    where = np.zeros((y1 - y0, x1 - x0), np.bool_)
+    starts = corners - (y0 + 0.5, x0 + 0.5)  # so that centres are whole numbers
+    ends = np.roll(starts, -1, axis=0)
+    for rows, lefts, rights in (_spans_inside(starts, ends, where.shape), _level(starts, ends)):
+        firsts = np.ceil(lefts - _ON).clip(0, where.shape[1]).astype(np.intp)
+        lasts = (np.floor(rights + _ON) + 1).clip(0, where.shape[1]).astype(np.intp)
+        for row, first, last in zip(rows.tolist(), firsts.tolist(), lasts.tolist(), strict=True):
+            if 0 <= row < where.shape[0]:
+                where[row, first:last] = True
+    return y0, x0, where
+
+
+_Spans = tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]
+"""Rows, and from where to where along each."""
+
+
+def _spans_inside(
+    starts: NDArray[np.float64], ends: NDArray[np.float64], size: tuple[int, ...]
+) -> _Spans:
+    """Where rows are inside an outline: from each odd crossing to the next even one."""
+    low, high = np.minimum(starts[:, 0], ends[:, 0]), np.maximum(starts[:, 0], ends[:, 0])
+    first, last = (np.ceil(y).clip(0, size[0]).astype(np.intp) for y in (low, high))
+    counts = np.maximum(last - first, 0)
+    edge = np.repeat(np.arange(len(starts)), counts)
+    rows = np.arange(len(edge)) - np.repeat(np.cumsum(counts) - counts, counts) + first[edge]
+    (ay, ax), (by, bx) = starts[edge].T, ends[edge].T
+    crossings = ax + (rows - ay) / (by - ay) * (bx - ax)
+    order = np.lexsort((crossings, rows))
+    rows, crossings = rows[order], crossings[order]
+    return rows[::2], crossings[::2], crossings[1::2]
+
+
+def _level(starts: NDArray[np.float64], ends: NDArray[np.float64]) -> _Spans:
+    """Corners, and edges along a row, that run through centres of voxels."""
+    rows = np.round(starts[:, 0])
+    on = np.abs(starts[:, 0] - rows) <= _ON
+    flat = on & (np.abs(ends[:, 0] - rows) <= _ON)
+    other = np.where(flat, ends[:, 1], starts[:, 1])[on]
+    here = starts[on, 1]
+    return rows[on].astype(np.intp), np.minimum(here, other), np.maximum(here, other)
 
 
 def dragged_box(

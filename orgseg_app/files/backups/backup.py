@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from orgseg_app.core.classes import ClassInfo
 from orgseg_app.core.mask import BlockIndex, Mask, Plane
@@ -333,6 +334,12 @@ def read_mask(file: Any, image_id: str) -> Mask:
             raise TypeError(f"objects of {numbers.dtype}")
         codecs.provide(codecs.filters_of(dataset))
         return layers.load_annotation(group)
+
+
+def read_weights(file: Any, image_id: str) -> NDArray[np.float32] | None:
+    """The weights ``(Z, Y, X)`` of an image in an opened backup; as `read_objects`."""
+    with _group(file, image_id) as group:
+        return layers.load_weights(group["weights"]) if "weights" in group else None
 
 
 def read_thumbnail(file: Any, image_id: str) -> Plane | None:

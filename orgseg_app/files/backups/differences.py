@@ -107,7 +107,8 @@ def differences(
         then = classes.counts(source.counts)
         same = bool(source.annotation) and digests.get(image.image_id) == source.annotation
         is_moved = any(int(classes.table[i]) != i for i in source.counts)
-        if not same and now == then and "objects" not in source.layers and not source.damaged:
+        more = {"objects", "weights"} & set(source.layers)
+        if not same and now == then and not more and not source.damaged:
             doubtful.append(len(found))
         found.append(Difference(match, image.name, now, then, same and not is_moved))
     if doubtful:

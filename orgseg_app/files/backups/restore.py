@@ -9,9 +9,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from orgseg_app.core.blocks import BLOCK, BlockIndex
 from orgseg_app.core.classes import ClassInfo, check_classes
@@ -21,7 +22,12 @@ from orgseg_app.core.mask import Mask
 from orgseg_app.core.objects import are_equal
 from orgseg_app.core.project import Project
 from orgseg_app.core.ready import ReadyChange, ready_change
-from orgseg_app.files.backups.backup import Backup, opened_backup, read_mask
+from orgseg_app.files.backups.backup import (
+    Backup,
+    opened_backup,
+    read_mask,
+    read_weights,
+)
 from orgseg_app.files.backups.matching import ClassMap, Match, map_classes, match_images
 from orgseg_app.files.errors import FileError, ProjectError
 from orgseg_app.files.images import codecs, layers
@@ -118,6 +124,8 @@ class Restoration:
         Ids of the images whose masks have been read.
     with_objects
         Ids of all images whose objects were not those of the project.
+    weights, with_weights
+        The same for weights.
     facts
         Split and note by image id, where they are not those of the project.
     problems
@@ -131,6 +139,8 @@ class Restoration:
     matches: list[Match] = field(default_factory=list)
     read: list[str] = field(default_factory=list)
     with_objects: list[str] = field(default_factory=list)
+    weights: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    with_weights: list[str] = field(default_factory=list)
     facts: dict[str, tuple[str, str]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
@@ -188,6 +198,7 @@ def read_masks(project_file: ProjectFile, plan: Restoration) -> Iterator[tuple[s
                 mask = read_mask(file, source.image_id)
                 if mask.shape != image.mask_shape:
                     raise ProjectError(f"The mask of “{image.name}” in the backup does not fit it.")
+                weights = _other_weights(project_file, file, match)
             except FileError as error:
                 plan.problems.append(str(error))
                 plan.facts.pop(match.image_id, None)
@@ -208,6 +219,9 @@ def read_masks(project_file: ProjectFile, plan: Restoration) -> Iterator[tuple[s
                 )
             if with_objects and not _has_objects(project_file, image.image_id, then):
                 plan.with_objects.append(image.image_id)
+            if weights is not None:
+                plan.weights[image.image_id] = weights
+                plan.with_weights.append(image.image_id)
             yield image.image_id, RestoreMask(then, unknown, with_objects, unknown_objects)
 
 
@@ -220,6 +234,20 @@ def _has_objects(project_file: ProjectFile, image_id: str, then: Mask) -> bool:
     indices = {*now.block_indices(), *then.objects.block_indices()}
     same = all(are_equal(now.block(i), then.objects.block(i)) for i in indices)
     return same and not (now.damaged or now.is_lost)
+
+
+def _other_weights(
+    project_file: ProjectFile, file: Any, match: Match
+) -> NDArray[np.float32] | None:
+    """The backup's weights, unless it has none or the project has the same."""
+    then = read_weights(file, match.source.image_id) if "weights" in match.source.layers else None
+    if then is None or then.shape != match.source.mask_shape:
+        return None
+    try:
+        now = project_file.weights(match.image_id)
+    except FileError:
+        now = None
+    return None if now is not None and np.array_equal(now, then) else then
 
 
 def all_classes(project: Project, plan: Restoration) -> tuple[ClassInfo, ...]:
@@ -268,6 +296,7 @@ def restore(
             change = apply_edit(project_file, edit, image_id)
             if change is not None:
                 changes.append(change)
+        write_weights(project_file, plan)
     if with_facts:
         for image_id, (split, note) in plan.facts.items():
             project_file.set_split(image_id, split)
@@ -309,3 +338,23 @@ def write_lost(project_file: ProjectFile, plan: Restoration, image_id: str, mask
             del group["objects"]
         layers.store_annotation(group, change)
     plan.lost.append(image_id)
+
+
+def write_weights(project_file: ProjectFile, plan: Restoration) -> None:
+    """Put weights that were read back, in one atomic write; undo does not reach them. Any thread.
+
+    Raises
+    ------
+    ProjectError
+        When it cannot be written.
+    """
+    if not plan.weights:
+        return
+    size = sum(values.nbytes for values in plan.weights.values())
+    with project_file.transaction(new_bytes=size) as file:
+        for image_id, weights in plan.weights.items():
+            group = file["images"][image_id]
+            if "weights" in group:
+                del group["weights"]
+            layers.store_weights(group, weights)
+    plan.weights.clear()

@@ -40,7 +40,7 @@ def spot_check(
     while images and time.monotonic() < until:
         time.sleep(0.0005)
         image = chance.choice(images)
-        name = chance.choice(("mask", "pixels", "objects"))
+        name = chance.choice(("mask", "pixels", "objects", "weights"))
         what = damage.IMAGE if name == "pixels" else name
         with project_file.reading() as file:
             try:

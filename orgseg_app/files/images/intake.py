@@ -46,6 +46,8 @@ class NewImage:
         The file, where the voxels are to stay in it; None stores them in the project.
     series
         Which of the images in the file this is.
+    time_series
+        Shared by the time points of one recording; "" for an image on its own.
     codec
         How to pack voxels; as the project does when None.
     """
@@ -57,6 +59,7 @@ class NewImage:
     note: str = ""
     linked: Source | None = None
     series: int = 0
+    time_series: str = ""
     codec: Codec | None = None
 
     @property
@@ -158,6 +161,8 @@ def _store_voxels(
         note=plain(item.note),
         source=clean_text(opened.source),
         link=link,
+        time_series=item.time_series,
+        time=opened.time,
     )
 
 

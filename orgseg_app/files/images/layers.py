@@ -1,4 +1,4 @@
-"""Voxels into and out of a project's image group: pixels, mask, objects, thumbnail.
+"""Voxels into and out of a project's image group: pixels, mask, objects, weights, thumbnail.
 
 Everything goes plane by plane or block by block, so that memory follows one plane and not one
 image, and h5py's global lock is never held for long while the window wants to read.
@@ -7,13 +7,14 @@ image, and h5py's global lock is never held for long while the window wants to r
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic
 
 import numpy as np
 from numpy.typing import NDArray
 
+from orgseg_app.core.block_runs import BlockRuns
 from orgseg_app.core.blocks import BLOCK, BlockArray, BlockIndex, Number
 from orgseg_app.core.image import OpenedImage, Pixels, begin_hash, hashed_bytes
 from orgseg_app.core.mask import Mask, Plane
@@ -50,6 +51,28 @@ LOST, LOST_OBJECTS = "lost_mask_", "lost_objects_"
 """Beginning of the name of a mask, or objects, that could not be read and have been replaced."""
 
 
+class _Copies(Mapping[BlockIndex, "NDArray[Number] | None"], Generic[Number]):
+    """Blocks, kept as runs where they can be; damaged ones only if something is in them since."""
+
+    def __init__(self, array: BlockArray[Number], indices: Iterable[BlockIndex]) -> None:
+        self._kept: dict[BlockIndex, NDArray[Number] | BlockRuns[Number] | None]
+        self._kept = {index: array.kept(index) for index in indices}
+        for index in array.damaged & self._kept.keys():
+            block = self._kept[index]
+            if block is None or not block.any():
+                del self._kept[index]
+
+    def __getitem__(self, index: BlockIndex) -> NDArray[Number] | None:
+        found = self._kept[index]
+        return found.unpacked() if isinstance(found, BlockRuns) else found
+
+    def __iter__(self) -> Iterator[BlockIndex]:
+        return iter(self._kept)
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+
 @dataclass(frozen=True)
 class MaskChange:
     """Blocks of a mask and its objects to be written, taken out of it at one moment.
@@ -57,7 +80,8 @@ class MaskChange:
     Attributes
     ----------
     blocks
-        Copies, ``(256, 256)`` uint8; None where the block is unlabelled.
+        Copies, ``(256, 256)`` uint8; None where the block is unlabelled. They may be made from
+        runs each time they are asked for.
     counts
         Painted voxels of each class in the whole mask.
     numbers
@@ -66,9 +90,9 @@ class MaskChange:
         The file has objects that could not be read at all; these numbers take their place.
     """
 
-    blocks: dict[BlockIndex, Plane | None]
+    blocks: Mapping[BlockIndex, Plane | None]
     counts: dict[int, int]
-    numbers: dict[BlockIndex, Numbers | None] = field(default_factory=dict)
+    numbers: Mapping[BlockIndex, Numbers | None] = field(default_factory=dict)
     loses_objects: bool = False
 
     @classmethod
@@ -82,9 +106,9 @@ class MaskChange:
         numbers
             Blocks whose object numbers are copied.
         """
-        copies = _copies(mask.objects, numbers)
+        copies = _Copies(mask.objects, numbers)
         loses = mask.objects.is_lost and bool(copies)
-        return cls(_copies(mask, indices), mask.counts(), copies, loses)
+        return cls(_Copies(mask, indices), mask.counts(), copies, loses)
 
     @classmethod
     def whole(cls, mask: Mask) -> MaskChange:
@@ -99,17 +123,6 @@ class MaskChange:
         for index, numbers in self.numbers.items():
             mask.objects.replace_block(index, numbers)
         return mask
-
-
-def _copies(
-    array: BlockArray[Number], indices: Iterable[BlockIndex]
-) -> dict[BlockIndex, NDArray[Number] | None]:
-    blocks = {index: array.block(index) for index in indices}
-    return {
-        index: None if block is None else block.copy()
-        for index, block in blocks.items()
-        if index not in array.damaged or (block is not None and block.any())
-    }
 
 
 def all_blocks(shape: tuple[int, int, int]) -> Iterator[BlockIndex]:
@@ -247,15 +260,16 @@ def store_annotation(
 
 def _store_blocks(
     dataset: Any,
-    blocks: dict[BlockIndex, NDArray[Number] | None],
+    blocks: Mapping[BlockIndex, NDArray[Number] | None],
     check: Callable[[], None],
 ) -> None:
     _, height, width = dataset.shape
     chunk = _mask_chunk(dataset.shape)
     erases = any(block is None for block in blocks.values())
     stored = stored_offsets(dataset) if erases and dataset.chunks == chunk else None
-    for (z, by, bx), block in sorted(blocks.items()):
-        y0, x0 = by * BLOCK, bx * BLOCK
+    for index in sorted(blocks):
+        block = blocks[index]
+        z, y0, x0 = index[0], index[1] * BLOCK, index[2] * BLOCK
         y1, x1 = min(y0 + BLOCK, height), min(x0 + BLOCK, width)
         if block is None and stored is not None and (z, y0, x0) not in stored:
             continue  # a part never stored reads as 0 anyway
@@ -301,6 +315,42 @@ def store_objects(
             dataset[z, top : top + BLOCK] = rows
         check()
     note_blocks(dataset)
+
+
+def create_weights(group: Any, shape: tuple[int, int, int], codec: Codec = PLAIN) -> Any:
+    """An empty dataset for weights ``(Z, Y, X)`` float32."""
+    filters = ((SHUFFLE, ()), *codec.mask)
+    return create_dataset(
+        group, "weights", shape, np.float32, chunk=(1, BLOCK, BLOCK), filters=filters
+    )
+
+
+def store_weights_plane(dataset: Any, z: int, plane: NDArray[np.float32]) -> None:
+    """Write one plane ``(Y, X)``, rows of blocks without any weight left out."""
+    for top in range(0, plane.shape[0], BLOCK):
+        rows = plane[top : top + BLOCK]
+        if rows.any():
+            dataset[z, top : top + BLOCK] = rows
+
+
+def finish_weights(dataset: Any, low: float, high: float) -> None:
+    """Note the least and the largest weight, and which blocks there are."""
+    dataset.attrs["range"] = np.array([low, high], np.float64)
+    note_blocks(dataset)
+
+
+def store_weights(
+    group: Any,
+    weights: NDArray[np.float32],
+    codec: Codec = PLAIN,
+    check: Callable[[], None] = lambda: None,
+) -> None:
+    """Write weights ``(Z, Y, X)``; ``check`` is called after each plane, and raises to give up."""
+    dataset = create_weights(group, (weights.shape[0], weights.shape[1], weights.shape[2]), codec)
+    for z, plane in enumerate(weights):
+        store_weights_plane(dataset, z, plane)
+        check()
+    finish_weights(dataset, float(weights.min()), float(weights.max()))
 
 
 def store_thumbnail(group: Any, small: Plane) -> None:
@@ -407,6 +457,26 @@ def _load_blocks(dataset: Any, array: BlockArray[Number]) -> None:
                 block = np.zeros((BLOCK, BLOCK), array.dtype)
                 block[: values.shape[0], : values.shape[1]] = values
             array.replace_block(index, block)
+
+
+def load_weights(dataset: Any) -> NDArray[np.float32]:
+    """Read weights ``(Z, Y, X)``.
+
+    Raises
+    ------
+    One of `audit.DAMAGE`
+        When a block is damaged, or missing from where it was written.
+    """
+    provide(filters_of(dataset))
+    if dataset.chunks is not None:
+        blocks = stored_blocks(dataset)
+        noted = read_text(dataset, "blocks_sum")
+        if noted is not None and noted != list_sum(blocks):
+            raise OSError("the list of blocks is damaged")
+        if not all(can_be_found(dataset, block.offset) for block in blocks):
+            raise OSError("a block cannot be found")
+    values: NDArray[np.float32] = dataset[...]
+    return values
 
 
 def load_thumbnail(group: Any) -> Plane | None:

@@ -101,6 +101,9 @@ def empty_labels(answer: Answer) -> NDArray[np.integer]:
 def _opened(facts: Answer) -> OpenedImage:
     c, z, y, x = (int(n) for n in facts["shape"])
     sizes = facts["pixel_size_um"]
+    time, times = int(facts["time"]), int(facts["times"])
+    if not 0 <= time < times <= _MAX_PLANES:
+        raise ValueError(facts)
     if min(c, z, y, x) < 1 or facts["dtype"] not in SUPPORTED_DTYPES:
         raise ValueError(facts)
     names = tuple(clean_text(str(name)) for name in facts["channel_names"])
@@ -116,6 +119,8 @@ def _opened(facts: Answer) -> OpenedImage:
         pixel_size_um=None if sizes is None else _three(sizes),
         read_plane=_not_yet,
         notes=notes_in(facts),
+        time=time,
+        times=times,
     )
 
 

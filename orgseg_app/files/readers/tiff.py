@@ -250,6 +250,8 @@ def _images_of(picture: TiffPicture, name: str, path: Path) -> list[OpenedImage]
             pixel_size_um=picture.pixel_size_um,
             read_plane=_not_yet,
             notes=picture.notes,
+            time=time,
+            times=picture.times,
         )
         image.read_plane = functools.partial(_read_plane, image, picture, time)
         image.read_part = functools.partial(_read_part, image, picture, time)

@@ -302,4 +302,6 @@ def _facts(image: OpenedImage) -> dict[str, Any]:
         "channel_names": image.channel_names,
         "pixel_size_um": image.pixel_size_um,
         "notes": image.notes,
+        "time": image.time,
+        "times": image.times,
     }

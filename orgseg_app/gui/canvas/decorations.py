@@ -40,12 +40,18 @@ def bar_length(zoom: float, pixel_size_um: float | None) -> tuple[float, str]:
 
 
 def draw_scale_bar(
-    painter: QPainter, area: QRect, zoom: float, pixel_size_um: float | None
+    painter: QPainter,
+    area: QRect,
+    zoom: float,
+    pixel_size_um: float | None,
+    painted: QRect | None = None,
 ) -> None:
-    """A bar in the lower right corner, light on a soft dark ground."""
+    """A bar in the lower right corner, light on a soft dark ground; only where it is painted."""
     length, text = bar_length(zoom, pixel_size_um)
     right, bottom = area.right() - MARGIN_PX, area.bottom() - MARGIN_PX
     ground = QRectF(right - length - 10, bottom - 30, length + 20, 36)
+    if painted is not None and not ground.intersects(QRectF(painted)):
+        return
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(Qt.PenStyle.NoPen)
@@ -101,8 +107,13 @@ class Minimap:
         width, height = max(8.0, size[1] * scale), max(8.0, size[0] * scale)
         return QRectF(MARGIN_PX, view.height() - MARGIN_PX - height, width, height)
 
-    def draw(self, painter: QPainter, view: PlaneView) -> None:
-        """Draw it in the lower left corner."""
+    def draw(self, painter: QPainter, view: PlaneView, painted: QRect | None = None) -> None:
+        """Draw it in the lower left corner, when that is painted."""
+        if painted is not None and (
+            painted.left() > MARGIN_PX + MAP_SIDE_PX + 2
+            or painted.bottom() < view.height() - 2 * MARGIN_PX - MAP_SIDE_PX
+        ):
+            return
         rect = self.rect(view)
         size = view.plane_size
         if rect.isEmpty() or self._image is None or size is None:

@@ -10,9 +10,12 @@ from PySide6.QtCore import QRectF, QTimer, Signal
 
 from orgseg_app.core.mask import Box
 from orgseg_app.gui.canvas.decorations import Minimap
+from orgseg_app.gui.canvas.layers import LayerStack, MaskSource
 from orgseg_app.gui.canvas.options import DisplayOptions
 from orgseg_app.gui.canvas.plane_view import PlaneView, ViewState
-from orgseg_app.gui.canvas.rendering import PlanePyramid, auto_levels, class_colours, value_range
+from orgseg_app.gui.canvas.preview import PlanePreview
+from orgseg_app.gui.canvas.preview_badge import PreviewBadge
+from orgseg_app.gui.canvas.rendering import PlanePyramid, auto_levels, value_range
 from orgseg_app.gui.canvas.tile_cache import TileRequest
 from orgseg_app.gui.canvas.tile_loading import NoPartsError, TileLoader
 from orgseg_app.gui.canvas.tiles import TiledPyramid
@@ -30,19 +33,38 @@ MAP_AFTER_MS = 60  # the map of the whole follows when planes are scrolled throu
 
 
 class ImageCanvas(PlaneView):
-    """Shows the session's image and plane, with its mask and a map of the whole.
+    """Shows the session's image and plane, with its layers and a map of the whole.
+
+    Attributes
+    ----------
+    layers
+        What lies over the image; the mask is in it from the beginning.
+    preview
+        What is shown in place of the image while it is on.
 
     Signals
     -------
     loading_changed(is_loading)
+    looked_elsewhere()
+        Zoom, place or size are others, whoever changed them; `view_changed` is the person.
+    layers_shown()
+        Other layers are shown, or they look otherwise.
     """
 
+    leads_display = True
+    """Whether the display options are about what is shown here; else they are only followed."""
+
     loading_changed = Signal(bool)
+    looked_elsewhere = Signal()
+    layers_shown = Signal()
 
     def __init__(self, session: Session, display: DisplayOptions, parent: object = None) -> None:
         super().__init__(parent)  # type: ignore[arg-type]
         self.session = session
         self.display = display
+        self.layers = LayerStack(display, self)
+        self.layers.add(MaskSource(session, display, self.layers))
+        self.layers.changed.connect(self._refresh_overlay)
         self._hidden_by_key = False
         self._views: dict[str, ViewState] = {}
         self._shown: tuple[str, int] = ("", 0)
@@ -55,6 +77,11 @@ class ImageCanvas(PlaneView):
         self._loader.failed.connect(self._on_tile_failed)
         self._ahead_timer = QTimer(self, singleShot=True, interval=AHEAD_AFTER_MS)
         self._ahead_timer.timeout.connect(self._look_ahead)
+        self.preview = PlanePreview(session, self)
+        self.preview.changed.connect(self._take_preview)
+        self.preview.tile_arrived.connect(self._on_tile)
+        self.preview.tile_failed.connect(self._on_preview_tile_failed)
+        self.badge = PreviewBadge(self.preview, self)
         self._minimap = Minimap()
         self._map_timer = QTimer(self, singleShot=True, interval=MAP_AFTER_MS)
         self._map_timer.timeout.connect(self._draw_map)
@@ -63,7 +90,6 @@ class ImageCanvas(PlaneView):
         session.mask_changed.connect(self._on_mask_changed)
         session.links_changed.connect(self._on_links_changed)
         session.closing.connect(self._loader.finish)
-        session.classes_changed.connect(self._refresh_overlay)
         display.changed.connect(self._on_display_changed)
         display.auto_wanted.connect(self._take_auto_contrast)
 
@@ -178,12 +204,14 @@ class ImageCanvas(PlaneView):
 
     def _look_elsewhere(self) -> None:
         self._loader.drop()
+        self.preview.view_moved()
         self._ahead_timer.start()
         super()._look_elsewhere()
+        self.looked_elsewhere.emit()
 
     def _on_tile(self, request: TileRequest) -> None:
         """A tile is there: what it covers is painted again."""
-        picture, (image_id, z, level, _, _) = self._pyramid, request.key
+        picture, (image_id, z, level, _, _) = self.picture, request.key
         if not isinstance(picture, TiledPyramid) or (image_id, z) != (picture.image_id, picture.z):
             return
         self._ahead_timer.start()
@@ -193,6 +221,26 @@ class ImageCanvas(PlaneView):
         self.update_box(
             Box(z, y0, math.floor(request.x0 * sx), z + 1, y1, math.ceil(request.x1 * sx))
         )
+
+    def _on_preview_tile_failed(self, request: TileRequest, error: Exception) -> None:
+        """As `_on_tile_failed`, of the prepared plane."""
+        picture = self.picture
+        if not isinstance(picture, TiledPyramid) or request.key.image_id != picture.image_id:
+            return
+        if picture.has_voxels:
+            picture.has_voxels = False
+            if not isinstance(error, NoPartsError):
+                self._missed = self._shown  # once is enough
+                self._on_unreadable(error, *self._shown)
+            self._look_elsewhere()
+
+    def _take_preview(self) -> None:
+        """Show the plane as the network sees it once it is there, until then as it is."""
+        prepared = self.preview.prepared
+        if prepared is None or prepared.picture.size_yx != self.plane_size:
+            self.set_stand_in(None)
+        else:
+            self.set_stand_in(prepared.picture, prepared.levels)
 
     def _on_tile_failed(self, request: TileRequest, error: Exception) -> None:
         """The voxels themselves cannot be had in parts, or not at all."""
@@ -221,11 +269,13 @@ class ImageCanvas(PlaneView):
         self._loader.read_with(None)
         self._overview = None
         self._shown = ("", 0)
+        self.preview.look_at("", 0)
         self.set_plane(None)
-        self.set_overlay(None)
+        self.set_layers(())
 
     def _on_links_changed(self) -> None:
         """The file of a linked image may be there again: then its voxels are read."""
+        self.preview.try_again()
         file, image, picture = self.session.file, self.session.image, self._pyramid
         if self._missed is None or self._overview is None or file is None or image is None:
             return
@@ -262,11 +312,14 @@ class ImageCanvas(PlaneView):
         image = self.session.image
         assert image is not None
         other_image = image_id != self._shown[0]
+        if other_image and self._shown[0] in self.session.series():
+            self.display.stay(image_id)  # another moment is looked at just as this one
+            other_image = False
         self._shown, self._overview = (image_id, z), overview
         picture = None if overview is None or plane is not None else self._tiled(overview)
         if picture is None:
             self._loader.read_with(None)
-        if other_image:
+        if other_image and self.leads_display:
             self.display.blockSignals(True)
             if overview is not None:
                 levels, reach = overview.levels, overview.value_range
@@ -276,6 +329,8 @@ class ImageCanvas(PlaneView):
             self.display.set_image(image.channel_names, levels, reach, image_id, image.is_rgb)
             self.display.blockSignals(False)
         self.set_plane(plane, image.is_rgb, self.display.shown_levels(), picture)
+        self.preview.look_at(image_id, z, overview)
+        self._take_preview()
         if other_image and image_id in self._views:
             self.set_view(self._views[image_id])
         elif other_image:
@@ -285,7 +340,10 @@ class ImageCanvas(PlaneView):
             self._draw_map()
         else:
             self._map_timer.start()
-        self.display.changed.emit()
+        if self.leads_display:
+            self.display.changed.emit()
+        else:
+            self._on_display_changed()
         self.image_came()
 
     def _draw_map(self) -> None:
@@ -306,7 +364,7 @@ class ImageCanvas(PlaneView):
     def _take_auto_contrast(self) -> None:
         """Automatic contrast is that of the plane looked at: deep ones may be dimmer."""
         picture, image = self._pyramid, self.session.image
-        if image is None or picture is None:
+        if image is None or picture is None or not self.leads_display:
             return
         if isinstance(picture, PlanePyramid):
             levels = auto_levels(picture.plane, is_rgb=image.is_rgb)
@@ -320,18 +378,9 @@ class ImageCanvas(PlaneView):
         self._refresh_overlay()
 
     def _refresh_overlay(self) -> None:
-        session, display = self.session, self.display
-        visible = display.overlay_visible and not self._hidden_by_key
-        if not visible or not self._shown[0] or session.file is None:
-            self.set_overlay(None)
-            return
-        self.set_overlay(
-            session.mask(self._shown[0]),
-            class_colours(session.classes, fill=display.fill, opacity=display.opacity),
-            z=self._shown[1],
-            outline=display.outline,
-            hatch_unlabelled=display.show_unlabelled,
-        )
+        shown = self._shown[0] and self.session.file is not None and not self._hidden_by_key
+        self.set_layers(self.layers.overlays(*self._shown) if shown else ())
+        self.layers_shown.emit()
 
     def _on_mask_changed(self, image_id: str, box: Box) -> None:
         if image_id == self._shown[0] and box.z0 <= self._shown[1] < max(box.z1, box.z0 + 1):
@@ -358,8 +407,13 @@ class ImageCanvas(PlaneView):
         """Whether the plane to be painted is the one that is seen (large ones take a moment)."""
         return bool(self.plane_size) and self._shown == (self.session.image_id, self.session.z)
 
+    @property
+    def hides_layers(self) -> bool:
+        """True while a key is held that hides all layers."""
+        return self._hidden_by_key
+
     def hide_overlay(self, hidden: bool) -> None:
-        """Hide the mask while a key is held."""
+        """Hide all layers while a key is held."""
         if hidden != self._hidden_by_key:
             self._hidden_by_key = hidden
             self._refresh_overlay()

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
 from orgseg_app.gui.canvas import colour_maps
+from orgseg_app.gui.canvas.layers import DEFAULT_LOOKS, DIFFERENCE, PREDICTION_FORMS, LayerLook
 from orgseg_app.gui.canvas.tool_settings import TOOL_SETTINGS, Value
 from orgseg_app.gui.canvas.tools.registry import TOOLS
 
 GAMMA = (0.2, 5.0)
 """Least and largest gamma."""
+
+PANE_SHOWS = (
+    "image",
+    "prepared",
+    "painted",
+    "painted objects",
+    "weights",
+    *PREDICTION_FORMS,
+    DIFFERENCE,
+)
+"""What the pane beside the canvas can show; mask and objects of a model are `PREDICTION_FORMS`."""
 
 _LARGEST = 3.4e38
 
@@ -96,7 +109,7 @@ class ToolOptions(QObject):
 
 
 class DisplayOptions(QObject):
-    """How image and mask are shown; nothing here changes data.
+    """How image and layers are shown; nothing here changes data.
 
     Attributes
     ----------
@@ -114,8 +127,16 @@ class DisplayOptions(QObject):
         Of each channel, a name of `colour_maps.NAMES`; "" or too few: the usual.
     image_id, is_rgb
         Which image this is about, and whether it is a picture in its own colours.
-    opacity
-        Of the filled mask, 0…1.
+    show_unlabelled
+        Whether what nobody has painted is hatched.
+    sections
+        Whether volumes are shown with their sections XZ and YZ.
+    side_by_side, pane_shows, pane_run
+        Whether there is a pane beside the canvas, what it shows (one of `PANE_SHOWS`), and of
+        which model ("" for the best).
+    prediction_run, prediction_form, prediction_class
+        Which model's prediction is looked at ("" for the best), what of it (one of
+        `layers.PREDICTION_FORMS`), and the class of probabilities (0 for the one in the hand).
 
     Signals
     -------
@@ -139,11 +160,71 @@ class DisplayOptions(QObject):
         self.is_rgb = False
         self._looks: dict[str, dict[str, Any]] = {}
         self.gamma = 1.0
-        self.opacity = 0.4
-        self.outline = True
-        self.fill = True
         self.show_unlabelled = False
-        self.overlay_visible = True
+        self.sections = False
+        self.side_by_side = False
+        self.pane_shows = PANE_SHOWS[0]
+        self.pane_run = ""
+        self.prediction_run = ""
+        self.prediction_form = PREDICTION_FORMS[0]
+        self.prediction_class = 0
+        self._layer_looks = dict(DEFAULT_LOOKS)
+
+    # -- layers ----------------------------------------------------------------------------------
+
+    def look(self, kind: str) -> LayerLook:
+        """How a kind of layer is to look, one of `layers.KINDS`."""
+        return self._layer_looks[kind]
+
+    def set_look(self, kind: str, **values: Any) -> None:
+        """Change some of visible, opacity, outline and fill of a layer."""
+        look = self._layer_looks[kind].changed(values)
+        if look != self._layer_looks[kind]:
+            self._layer_looks[kind] = look
+            self.changed.emit()
+
+    def choose_prediction(
+        self, *, run_id: str | None = None, form: str | None = None, class_id: int | None = None
+    ) -> None:
+        """Look at another model's prediction, at something else of it, or at another class."""
+        if form is not None and form not in PREDICTION_FORMS:
+            raise ValueError(f"A prediction has no {form!r}.")
+        self.prediction_run = self.prediction_run if run_id is None else run_id
+        self.prediction_form = self.prediction_form if form is None else form
+        self.prediction_class = self.prediction_class if class_id is None else class_id
+        self.changed.emit()
+
+    def set_pane(
+        self,
+        *,
+        side_by_side: bool | None = None,
+        shows: str | None = None,
+        run_id: str | None = None,
+    ) -> None:
+        """Show or hide the pane beside the canvas, or look at something else in it."""
+        if shows is not None and shows not in PANE_SHOWS:
+            raise ValueError(f"A pane cannot show {shows!r}.")
+        self.side_by_side = self.side_by_side if side_by_side is None else side_by_side
+        self.pane_shows = self.pane_shows if shows is None else shows
+        self.pane_run = self.pane_run if run_id is None else run_id
+        self.changed.emit()
+
+    def flip(self, kind: str, name: str) -> None:
+        """Change visible, outline or fill of a layer to what it is not."""
+        self.set_look(kind, **{name: not getattr(self.look(kind), name)})
+
+    def layer_looks(self) -> dict[str, dict[str, Any]]:
+        """How all layers are to look, in JSON's kinds of values."""
+        return {kind: asdict(look) for kind, look in self._layer_looks.items()}
+
+    def remember_layer_looks(self, looks: Mapping[str, Any]) -> None:
+        """Show layers like this from now on; what makes no sense is as it is at first."""
+        for kind, usual in DEFAULT_LOOKS.items():
+            known = looks.get(kind)
+            self._layer_looks[kind] = usual.changed(known) if isinstance(known, dict) else usual
+        self.changed.emit()
+
+    # -- the image -------------------------------------------------------------------------------
 
     def set_image(
         self,
@@ -161,6 +242,11 @@ class DisplayOptions(QObject):
         self.value_range = value_range
         self._take_look(self._looks.get(image_id, {}) if image_id else {})
         self.changed.emit()
+
+    def stay(self, image_id: str) -> None:
+        """Another image is on the canvas, and shown as the one before, as moments of a series."""
+        self._keep_look()
+        self.image_id = image_id
 
     def looks(self) -> dict[str, dict[str, Any]]:
         """How each image is shown, where somebody has chosen so, in JSON's kinds of values."""
@@ -256,25 +342,18 @@ class DisplayOptions(QObject):
         self.channels = tuple(channels)
         self.changed.emit()
 
-    def update(self, **values: object) -> None:
-        """Set gamma, opacity, outline, fill, show_unlabelled or overlay_visible.
+    def set_sections(self, sections: bool) -> None:
+        """Show volumes with their sections, or without."""
+        if sections != self.sections:
+            self.sections = sections
+            self.changed.emit()
 
-        Raises
-        ------
-        AttributeError
-            For a name that is not one of these.
-        """
-        for name, value in values.items():
-            if name not in (
-                "gamma",
-                "opacity",
-                "outline",
-                "fill",
-                "show_unlabelled",
-                "overlay_visible",
-            ):
-                raise AttributeError(name)
-            setattr(self, name, value)
+    def update(self, *, gamma: float | None = None, show_unlabelled: bool | None = None) -> None:
+        """Set gamma, or whether what is unlabelled is hatched."""
+        if gamma is not None:
+            self.gamma = gamma
+        if show_unlabelled is not None:
+            self.show_unlabelled = show_unlabelled
         self.changed.emit()
 
 

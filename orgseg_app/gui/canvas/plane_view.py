@@ -1,4 +1,4 @@
-"""A view of one plane: the image, one coloured overlay, zoom and pan.
+"""A view of one plane: the image, coloured layers over it, zoom and pan.
 
 The annotation canvas and the comparison panes are both such views. Painting is done with the raster
 engine and only for the rectangle that changed: an OpenGL widget is slower here and missing on
@@ -22,12 +22,14 @@ from PySide6.QtGui import (
     QNativeGestureEvent,
     QPainter,
     QPaintEvent,
+    QPen,
     QResizeEvent,
     QWheelEvent,
 )
 from PySide6.QtWidgets import QWidget
 
 from orgseg_app.core.mask import Box
+from orgseg_app.gui.canvas.layers import OverlayLayer
 from orgseg_app.gui.canvas.rendering import (
     ArrayOverlay,
     Overlay,
@@ -38,13 +40,14 @@ from orgseg_app.gui.canvas.rendering import (
     tint,
 )
 
-__all__ = ["ArrayOverlay", "Overlay", "PlaneView", "ViewState"]
+__all__ = ["ArrayOverlay", "Overlay", "OverlayLayer", "PlaneView", "ViewState"]
 
 SURROUND = QColor("#101214")
 MIN_SHORT_SIDE_PX = 16
 MAX_ZOOM = 80.0
 WHEEL_STEP = 1.2
 OUTLINE_PX = 1.5
+CROSS_PX = 6
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class ViewState:
 
 
 class PlaneView(QWidget):
-    """Shows one plane and one overlay.
+    """Shows one plane and the layers over it.
 
     Signals
     -------
@@ -80,22 +83,20 @@ class PlaneView(QWidget):
         self.setMinimumSize(120, 90)
         self.setAccessibleName("Image")
         self._pyramid: Picture | None = None
+        self._stand_in: tuple[Picture, tuple[tuple[float, float], ...]] | None = None
         self._is_rgb = False
         self._levels: tuple[tuple[float, float], ...] = ()
         self._gamma = 1.0
         self._visible: tuple[bool, ...] = ()
         self._maps: tuple[str, ...] = ()
-        self._overlay: Overlay | None = None
-        self._overlay_z = 0
-        self._colours = np.zeros((256, 4), np.uint8)
-        self._outline = True
-        self._outlined: np.ndarray | None = None
-        self._hatch = False
+        self._layers: tuple[OverlayLayer, ...] = ()
         self._y = self._x = 0.0
         self._zoom = 1.0
+        self._stretch_yx = (1.0, 1.0)  # a voxel takes zoom times this on the screen
         self._fitted = True
         self._pan_from: QPointF | None = None
         self._space_held = False
+        self._mirror: tuple[float, float] | None = None
 
     # -- what is shown ---------------------------------------------------------------------------
 
@@ -122,6 +123,7 @@ class PlaneView(QWidget):
         """
         before = self.plane_size
         self._pyramid = picture if plane is None else PlanePyramid(plane)
+        self._stand_in = None
         self._is_rgb = is_rgb
         if levels:
             self._levels = tuple(levels)
@@ -143,6 +145,28 @@ class PlaneView(QWidget):
         self._maps = tuple(maps)
         self.update()
 
+    @property
+    def picture(self) -> Picture | None:
+        """What is painted: the plane, or what stands in for it."""
+        return self._pyramid if self._stand_in is None else self._stand_in[0]
+
+    def set_stand_in(
+        self, picture: Picture | None, levels: Sequence[tuple[float, float]] = ()
+    ) -> None:
+        """Show another picture of the same size in place of the plane, between these limits."""
+        self._stand_in = None if picture is None else (picture, tuple(levels))
+        self.update()
+
+    @property
+    def painted_layers(self) -> tuple[OverlayLayer, ...]:
+        """What lies over the image, the first one lowest."""
+        return self._layers
+
+    def set_layers(self, layers: Sequence[OverlayLayer]) -> None:
+        """Lay these over the image, the first one lowest."""
+        self._layers = tuple(layers)
+        self.update()
+
     def set_overlay(
         self,
         overlay: Overlay | None,
@@ -150,34 +174,15 @@ class PlaneView(QWidget):
         *,
         z: int = 0,
         outline: bool = True,
-        fill: bool = True,
-        opacity: float | None = None,
         outlined: np.ndarray | None = None,
         hatch_unlabelled: bool = False,
     ) -> None:
-        """Lay coloured values over the image.
-
-        Parameters
-        ----------
-        colours
-            ``(256, 4)`` uint8 red, green, blue, opacity of each value.
-        opacity
-            When given, every visible colour gets this opacity, 0…1.
-        outlined
-            ``(256,)`` bool: values with an outline; all but 0 and background by default.
-        hatch_unlabelled
-            Hatch where the value is 0.
-        """
-        self._overlay, self._overlay_z = overlay, z
-        if colours is not None:
-            table = colours.copy()
-            if opacity is not None:
-                table[table[:, 3] > 0, 3] = round(255 * opacity)
-            if not fill:
-                table[:, 3] = 0
-            self._colours = table
-        self._outline, self._outlined, self._hatch = outline, outlined, hatch_unlabelled
-        self.update()
+        """Lay one layer over the image; None takes all away. See `OverlayLayer`."""
+        if overlay is None or colours is None:
+            self.set_layers(())
+        else:
+            layer = OverlayLayer(overlay, colours, z, outline, outlined, hatch_unlabelled)
+            self.set_layers((layer,))
 
     # -- where we look ---------------------------------------------------------------------------
 
@@ -204,9 +209,9 @@ class PlaneView(QWidget):
             return
         height, width = size
         self._y, self._x = height / 2, width / 2
-        pad = 16
+        pad, (sy, sx) = 16, self._stretch_yx
         self._zoom = self._clamped(
-            min(max(1, self.width() - pad) / width, max(1, self.height() - pad) / height)
+            min(max(1, self.width() - pad) / width / sx, max(1, self.height() - pad) / height / sy)
         )
         self._fitted = True
         self._look_elsewhere()
@@ -217,8 +222,8 @@ class PlaneView(QWidget):
         at = at or QPointF(self.width() / 2, self.height() / 2)
         y, x = self.to_image(at)
         zoom = self._clamped(self._zoom * factor)
-        self._y = y - (at.y() - self.height() / 2) / zoom
-        self._x = x - (at.x() - self.width() / 2) / zoom
+        self._y = y - (at.y() - self.height() / 2) / (zoom * self._stretch_yx[0])
+        self._x = x - (at.x() - self.width() / 2) / (zoom * self._stretch_yx[1])
         self._zoom = zoom
         self._moved()
 
@@ -228,8 +233,9 @@ class PlaneView(QWidget):
 
     def pan_by(self, dy: float, dx: float) -> None:
         """Move the picture by screen pixels."""
-        self._y -= dy / self._zoom
-        self._x -= dx / self._zoom
+        zoom_y, zoom_x = self.zoom_yx
+        self._y -= dy / zoom_y
+        self._x -= dx / zoom_x
         self._moved()
 
     def _moved(self) -> None:
@@ -245,6 +251,8 @@ class PlaneView(QWidget):
         """All of it is to be painted, and what was in sight may not be any more."""
         if self._pyramid is not None:
             self._pyramid.view_moved()
+        if self._stand_in is not None:
+            self._stand_in[0].view_moved()
         self.update()
 
     def _clamped(self, zoom: float) -> float:
@@ -252,18 +260,25 @@ class PlaneView(QWidget):
         least = MIN_SHORT_SIDE_PX / max(1, max(size)) if size else 0.01
         return min(max(zoom, min(least, 1.0)), MAX_ZOOM)
 
+    @property
+    def zoom_yx(self) -> tuple[float, float]:
+        """Screen pixels a voxel along each axis; they differ where voxels are no squares."""
+        return self._zoom * self._stretch_yx[0], self._zoom * self._stretch_yx[1]
+
     def to_image(self, at: QPointF) -> tuple[float, float]:
         """Widget position → (y, x) in voxels."""
+        zoom_y, zoom_x = self.zoom_yx
         return (
-            self._y + (at.y() - self.height() / 2) / self._zoom,
-            self._x + (at.x() - self.width() / 2) / self._zoom,
+            self._y + (at.y() - self.height() / 2) / zoom_y,
+            self._x + (at.x() - self.width() / 2) / zoom_x,
         )
 
     def to_widget(self, y: float, x: float) -> QPointF:
         """(y, x) in voxels → widget position."""
+        zoom_y, zoom_x = self.zoom_yx
         return QPointF(
-            (x - self._x) * self._zoom + self.width() / 2,
-            (y - self._y) * self._zoom + self.height() / 2,
+            (x - self._x) * zoom_x + self.width() / 2,
+            (y - self._y) * zoom_y + self.height() / 2,
         )
 
     def visible_box(self) -> Box:
@@ -272,6 +287,14 @@ class PlaneView(QWidget):
         y1, x1 = self.to_image(QPointF(self.width(), self.height()))
         box = Box(0, math.floor(y0), math.floor(x0), 1, math.ceil(y1), math.ceil(x1))
         return box.clipped((1, *self.plane_size)) if self.plane_size else Box(0, 0, 0, 0, 0, 0)
+
+    def set_mirror(self, y: float, x: float) -> None:
+        """Mark where the pointer is in a linked view; NaN takes the mark away."""
+        before, self._mirror = self._mirror, None if math.isnan(y) else (y, x)
+        for place in (before, self._mirror):
+            if place is not None:
+                at, reach = self.to_widget(*place), CROSS_PX + 2
+                self.update(QRectF(at.x() - reach, at.y() - reach, 2 * reach, 2 * reach).toRect())
 
     def update_box(self, box: Box) -> None:
         """Repaint what shows these voxels."""
@@ -292,10 +315,14 @@ class PlaneView(QWidget):
         painter = QPainter(self)
         rect = event.rect()
         painter.fillRect(rect, SURROUND)
-        if self._pyramid is not None:
-            self._paint_pixels(painter, rect)
-        self.paint_decorations(painter, rect)
-        painter.end()
+        try:
+            if self._pyramid is not None:
+                self._paint_pixels(painter, rect)
+            self.paint_decorations(painter, rect)
+            if self._mirror is not None and self.plane_size is not None:
+                _draw_cross(painter, self.to_widget(*self._mirror))
+        finally:
+            painter.end()  # Qt crashes when it outlives the event, also after an error
 
     def paint_decorations(self, painter: QPainter, rect: QRect) -> None:
         """What lies on top, in widget coordinates; for subclasses."""
@@ -305,28 +332,32 @@ class PlaneView(QWidget):
 
     def _paint_pixels(self, painter: QPainter, rect: QRect) -> None:
         assert self._pyramid is not None
+        picture, levels, gamma = self._pyramid, self._levels, self._gamma
+        if self._stand_in is not None:
+            picture, levels = self._stand_in
+            gamma = 1.0
         ratio = self.devicePixelRatioF()
-        scale = self._zoom * ratio  # device pixels a voxel
-        left = self.width() * ratio / 2 - self._x * scale  # device position of the image's corner
-        top = self.height() * ratio / 2 - self._y * scale
-        height, width = self._pyramid.size_yx
+        scale_y, scale_x = (zoom * ratio for zoom in self.zoom_yx)  # device pixels a voxel
+        left = self.width() * ratio / 2 - self._x * scale_x  # device position of the image's corner
+        top = self.height() * ratio / 2 - self._y * scale_y
+        height, width = picture.size_yx
         x0 = max(math.floor(rect.left() * ratio), math.floor(left + 0.5))
         y0 = max(math.floor(rect.top() * ratio), math.floor(top + 0.5))
-        x1 = min(math.ceil((rect.right() + 1) * ratio), math.floor(left + width * scale + 0.5))
-        y1 = min(math.ceil((rect.bottom() + 1) * ratio), math.floor(top + height * scale + 0.5))
+        x1 = min(math.ceil((rect.right() + 1) * ratio), math.floor(left + width * scale_x + 0.5))
+        y1 = min(math.ceil((rect.bottom() + 1) * ratio), math.floor(top + height * scale_y + 0.5))
         if x1 <= x0 or y1 <= y0:
             return
-        step = 1 / scale
-        if step < 2 and not self._pyramid.has_voxels:
+        step, step_y, step_x = 1 / (self._zoom * ratio), 1 / scale_y, 1 / scale_x
+        if step < 2 and not picture.has_voxels:
             self.voxels_missed()
-        first_y, first_x = (y0 + 0.5 - top) * step, (x0 + 0.5 - left) * step
+        first_y, first_x = (y0 + 0.5 - top) * step_y, (x0 + 0.5 - left) * step_x
         size = (y1 - y0, x1 - x0)
-        channels = self._pyramid.sample(first_y, first_x, step, size)
+        channels = picture.sample(first_y, first_x, step, size)
         pixels = compose(
             channels,
-            self._levels,
+            levels,
             is_rgb=self._is_rgb,
-            gamma=self._gamma,
+            gamma=gamma,
             visible=self._visible,
             maps=self._maps,
         )
@@ -334,19 +365,19 @@ class PlaneView(QWidget):
         grey = pixels.ndim == 2
         kind = QImage.Format.Format_Grayscale8 if grey else QImage.Format.Format_RGB32
         painter.drawImage(at, _as_qimage(pixels, kind, ratio))
-        if self._overlay is not None:
-            outline = max(1, round(OUTLINE_PX * ratio)) if self._outline else 0
-            rows = _steps(first_y, step, size[0], outline, height)
-            columns = _steps(first_x, step, size[1], outline, width)
-            values = self._overlay.sample(self._overlay_z, rows, columns)
-            if not self._hatch and not self._colours[0, 3] and not values.any():
-                return
+        for layer in self._layers:
+            outline = max(1, round(OUTLINE_PX * ratio)) if layer.outline else 0
+            rows = _steps(first_y, step_y, size[0], outline, height)
+            columns = _steps(first_x, step_x, size[1], outline, width)
+            values = layer.overlay.sample(layer.z, rows, columns)
+            if not layer.hatch_unlabelled and not layer.colours[0, 3] and not values.any():
+                continue
             tinted = tint(
                 values,
-                self._colours,
+                layer.colours,
                 outline=outline,
-                outlined=self._outlined,
-                hatch_unlabelled=self._hatch,
+                outlined=layer.outlined,
+                hatch_unlabelled=layer.hatch_unlabelled,
                 offset_yx=(y0, x0),
             )
             painter.drawImage(
@@ -435,6 +466,16 @@ class PlaneView(QWidget):
         super().resizeEvent(event)
         if self._fitted:
             self.fit()
+
+
+def _draw_cross(painter: QPainter, at: QPointF) -> None:
+    """A small cross that shows on any ground."""
+    painter.save()
+    for colour, width in (("#000000", 3.0), ("#FFFFFF", 1.0)):
+        painter.setPen(QPen(QColor(colour), width))
+        painter.drawLine(at - QPointF(CROSS_PX, 0), at + QPointF(CROSS_PX, 0))
+        painter.drawLine(at - QPointF(0, CROSS_PX), at + QPointF(0, CROSS_PX))
+    painter.restore()
 
 
 def _steps(first: float, step: float, count: int, margin: int, size: int) -> np.ndarray:

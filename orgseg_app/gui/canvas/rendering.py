@@ -55,7 +55,7 @@ def to_bytes(
     span = max(high - low, 1e-12)
     if values.dtype == np.uint8:
         return np.asarray(cv2.LUT(values, _table(256, low, high, gamma)))
-    if values.dtype == np.uint16 and values.size > 1 << 16:
+    if values.dtype == np.uint16:
         if gamma == 1.0 and span >= _WIDE and 0 <= low <= 65535:
             scale = 255 / span  # four times as fast as the table, and off by one at the most
             raised = np.maximum(values, math.ceil(low))
@@ -298,18 +298,17 @@ def tint(
     margin = outline
     height, width = values.shape[0] - 2 * margin, values.shape[1] - 2 * margin
     inner = values[margin : margin + height, margin : margin + width]
-    out = _look_up(inner, colours)
+    plain, solid = _tables(colours.tobytes())
+    out = np.asarray(cv2.LUT(inner, plain), np.int32)
     if outline:
         reach = 2 * outline - 1 if outline > 1 else 3
         kernel = cv2.getStructuringElement(cv2.MORPH_CROSS, (reach, reach))
         edge = cv2.compare(cv2.dilate(values, kernel), cv2.erode(values, kernel), cv2.CMP_NE)
         edge = edge[margin : margin + height, margin : margin + width]
-        if outlined is None:
-            outlined = np.arange(256) > BACKGROUND
-        edge = cv2.bitwise_and(edge, cv2.LUT(inner, np.where(outlined, 255, 0).astype(np.uint8)))
-        solid = colours.copy()
-        solid[:, 3] = 255
-        cv2.copyTo(_look_up(inner, solid), edge, out)
+        shown = _ABOVE_BACKGROUND if outlined is None else outlined.astype(np.uint8) * np.uint8(255)
+        edge = cv2.bitwise_and(edge, cv2.LUT(inner, shown))
+        if cv2.countNonZero(edge):
+            cv2.copyTo(cv2.LUT(inner, solid), edge, out)
     tinted = out.view(np.uint32)
     if hatch_unlabelled:
         rows = np.arange(height)[:, None] + offset_yx[0]
@@ -319,10 +318,16 @@ def tint(
     return tinted
 
 
-def _look_up(values: NDArray[np.uint8], colours: NDArray[np.uint8]) -> NDArray[np.int32]:
-    """The premultiplied colour of every value."""
-    table = _premultiplied(colours).view(np.int32)
-    return np.asarray(cv2.LUT(values, table), np.int32)
+_ABOVE_BACKGROUND = np.where(np.arange(256) > BACKGROUND, 255, 0).astype(np.uint8)
+
+
+@lru_cache(maxsize=32)
+def _tables(colours: bytes) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """The premultiplied colour of every value, and the same opaque."""
+    plain = np.frombuffer(colours, np.uint8).reshape(256, 4)
+    solid = plain.copy()
+    solid[:, 3] = 255
+    return _premultiplied(plain).view(np.int32), _premultiplied(solid).view(np.int32)
 
 
 def _premultiplied(colours: NDArray[np.uint8]) -> NDArray[np.uint32]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,16 @@ BLOCK = 256
 
 LOST: NDArray[Any] = np.zeros((0, 0, 0), np.uint8)
 """In place of a tile that cannot be read."""
+
+
+class Key(Protocol):
+    """Names a tile; equal ones are the same tile."""
+
+    @property
+    def image_id(self) -> str:
+        """Of the image it is part of."""
+
+    def __hash__(self) -> int: ...
 
 
 class TileKey(NamedTuple):
@@ -61,14 +71,14 @@ class TileCache:
 
     def __init__(self, most_bytes: int = CACHE_BYTES) -> None:
         self._most = self._room = most_bytes
-        self._tiles: OrderedDict[TileKey, NDArray[Any]] = OrderedDict()
+        self._tiles: OrderedDict[Key, NDArray[Any]] = OrderedDict()
         self._lock = threading.Lock()
         self.size_bytes = 0
 
-    def __contains__(self, key: TileKey) -> bool:
+    def __contains__(self, key: Key) -> bool:
         return key in self._tiles
 
-    def get(self, key: TileKey) -> NDArray[Any] | None:
+    def get(self, key: Key) -> NDArray[Any] | None:
         """A tile ``(C, h, w)``, `LOST`, or None when it is not there; it counts as looked at."""
         with self._lock:
             tile = self._tiles.get(key)
@@ -76,7 +86,7 @@ class TileCache:
                 self._tiles.move_to_end(key)
             return tile
 
-    def put(self, key: TileKey, tile: NDArray[Any]) -> None:
+    def put(self, key: Key, tile: NDArray[Any]) -> None:
         """Keep a tile; others may go for it."""
         with self._lock:
             before = self._tiles.pop(key, None)

@@ -5,16 +5,25 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal
 
-from orgseg_app.gui.canvas.tile_cache import LOST, TileCache, TileKey, TileRequest
+from orgseg_app.gui.canvas.tile_cache import LOST, Key, TileCache
 
 LOG = logging.getLogger(__name__)
 
-Read = Callable[[TileRequest], "NDArray[Any] | None"]
+
+class Request(Protocol):
+    """A tile that is wanted: a `TileRequest`, or one of another kind with a key of its own."""
+
+    @property
+    def key(self) -> Key:
+        """Under which it is kept."""
+
+
+Read = Callable[[Any], "NDArray[Any] | None"]
 
 
 class NoPartsError(Exception):
@@ -33,9 +42,9 @@ class TileLoader(QObject):
 
     Signals
     -------
-    arrived(TileRequest)
+    arrived(Request)
         A tile is in the cache, or is `LOST`.
-    failed(TileRequest, error)
+    failed(Request, error)
         Voxels could not be read: `NoPartsError`, or what the file said.
     """
 
@@ -48,9 +57,9 @@ class TileLoader(QObject):
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(1)
         self._lock = threading.Lock()
-        self._wanted: dict[TileKey, TileRequest] = {}
-        self._ahead: dict[TileKey, TileRequest] = {}
-        self._under_way: TileKey | None = None
+        self._wanted: dict[Key, Request] = {}
+        self._ahead: dict[Key, Request] = {}
+        self._under_way: Key | None = None
         self._read: Read | None = None
         self._is_running = False
 
@@ -61,7 +70,7 @@ class TileLoader(QObject):
             self._ahead.clear()
             self._read = read
 
-    def want(self, requests: Sequence[TileRequest]) -> None:
+    def want(self, requests: Sequence[Request]) -> None:
         """Read these next, the first first; those asked for before come later."""
         with self._lock:
             for request in reversed(requests):
@@ -70,7 +79,7 @@ class TileLoader(QObject):
                     self._wanted[request.key] = request
         self._run()
 
-    def ahead(self, requests: Iterable[TileRequest]) -> None:
+    def ahead(self, requests: Iterable[Request]) -> None:
         """Read these, in this order, when nothing else is to be read; in place of earlier ones."""
         wanted = {r.key: r for r in requests if r.key not in self.cache}
         with self._lock:
@@ -100,7 +109,7 @@ class TileLoader(QObject):
             self._is_running = True
         self._pool.start(_Pump(self))
 
-    def _next(self) -> tuple[TileRequest, Read] | None:
+    def _next(self) -> tuple[Request, Read] | None:
         with self._lock:
             self._under_way = None
             while self._read is not None and (self._wanted or self._ahead):

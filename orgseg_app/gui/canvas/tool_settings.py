@@ -8,6 +8,11 @@ from orgseg_app.core.painting.brush import MAX_SIZE
 
 Value = float | bool | str
 
+LARGEST = 3.4e38
+"""No limit on that side: beyond the values of every kind of image."""
+
+_LIMITS = (("none", "None"), ("range", "Range"), ("otsu", "Otsu"))
+
 
 @dataclass(frozen=True)
 class ToolSetting:
@@ -29,6 +34,9 @@ class ToolSetting:
         Equal ways of the slider are equal ratios.
     choices
         ``((value, text), …)`` of a choice.
+    follows
+        It counts only while the limit of the tool has this value, and its slider goes over the
+        values of the image.
     tip
         What it does, in a sentence.
     """
@@ -43,6 +51,7 @@ class ToolSetting:
     unit: str = ""
     logarithmic: bool = False
     choices: tuple[tuple[str, str], ...] = ()
+    follows: str = ""
     tip: str = ""
 
     def clean(self, value: Value) -> Value:
@@ -86,26 +95,35 @@ _ALL = (
         "limit",
         "Limit",
         "none",
-        choices=(("none", "None"), ("range", "Range"), ("otsu", "Otsu")),
+        choices=_LIMITS,
         tip="Paint only values of a range, or of the class that the first voxel is in around it",
+    ),
+    ToolSetting(
+        "erase_limit",
+        "Limit",
+        "none",
+        choices=_LIMITS,
+        tip="Erase only values of a range, or of the class that the first voxel is in around it",
     ),
     ToolSetting(
         "limit_low",
         "From",
-        0,
-        0,
-        65535,
+        -LARGEST,
+        -LARGEST,
+        LARGEST,
         decimals=2,
-        tip="Lowest value of the image that a range lets the brush paint",
+        follows="range",
+        tip="Lowest value that a range lets through; Ctrl+click takes the range from the image",
     ),
     ToolSetting(
         "limit_high",
         "To",
-        65535,
-        0,
-        65535,
+        LARGEST,
+        -LARGEST,
+        LARGEST,
         decimals=2,
-        tip="Highest value of the image that a range lets the brush paint",
+        follows="range",
+        tip="Highest value that a range lets through; Ctrl+click takes the range from the image",
     ),
     ToolSetting(
         "pressure",

@@ -9,22 +9,34 @@ NOTCH = 120
 """Qt's eighths of a degree in one notch of an ordinary wheel."""
 
 _ACTS = {
-    "zoom": {"Wheel": "zoom", "Shift + wheel": "plane", "Ctrl + wheel": "brush"},
-    "slice": {"Wheel": "plane", "Ctrl + wheel": "zoom", "Ctrl + Shift + wheel": "brush"},
+    "zoom": {
+        "Wheel": "zoom",
+        "Shift + wheel": "plane",
+        "Ctrl + wheel": "brush",
+        "Alt + wheel": "time",
+    },
+    "slice": {
+        "Wheel": "plane",
+        "Ctrl + wheel": "zoom",
+        "Ctrl + Shift + wheel": "brush",
+        "Alt + wheel": "time",
+    },
 }
 
 
 def wheel_acts(wheel: str) -> dict[str, str]:
-    """What is turned → "zoom", "plane" or "brush", for a habit ("zoom" or "slice")."""
+    """What is turned → "zoom", "plane", "brush" or "time", for a habit ("zoom" or "slice")."""
     return dict(_ACTS[wheel])
 
 
 def wheel_act(wheel: str, modifiers: Qt.KeyboardModifier) -> str:
-    """What a turn with these keys held does: "zoom", "plane" or "brush".
+    """What a turn with these keys held does: "zoom", "plane", "brush" or "time".
 
     >>> wheel_act("slice", Qt.KeyboardModifier.NoModifier)
     'plane'
     """
+    if modifiers & Qt.KeyboardModifier.AltModifier:
+        return "time"
     ctrl = bool(modifiers & Qt.KeyboardModifier.ControlModifier)
     shift = bool(modifiers & Qt.KeyboardModifier.ShiftModifier)
     if wheel == "slice":

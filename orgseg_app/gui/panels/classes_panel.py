@@ -187,4 +187,4 @@ class ClassesPanel(QWidget):
         elif total > 0.9995:
             self.summary.setText("All of this image is painted.")
         else:
-            self.summary.setText(f"{percent(total)} of this image is painted, the rest unlabelled.")
+            self.summary.setText(f"{percent(total)} painted, the rest unlabelled.")

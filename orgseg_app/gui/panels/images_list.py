@@ -342,13 +342,23 @@ def painted_words(share: float | None) -> str:
 
 
 def percent(share: float) -> str:
-    """A fraction as a percentage: two figures where it is small, never 0 for something."""
-    if share <= 0:
-        return f"0{THIN_SPACE}%"
-    if share < 0.001:
-        return f"<{THIN_SPACE}0.1{THIN_SPACE}%"
+    """A fraction as a percentage: two figures where it is small or nearly all.
+
+    Never 0 for something, nor 100 for less than all.
+
+    >>> [percent(n).replace(THIN_SPACE, "") for n in (0, 1e-5, 0.012, 0.4, 0.997, 0.99999, 1)]
+    ['0%', '<0.1%', '1.2%', '40%', '99.7%', '>99.9%', '100%']
+    """
     value = 100 * share
-    return f"{value:.1f}{THIN_SPACE}%" if value < 9.95 else f"{value:.0f}{THIN_SPACE}%"
+    if share <= 0 or 9.95 <= value < 99.5 or share >= 1:
+        text = f"{value:.0f}"
+    elif value < 0.1:
+        text = f"<{THIN_SPACE}0.1"
+    elif value >= 99.95:
+        text = f">{THIN_SPACE}99.9"
+    else:
+        text = f"{value:.1f}"
+    return f"{text}{THIN_SPACE}%"
 
 
 def _tip(image: ProjectImage, link_state: str) -> str:

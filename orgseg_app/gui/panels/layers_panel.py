@@ -1,4 +1,4 @@
-"""How the mask and the image are shown; nothing here changes data."""
+"""How layers and image are shown; nothing here changes data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import (
     QAbstractButton,
-    QCheckBox,
     QHBoxLayout,
     QSizePolicy,
     QVBoxLayout,
@@ -29,10 +28,10 @@ from orgseg_app.gui import theme
 from orgseg_app.gui.canvas import colour_maps
 from orgseg_app.gui.canvas.options import GAMMA, DisplayOptions
 from orgseg_app.gui.fields import CalmComboBox, NumberBox, SliderField
+from orgseg_app.gui.panels.layer_section import NAME_WIDTH, LayerSection, tick
 from orgseg_app.gui.panels.levels_editor import LevelsEditor
 from orgseg_app.gui.session import Session
 from orgseg_app.gui.widgets import (
-    GAP,
     Caption,
     ElidedLabel,
     IconButton,
@@ -44,12 +43,11 @@ from orgseg_app.gui.widgets import (
 
 COUNT_AFTER_MS = 80
 SAMPLES = 60_000
-NAME_WIDTH = 64
 PRIMARIES = {"red": "#FF5050", "green": "#40C040", "blue": "#5080FF"}
 
 
 class LayersPanel(QWidget):
-    """Mask and image, each a section that folds.
+    """Mask, other layers and image, each a section that folds.
 
     Parameters
     ----------
@@ -76,11 +74,12 @@ class LayersPanel(QWidget):
         self._timer.setSingleShot(True)
         self._timer.setInterval(COUNT_AFTER_MS)
         self._timer.timeout.connect(self._read_values)
-        column = QVBoxLayout(self)
+        self._column = column = QVBoxLayout(self)
         column.setContentsMargins(12, 8, 12, 8)
         column.setSpacing(12)
         column.addWidget(self._build_mask())
-        column.addWidget(self._build_image())
+        self.image_section = self._build_image()
+        column.addWidget(self.image_section)
         display.changed.connect(self._show)
         if session is not None:
             session.image_selected.connect(lambda _: self._timer.start())
@@ -91,37 +90,21 @@ class LayersPanel(QWidget):
     # -- building --------------------------------------------------------------------------------
 
     def _build_mask(self) -> Section:
-        update = self._display.update
-        self.opacity = SliderField(
-            "Opacity",
-            0,
-            100,
-            40,
-            unit="%",
-            name_width=NAME_WIDTH,
-            tip="Of the tint over painted regions",
+        self.mask_section = LayerSection("mask", "Mask", self._display)
+        self.mask_section.eye.set_shortcut("V")
+        self.opacity, self.eye = self.mask_section.opacity, self.mask_section.eye
+        self.outline, self.fill = self.mask_section.outline, self.mask_section.fill
+        self.unlabelled = tick(
+            "Mark unlabelled",
+            "Hatch what nobody has painted yet",
+            lambda on: self._display.update(show_unlabelled=on),
         )
-        self.outline = _check("Outline", "Draw the edges of painted regions (O)")
-        self.fill = _check("Filled", "Tint painted regions (Shift+O)")
-        self.unlabelled = _check("Mark unlabelled", "Hatch what nobody has painted yet (U)")
-        self.eye = IconButton("eye", "Hide mask", shortcut="V", checkable=True, colour="secondary")
-        content, column = _column()
-        row = QHBoxLayout()
-        row.setSpacing(GAP * 2)
-        row.addWidget(self.outline)
-        row.addWidget(self.fill)
-        row.addStretch(1)
-        column.addWidget(self.opacity)
-        column.addLayout(row)
-        column.addWidget(self.unlabelled)
-        section = Section("Mask", content)
-        section.add_extra(self.eye)
-        self.opacity.value_changed.connect(lambda value: update(opacity=value / 100))
-        self.outline.toggled.connect(lambda on: update(outline=on))
-        self.fill.toggled.connect(lambda on: update(fill=on))
-        self.unlabelled.toggled.connect(lambda on: update(show_unlabelled=on))
-        self.eye.toggled.connect(lambda hidden: update(overlay_visible=not hidden))
-        return section
+        self.mask_section.add(self.unlabelled)
+        return self.mask_section
+
+    def add_section(self, section: QWidget) -> None:
+        """Put a section between those of the other layers and the image."""
+        self._column.insertWidget(self._column.indexOf(self.image_section), section)
 
     def _build_image(self) -> Section:
         display = self._display
@@ -221,21 +204,9 @@ class LayersPanel(QWidget):
 
     def _show(self) -> None:
         display = self._display
-        for box, on in (
-            (self.outline, display.outline),
-            (self.fill, display.fill),
-            (self.unlabelled, display.show_unlabelled),
-            (self.eye, not display.overlay_visible),
-        ):
-            with QSignalBlocker(box):
-                box.setChecked(on)
-        if display.overlay_visible:
-            self.eye.describe("eye", "Hide mask", "secondary")
-        else:
-            self.eye.describe("eye-off", "Show mask", "accent")
-        for widget in (self.opacity, self.outline, self.fill, self.unlabelled):
-            widget.setEnabled(display.overlay_visible)
-        self.opacity.set_value(display.opacity * 100)
+        with QSignalBlocker(self.unlabelled):
+            self.unlabelled.setChecked(display.show_unlabelled)
+        self.unlabelled.setEnabled(display.look("mask").visible)
         self.gamma.set_value(display.gamma)
         names = tuple(row.name for row in self._channel_rows)
         if names != (display.channel_names if len(display.channel_names) > 1 else ()):
@@ -351,13 +322,6 @@ class ChannelRow(QAbstractButton):
         painter.drawEllipse(QRectF(8.5, 8.5, 11, 11))
         if self.hasFocus():
             focus_ring(painter, QRectF(self.rect()))
-
-
-def _check(text: str, tip: str) -> QCheckBox:
-    made = QCheckBox(text)
-    made.setToolTip(tip)
-    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    return made
 
 
 def _column() -> tuple[QWidget, QVBoxLayout]:

@@ -9,10 +9,10 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QVBoxLayout, QWidget
 
 from orgseg_app.gui import theme
 from orgseg_app.gui.panels.recipe_fields import ChoiceField, Field, PartsField, make_field
-from orgseg_app.gui.widgets import GAP, Section, label
+from orgseg_app.gui.widgets import GAP, IconButton, Section, label
 from orgseg_app.runs.errors import RecipeError
 from orgseg_app.runs.recipe import Recipe, recipe_from_builtins, recipe_to_builtins
-from orgseg_app.runs.schema import FieldInfo, recipe_fields
+from orgseg_app.runs.schema import FieldInfo, PreprocessStep, recipe_fields
 
 BASIC = (
     "steps",
@@ -37,9 +37,12 @@ class RecipeForm(QWidget):
     -------
     changed()
         A person changed a field.
+    preprocess_changed()
+        The preprocessing is another, whoever changed it.
     """
 
     changed = Signal()
+    preprocess_changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -47,6 +50,8 @@ class RecipeForm(QWidget):
         self._data: dict[str, Any] = {}
         self.fields: dict[str, Field] = {}
         self._labels: dict[str, QLabel] = {}
+        self._steps: tuple[PreprocessStep, ...] = ()
+        self.preview = IconButton("eye", "Preview on the image", checkable=True)
         self._infos = {
             info.path: info
             for info in recipe_fields()
@@ -84,7 +89,11 @@ class RecipeForm(QWidget):
             if isinstance(field, PartsField):
                 part = QVBoxLayout()
                 part.setSpacing(4)
-                part.addWidget(title)
+                line = QHBoxLayout()
+                line.addWidget(title, 1)
+                if info.path == "preprocess":
+                    line.addWidget(self.preview)
+                part.addLayout(line)
                 part.addWidget(field)
                 rows.addLayout(part)
             else:
@@ -117,6 +126,13 @@ class RecipeForm(QWidget):
             With the sentence that the form shows too.
         """
         return recipe_from_builtins(self._data)
+
+    def preprocess(self) -> tuple[PreprocessStep, ...]:
+        """The steps of the preprocessing as they stand, whatever the other fields hold."""
+        return tuple(
+            PreprocessStep(step["name"], dict(step.get("params", {})))
+            for step in self._data["preprocess"]
+        )
 
     @property
     def error(self) -> str:
@@ -165,6 +181,10 @@ class RecipeForm(QWidget):
             text = str(error)
         self.problem.setText(text)
         self.problem.setVisible(bool(text))
+        steps = self.preprocess()
+        if steps != self._steps:
+            self._steps = steps
+            self.preprocess_changed.emit()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """A double click on a title resets its field."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from PySide6.QtCore import QPointF, Qt, QTimer
@@ -11,9 +12,22 @@ from PySide6.QtGui import QPainter, QPolygonF, QTransform
 
 from orgseg_app.core.classes import BACKGROUND, UNLABELLED
 from orgseg_app.core.edits.components import ChangeComponent, CutComponent
-from orgseg_app.core.edits.slices import seen_from
-from orgseg_app.core.painting.components import Component, component_at, first_object
-from orgseg_app.core.ready import ReadyChange, worked_out
+from orgseg_app.core.edits.objects import (
+    ClassifyObject,
+    DeleteObject,
+    NumberObject,
+    SplitObject,
+    first_met,
+    object_at,
+)
+from orgseg_app.core.edits.recorder import Edit
+from orgseg_app.core.painting.components import (
+    Component,
+    component_at,
+    first_object,
+    is_object,
+)
+from orgseg_app.gui.canvas.tools.cursors import CUT, ERASE, JOIN
 from orgseg_app.gui.canvas.tools.footprint import two_tone
 from orgseg_app.gui.canvas.tools.tool import Tool
 
@@ -42,13 +56,18 @@ class ComponentTool(Tool):
     """
 
     name = "component"
-    cursor = Qt.CursorShape.PointingHandCursor
     hint = (
         "Click: chosen class · Ctrl+click or Backspace: delete · Drag, or Alt+click two: merge · "
         "Shift+drag: split"
     )
     settings: ClassVar[tuple[str, ...]] = ("cut", "in_3d")
     drags = True
+    paints = True
+    marks: ClassVar[Mapping[Qt.KeyboardModifier, str]] = {
+        Qt.KeyboardModifier.ControlModifier: ERASE,
+        Qt.KeyboardModifier.AltModifier: JOIN,
+        Qt.KeyboardModifier.ShiftModifier: CUT,
+    }
 
     def __init__(self, canvas: AnnotationCanvas) -> None:
         super().__init__(canvas)
@@ -114,9 +133,17 @@ class ComponentTool(Tool):
         known = self._known(y, x)
         if known is not None:
             return known
-        return component_at(session.mask(), session.z, math.floor(y), math.floor(x))
+        place = session.z, math.floor(y), math.floor(x)
+        found = object_at(session.mask(), *place) if session.objects.is_on else None
+        return found or component_at(session.mask(), *place)
 
     # -- what is done ------------------------------------------------------------------------------
+
+    def cursor_colour(self) -> str:
+        """None where there is no region, or it has the chosen class already."""
+        under = self.class_under()
+        changes = is_object(under) and under != self.canvas.session.class_id
+        return super().cursor_colour() if changes else ""
 
     def press(self, y: float, x: float, modifiers: Qt.KeyboardModifier) -> None:
         """Delete at once; mark or merge with Alt; begin a cut with Shift; else wait and see."""
@@ -176,7 +203,11 @@ class ComponentTool(Tool):
         if (session.image_id, session.z) == self._place:
             if act == _CUT:
                 made_of = BACKGROUND if self.canvas.tools.value("cut") == "background" else 0
-                session.apply(CutComponent(session.z, points, made_of))
+                edit = self._cut_of_object(points) or CutComponent(session.z, points, made_of)
+                if session.apply(edit) is None and isinstance(edit, SplitObject):
+                    session.message.emit(
+                        "To split the object, draw from one side of it to the other.", "info"
+                    )
             elif marked is not None:
                 other = self._component(*end)
                 if other is marked:
@@ -224,24 +255,39 @@ class ComponentTool(Tool):
     def _apply(self, place: Point, class_id: int, *, merges: bool = False) -> None:
         row, column = math.floor(place[0]), math.floor(place[1])
         session, in_3d = self.canvas.session, bool(self.canvas.tools.value("in_3d"))
-        edit = ChangeComponent(session.z, row, column, class_id, in_3d, merges)
+        edit = self._edit_of_object(row, column, class_id, merges=merges) or ChangeComponent(
+            session.z, row, column, class_id, in_3d, merges
+        )
         if not in_3d and not self._is_slow:
             session.apply(edit)
         elif session.can_edit:
-            image_id, file, mask = session.image_id, session.file, session.mask()
-            seen = seen_from(mask, range(mask.shape[0]) if in_3d else (session.z,))
+            session.working.make(edit.title.capitalize(), edit, session.image_id)
 
-            def done(ready: ReadyChange | None) -> None:
-                project = session.project if session.file is file else None
-                if ready is not None and project is not None and image_id in project.images:
-                    session.apply_ready(edit, ready)
+    def _edit_of_object(self, row: int, column: int, class_id: int, *, merges: bool) -> Edit | None:
+        """In objects mode, what is to become of the object at a place; None where there is none."""
+        session = self.canvas.session
+        objects = session.mask().objects
+        number = objects.value(session.z, row, column) if session.objects.is_on else 0
+        if not number:
+            return None
+        z = None if self.canvas.tools.value("in_3d") else session.z
+        if merges and self._pointer is not None:
+            y, x = self._pointer
+            other = objects.value(session.z, math.floor(y), math.floor(x))
+            if other:
+                return NumberObject(number, other, z)
+        if class_id == UNLABELLED:
+            return DeleteObject(number, z)
+        return ClassifyObject(number, class_id, z)
 
-            session.background.start(
-                edit.title.capitalize(),
-                lambda task: worked_out(image_id, seen, edit),
-                done,
-                session.report_error,
-            )
+    def _cut_of_object(self, points: tuple[Point, ...]) -> SplitObject | None:
+        """In objects mode, the cut of the first object that the line meets."""
+        session = self.canvas.session
+        objects = session.mask().objects
+        if not session.objects.is_on or not first_met(objects, session.z, points):
+            return None
+        in_3d = bool(self.canvas.tools.value("in_3d"))
+        return SplitObject(session.z, points, objects.next_number(), in_3d)
 
     # -- what is seen ------------------------------------------------------------------------------
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 
-from orgseg_app.core.mask import Box
 from orgseg_app.core.painting import brush
 
 
@@ -17,24 +14,21 @@ def two_tone(painter: QPainter, draw: object, width: float = 1.2) -> None:
     """Draw twice, dark and wide below light and thin: seen on any picture."""
     assert callable(draw)
     painter.setBrush(Qt.BrushStyle.NoBrush)
+    ratio = (
+        painter.device().devicePixelRatioF()
+    )  # cosmetic pens are measured in the screen's pixels
     for colour, pen_width in (("#B0000000", width + 1.6), ("#FFFFFF", width)):
-        pen = QPen(QColor(colour), pen_width)
+        pen = QPen(QColor(colour), pen_width * ratio)
         pen.setCosmetic(True)
         painter.setPen(pen)
         draw()
 
 
-def footprint_box(y: float, x: float, size: int) -> Box:
-    """Voxels a footprint could touch, with a margin."""
-    reach = size / 2 + 2
-    return Box(
-        0,
-        math.floor(y - reach),
-        math.floor(x - reach),
-        1,
-        math.ceil(y + reach),
-        math.ceil(x + reach),
-    )
+def draw_handle(painter: QPainter, at: QPointF, radius: float) -> None:
+    """A dot that marks a corner, white with a dark rim."""
+    painter.setPen(QPen(QColor("#B0000000"), 1.6))
+    painter.setBrush(QColor("#FFFFFF"))
+    painter.drawEllipse(at, radius, radius)
 
 
 def footprint_outline(size: int, *, square: bool) -> list[QPolygonF]:

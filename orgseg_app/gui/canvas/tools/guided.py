@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPolygonF
+from PySide6.QtGui import QPainter, QPolygonF
 
 from orgseg_app.core.classes import UNLABELLED
 from orgseg_app.core.edits.guided import PaintLivewire
@@ -17,7 +17,8 @@ from orgseg_app.core.edits.regions import PaintRegion
 from orgseg_app.core.painting import grabcut
 from orgseg_app.core.painting.brush import Point
 from orgseg_app.core.painting.livewire import LivewireMap, joined, step_for, window_around
-from orgseg_app.gui.canvas.tools.footprint import two_tone
+from orgseg_app.gui.canvas.tools.cursors import ERASE
+from orgseg_app.gui.canvas.tools.footprint import draw_handle, two_tone
 from orgseg_app.gui.canvas.tools.outlines import CLOSE_DISTANCE_PX
 from orgseg_app.gui.canvas.tools.seen import SeenPlane
 from orgseg_app.gui.canvas.tools.tool import Tool
@@ -53,6 +54,7 @@ class LivewireTool(Tool):
     hint = "Click along an edge · Enter, double-click or the first anchor closes · Backspace: back"
     settings = ("protect",)
     double_click_finishes = True
+    paints = True
 
     def __init__(self, canvas: AnnotationCanvas) -> None:
         super().__init__(canvas)
@@ -147,10 +149,8 @@ class LivewireTool(Tool):
             lines.append(self._loose)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         two_tone(painter, lambda: [painter.drawPolyline(line) for line in lines])
-        painter.setBrush(QColor("#FFFFFF"))
         for number, anchor in enumerate(self._anchors):
-            radius = 4 if number == 0 else 2.5
-            painter.drawEllipse(self.canvas.to_widget(*anchor.point), radius, radius)
+            draw_handle(painter, self.canvas.to_widget(*anchor.point), 4 if number == 0 else 2.5)
 
     def _line(self, way: Sequence[Point]) -> QPolygonF:
         """A way in widget coordinates."""
@@ -236,6 +236,8 @@ class GrabCutTool(Tool):
     hint = "Drag a box around an object, with some room · Alt: erase · Esc drops"
     settings = ("protect",)
     drags = True
+    paints = True
+    marks: ClassVar[Mapping[Qt.KeyboardModifier, str]] = {Qt.KeyboardModifier.AltModifier: ERASE}
 
     def __init__(self, canvas: AnnotationCanvas) -> None:
         super().__init__(canvas)

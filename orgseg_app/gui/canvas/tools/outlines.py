@@ -6,12 +6,12 @@ import math
 from typing import TYPE_CHECKING, ClassVar
 
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QColor, QGuiApplication, QPainter, QPolygonF
+from PySide6.QtGui import QGuiApplication, QPainter, QPolygonF
 
 from orgseg_app.core.edits.outlines import PaintEllipse, PaintPolygon, PaintRectangle
 from orgseg_app.core.mask import Box
 from orgseg_app.core.painting import shapes
-from orgseg_app.gui.canvas.tools.footprint import two_tone
+from orgseg_app.gui.canvas.tools.footprint import draw_handle, two_tone
 from orgseg_app.gui.canvas.tools.tool import Tool
 
 if TYPE_CHECKING:
@@ -25,8 +25,11 @@ class PolygonTool(Tool):
     """Corners by click or a freehand drag; closed by Enter, double-click or the first corner."""
 
     name = "polygon"
-    hint = "Click corners or drag · Enter, double-click or the first corner closes · Esc drops"
+    hint = (
+        "Click corners or drag · Enter, double-click or the first corner closes · Backspace: back"
+    )
     settings = ("protect",)
+    paints = True
 
     def __init__(self, canvas: AnnotationCanvas) -> None:
         super().__init__(canvas)
@@ -72,6 +75,14 @@ class PolygonTool(Tool):
             )
         self.canvas.update()
 
+    def back(self) -> bool:
+        """Take the last corner back."""
+        if not self.points:
+            return False
+        self.points.pop()
+        self.canvas.update()
+        return True
+
     def cancel(self) -> None:
         """Drop the outline."""
         self.points = []
@@ -86,8 +97,7 @@ class PolygonTool(Tool):
             corners.append(self.canvas.to_widget(*self._pointer))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         two_tone(painter, lambda: painter.drawPolyline(QPolygonF(corners)))
-        painter.setBrush(QColor("#FFFFFF"))
-        painter.drawEllipse(corners[0], 4, 4)
+        draw_handle(painter, corners[0], 4)
 
     def _near_first(self, y: float, x: float) -> bool:
         gap = self.canvas.to_widget(y, x) - self.canvas.to_widget(*self.points[0])
@@ -100,6 +110,7 @@ class LassoTool(Tool):
     name = "lasso"
     hint = "Drag around a region; letting go fills it · Esc drops"
     settings = ("protect",)
+    paints = True
     drags = True
 
     def __init__(self, canvas: AnnotationCanvas) -> None:
@@ -156,6 +167,7 @@ class BoxTool(Tool):
     """A shape that a drag spans between two voxels; what shape, a subclass says."""
 
     settings = ("protect",)
+    paints = True
     drags = True
     edit: ClassVar[type[PaintRectangle] | type[PaintEllipse]]
 

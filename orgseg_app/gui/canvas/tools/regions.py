@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from PySide6.QtCore import Qt
@@ -11,13 +12,14 @@ from PySide6.QtCore import Qt
 from orgseg_app.core.classes import UNLABELLED
 from orgseg_app.core.edits.change import Change
 from orgseg_app.core.edits.regions import FillHoles, FloodFill, PaintRegion
-from orgseg_app.core.edits.slices import seen_from
 from orgseg_app.core.painting import wand
 from orgseg_app.core.painting.fill import Piece
-from orgseg_app.core.ready import ReadyChange, worked_out
+from orgseg_app.core.stopping import StoppedError
+from orgseg_app.gui.canvas.tools.cursors import ADD, ERASE
 from orgseg_app.gui.canvas.tools.tool import Tool
 
 if TYPE_CHECKING:
+    from orgseg_app.gui.background import Task
     from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
     from orgseg_app.gui.session import Session
 
@@ -31,6 +33,12 @@ class FillTool(Tool):
     name = "fill"
     hint = "Click a region to give it the chosen class · Alt: make it unlabelled"
     settings = ("in_3d",)
+    paints = True
+    marks: ClassVar[Mapping[Qt.KeyboardModifier, str]] = {Qt.KeyboardModifier.AltModifier: ERASE}
+
+    def cursor_colour(self) -> str:
+        """None where the region has the chosen class already."""
+        return "" if self.class_under() == self.canvas.session.class_id else super().cursor_colour()
 
     def press(self, y: float, x: float, modifiers: Qt.KeyboardModifier) -> None:
         """Fill."""
@@ -48,6 +56,10 @@ class HolesTool(Tool):
     hint = "Click a painted region to fill its holes"
     settings = ("in_3d", "protect")
 
+    def cursor_colour(self) -> str:
+        """That of the region whose holes a press fills."""
+        return self.colour_of(self.class_under())
+
     def press(self, y: float, x: float, modifiers: Qt.KeyboardModifier) -> None:
         """Fill the holes."""
         session = self.canvas.session
@@ -55,20 +67,29 @@ class HolesTool(Tool):
         _apply(session, FillHoles(session.z, math.floor(y), math.floor(x), in_3d, protect))
 
 
+_Click = tuple[int, tuple[str, int, int], tuple[Change, ...], tuple[Piece, ...]]
+"""Step of the history, place and class, what it took back and made (the last first), region."""
+
+
 class WandTool(Tool):
     """Paints what looks like the voxel under the pointer.
 
-    A click takes the place of the click before, so that the tolerance can be tried, until Shift
-    adds to it or anything else is done.
+    A click into what the last one painted takes its place, so that the tolerance can be tried,
+    until anything else is done. A click elsewhere paints as well, and Shift always does.
     """
 
     name = "wand"
-    hint = "Click to paint what looks alike · again: instead of it · Shift: more · Alt: unlabelled"
+    hint = "Click to paint what looks alike · inside it: try again · Shift: add · Alt: erase"
     settings = ("wand_tolerance", "wand_contiguous", "protect")
+    paints = True
+    marks: ClassVar[Mapping[Qt.KeyboardModifier, str]] = {
+        Qt.KeyboardModifier.AltModifier: ERASE,
+        Qt.KeyboardModifier.ShiftModifier: ADD,
+    }
 
     def __init__(self, canvas: AnnotationCanvas) -> None:
         super().__init__(canvas)
-        self._last: tuple[int, tuple[str, int, int], Change] | None = None
+        self._last: _Click | None = None
 
     def press(self, y: float, x: float, modifiers: Qt.KeyboardModifier) -> None:
         """Find it, and paint it."""
@@ -78,7 +99,7 @@ class WandTool(Tool):
         image_id, z, class_id = session.image_id, session.z, session.class_id
         if modifiers & Qt.KeyboardModifier.AltModifier:
             class_id = UNLABELLED
-        adds = bool(modifiers & Qt.KeyboardModifier.ShiftModifier)
+        seed = None if modifiers & Qt.KeyboardModifier.ShiftModifier else (y, x)
         protect = self.canvas.tools.protect
         tolerances = self._tolerances(image.shape[0])
         contiguous = bool(self.canvas.tools.value("wand_contiguous"))
@@ -91,7 +112,7 @@ class WandTool(Tool):
                 return plane[:, y0:y1, x0:x1]
             return file.read_region(image_id, z, y0, x0, y1, x1, to_look=True)
 
-        def find() -> tuple[Piece, ...]:
+        def find(read: wand.Read = read) -> tuple[Piece, ...]:
             return tuple(
                 wand.similar(
                     read,
@@ -104,34 +125,45 @@ class WandTool(Tool):
                 )
             )
 
+        def work(task: Task) -> tuple[Piece, ...]:
+            def read_on(y0: int, x0: int, y1: int, x1: int) -> np.ndarray:
+                if task.is_cancelled:
+                    raise StoppedError
+                return read(y0, x0, y1, x1)
+
+            return find(read_on)
+
         def paint(pieces: tuple[Piece, ...]) -> None:
-            if session.file is file:
-                self._paint((image_id, z, class_id), pieces, adds=adds, protect=protect)
+            if session.file is file and image_id in file.project.images:
+                self._paint((image_id, z, class_id), pieces, seed, protect=protect)
 
         if plane is not None and size[0] * size[1] <= HERE_VOXELS:
             paint(find())
         else:
-            session.background.start("Magic wand", lambda task: find(), paint, session.report_error)
+            session.working.start("Magic wand", work, paint)
 
     def _paint(
         self,
         where: tuple[str, int, int],
         pieces: tuple[Piece, ...],
+        seed: tuple[float, float] | None,
         *,
-        adds: bool,
         protect: bool,
     ) -> None:
+        """Make it; ``seed`` is where was clicked, unless that shall only add."""
         session = self.canvas.session
         image_id, _, class_id = where
-        step, before = session.history.next_undo(), None
-        if self._last is not None and step is not None and not adds:
-            number, place, change = self._last
-            before = change if (number, place) == (step.number, where) else None
+        step = session.history.next_undo()
+        before: tuple[Change, ...] = ()
+        if self._last is not None and step is not None and seed is not None:
+            number, place, changes, painted = self._last
+            if (number, place) == (step.number, where) and _holds(painted, *seed):
+                before = changes
         edit = PaintRegion(pieces, class_id, protect, instead_of=before)
         made = session.apply(edit, image_id)
         step = session.history.next_undo()
         if made is not None and step is not None:
-            self._last = (step.number, where, made)
+            self._last = (step.number, where, (made, *before), pieces)
 
     def _tolerances(self, channels: int) -> tuple[float, ...]:
         """For each channel in its own values; infinite for those that are hidden."""
@@ -147,6 +179,17 @@ class WandTool(Tool):
         return tuple(found)
 
 
+def _holds(pieces: tuple[Piece, ...], y: float, x: float) -> bool:
+    """Whether a place of their plane lies in pieces of a region."""
+    row, column = math.floor(y), math.floor(x)
+    return any(
+        0 <= row - y0 < where.shape[0]
+        and 0 <= column - x0 < where.shape[1]
+        and bool(where[row - y0, column - x0])
+        for _, y0, x0, where in pieces
+    )
+
+
 def _is_3d(canvas: AnnotationCanvas) -> bool:
     """Whether the tool shall go through the planes, and there are any."""
     image = canvas.session.image
@@ -158,15 +201,5 @@ def _apply(session: Session, edit: FloodFill | FillHoles) -> None:
     if not edit.in_3d:
         session.apply(edit)
         return
-    if not session.can_edit:
-        return
-    image_id, mask, file = session.image_id, session.mask(), session.file
-    seen = seen_from(mask, range(mask.shape[0]))
-
-    def done(ready: ReadyChange | None) -> None:
-        if ready is not None and session.file is file:
-            session.apply_ready(edit, ready)
-
-    session.background.start(
-        "Filling", lambda task: worked_out(image_id, seen, edit), done, session.report_error
-    )
+    if session.can_edit:
+        session.working.make(edit.title.capitalize(), edit, session.image_id)

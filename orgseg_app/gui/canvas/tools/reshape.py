@@ -11,10 +11,12 @@ from PySide6.QtCore import Qt
 from orgseg_app.core.classes import UNLABELLED
 from orgseg_app.core.edits.morphology import PLANE, Reshape, copy_of_plane
 from orgseg_app.core.ready import ReadyChange
+from orgseg_app.core.stopping import StoppedError
 from orgseg_app.gui.canvas.tools.tool import Tool
 
 if TYPE_CHECKING:
     from orgseg_app.files.project_file import ProjectFile
+    from orgseg_app.gui.background import Task
     from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
 
 BLOCKS_AT_ONCE = (
@@ -30,7 +32,6 @@ class ReshapeTool(Tool):
     """
 
     name = "reshape"
-    cursor = Qt.CursorShape.PointingHandCursor
     hint = "Click an object to grow, shrink or smooth it · what and how far is set at the side"
     settings: ClassVar[tuple[str, ...]] = ("operation", "scope", "radius", "protect")
 
@@ -38,6 +39,11 @@ class ReshapeTool(Tool):
         super().__init__(canvas)
         self._queue: deque[tuple[ProjectFile, str, Reshape]] = deque()
         self._is_working = False
+
+    def cursor_colour(self) -> str:
+        """That of what a press reshapes; none for a whole plane."""
+        is_plane = self.canvas.tools.value("scope") == PLANE
+        return "" if is_plane else self.colour_of(self.class_under())
 
     def press(self, y: float, x: float, modifiers: Qt.KeyboardModifier) -> None:
         """Do what is set."""
@@ -76,17 +82,21 @@ class ReshapeTool(Tool):
         # a copy, because the hand may paint meanwhile: then the edit is made anew at the end
         copy = copy_of_plane(session.mask(image_id), edit.z)
 
+        def work(task: Task) -> ReadyChange | None:
+            def check(done: int, total: int) -> None:
+                if not task.report(done, total):
+                    raise StoppedError
+
+            return edit.ready(image_id, copy, check)
+
         def on_ready(ready: ReadyChange | None) -> None:
-            self._is_working = False
             if ready is not None and session.file is file and image_id in file.project.images:
                 session.apply_ready(edit, ready)
-            self._next()
 
-        def on_failed(error: Exception) -> None:
+        def on_end() -> None:
             self._is_working = False
-            session.report_error(error)
+            if task.is_cancelled:
+                self._queue.clear()
             self._next()
 
-        session.background.start(
-            edit.title.capitalize(), lambda task: edit.ready(image_id, copy), on_ready, on_failed
-        )
+        task = session.working.start(edit.title.capitalize(), work, on_ready, on_end)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QPainter
 
@@ -12,11 +15,19 @@ from orgseg_app.core.classes import UNLABELLED
 from orgseg_app.core.edits.recorder import Recorder, overwritable
 from orgseg_app.core.edits.strokes import paint_ball_segment, paint_segment
 from orgseg_app.core.mask import Box
-from orgseg_app.core.painting.ball import plane_distance
-from orgseg_app.core.painting.brush import Point
-from orgseg_app.core.painting.limits import Limit, OtsuLimit, RangeLimit
+from orgseg_app.core.painting.ball import discs, plane_distance
+from orgseg_app.core.painting.brush import Point, swept
+from orgseg_app.core.painting.limits import Limit, OtsuLimit, RangeLimit, Voxels
+from orgseg_app.gui.canvas.tile_cache import TileRequest
+from orgseg_app.gui.canvas.tool_settings import LARGEST
+from orgseg_app.gui.canvas.tools.cursors import ERASE, PICK
 from orgseg_app.gui.canvas.tools.footprint import two_tone
-from orgseg_app.gui.canvas.tools.plane_values import ValuesMissingError, plane_values
+from orgseg_app.gui.canvas.tools.plane_values import (
+    ValuesMissingError,
+    fetch,
+    missing_tiles,
+    plane_values,
+)
 from orgseg_app.gui.canvas.tools.tool import Tool
 
 if TYPE_CHECKING:
@@ -24,6 +35,11 @@ if TYPE_CHECKING:
 
 LIGHTEST = 0.1
 """A pen that hardly touches still paints a tenth of the size."""
+
+NOTHING = Voxels((0, 0), lambda *_: np.zeros((0, 0)))
+
+TILES_AT_ONCE = 24
+"""Of other planes: so many are read while the hand waits, in about 50 ms."""
 
 
 class BrushTool(Tool):
@@ -33,7 +49,10 @@ class BrushTool(Tool):
     cursor = Qt.CursorShape.BlankCursor
     hint = "Drag to paint · Shift+click: straight line · Alt: erase · [ ] or Ctrl+wheel: size"
     erases = False
+    limit_setting: ClassVar[str] = "limit"
     drags = True
+    paints = True
+    marks: ClassVar[Mapping[Qt.KeyboardModifier, str]] = {Qt.KeyboardModifier.AltModifier: ERASE}
     settings: ClassVar[tuple[str, ...]] = (
         "brush_size",
         "footprint",
@@ -58,6 +77,9 @@ class BrushTool(Tool):
 
     def press(self, y: float, x: float, modifiers: Qt.KeyboardModifier) -> None:
         """Begin a stroke; with Shift, from where the last one ended."""
+        if modifiers & Qt.KeyboardModifier.ControlModifier and self._limit_kind == "range":
+            self._take_range(y, x)
+            return
         line = self.anchor if modifiers & Qt.KeyboardModifier.ShiftModifier else None
         if not self.canvas.session.can_edit:
             self.canvas.session.begin_stroke()  # says why not
@@ -72,7 +94,12 @@ class BrushTool(Tool):
         erase = self.erases or bool(modifiers & Qt.KeyboardModifier.AltModifier)
         self._class_id = UNLABELLED if erase else self.canvas.session.class_id
         self._last = line or (y, x)
-        self._extend(y, x)
+        self._extend(y, x, begins=True)
+
+    def mark(self, held: Qt.KeyboardModifier) -> str:
+        """Ctrl takes a range from the image, where the limit is one."""
+        takes = held & Qt.KeyboardModifier.ControlModifier and self._limit_kind == "range"
+        return PICK if takes else super().mark(held)
 
     def move(self, y: float, x: float, *, pressed: bool) -> None:
         """Grow the stroke."""
@@ -82,7 +109,7 @@ class BrushTool(Tool):
         if pressed and self._last is not None:
             self._extend(y, x)
 
-    def _extend(self, y: float, x: float) -> None:
+    def _extend(self, y: float, x: float, *, begins: bool = False) -> None:
         canvas = self.canvas
         recorder = canvas.session.recorder
         if recorder is None or self._last is None:
@@ -90,7 +117,10 @@ class BrushTool(Tool):
         try:
             box = self._paint_to(recorder, self._last, (y, x))
         except Exception as error:
-            self.cancel()
+            if isinstance(error, ValuesMissingError) and not begins:
+                self.release()  # what is painted so far is right
+            else:
+                self.cancel()
             self._give_up(error)
             return
         canvas.update_box(box)
@@ -101,7 +131,14 @@ class BrushTool(Tool):
         """The stroke becomes one undoable change."""
         if self._last is not None:
             self._last = None
-            self.canvas.session.end_stroke("erase" if self._class_id == UNLABELLED else "paint")
+            title = "erase" if self._class_id == UNLABELLED else "paint"
+            if self.canvas.session.end_stroke(title) is None:
+                self._say_out_of_range()
+
+    def finish(self) -> None:
+        """By keys: take the range from under the brush."""
+        if self.canvas.is_by_keys and self._limit_kind == "range":
+            self._take_range(*self.canvas.pointer)
 
     def cancel(self) -> None:
         """Take the stroke back."""
@@ -138,17 +175,65 @@ class BrushTool(Tool):
             limit=self._limit,
         )
 
+    # -- limits ----------------------------------------------------------------------------------
+
+    @property
+    def _limit_kind(self) -> str:
+        return str(self.canvas.tools.value(self.limit_setting))
+
     def _limit_at(self, y: float, x: float) -> Limit | None:
         """What the image's values allow, for a stroke that begins here."""
-        tools = self.canvas.tools
-        kind = tools.value("limit") if "limit" in self.settings else "none"
-        if kind == "none":
+        if self._limit_kind == "none":
             return None
         voxels = plane_values(self.canvas)
-        if kind == "range":
-            low, high = sorted((tools.value("limit_low"), tools.value("limit_high")))
-            return RangeLimit(voxels, low, high)
-        return OtsuLimit.at(voxels, y, x, tools.brush_size)
+        if self._limit_kind == "range":
+            return RangeLimit(voxels, *self._range)
+        return OtsuLimit.at(voxels, y, x, self.canvas.tools.brush_size)
+
+    @property
+    def _range(self) -> tuple[float, float]:
+        tools = self.canvas.tools
+        ends = [float(tools.value(name)) for name in ("limit_low", "limit_high")]
+        low, high = sorted(end if abs(end) < LARGEST else end * math.inf for end in ends)
+        return low, high
+
+    def _take_range(self, y: float, x: float) -> None:
+        """The range becomes that of the values under the brush."""
+        size, square = self.footprint
+        y0, x0, where = swept((y, x), (y, x), size, square=square)
+        try:
+            found, (ya, xa) = plane_values(self.canvas).cut(
+                y0, x0, y0 + where.shape[0], x0 + where.shape[1]
+            )
+        except Exception as error:
+            self._give_up(error)
+            return
+        inside = where[ya - y0 : ya - y0 + found.shape[0], xa - x0 : xa - x0 + found.shape[1]]
+        values = found[inside]
+        values = values[np.isfinite(values)]
+        if values.size:
+            self.canvas.tools.set_value("limit_low", float(values.min()))
+            self.canvas.tools.set_value("limit_high", float(values.max()))
+
+    def _say_out_of_range(self) -> None:
+        """Nothing was painted: where the range is why, say so."""
+        if not isinstance(self._limit, RangeLimit):
+            return
+        low, high = self._limit.low, self._limit.high
+        bottom, top = self.canvas.display.value_range
+        if low <= top and bottom <= high:
+            return
+        done = "erased" if self._class_id == UNLABELLED else "painted"
+        words = f"{low:g} to {high:g}"
+        if math.isinf(high):
+            words = f"{low:g} and more"
+        elif math.isinf(low):
+            words = f"{high:g} and less"
+        self.canvas.session.message.emit(
+            f"Nothing was {done}: the tool is limited to values of {words}, and this image goes "
+            f"from {bottom:g} to {top:g}. Set From and To, or Ctrl+click what shall be {done}.",
+            "info",
+        )
 
     def _give_up(self, error: Exception) -> None:
         if isinstance(error, ValuesMissingError):
@@ -193,7 +278,17 @@ class EraserTool(BrushTool):
     name = "eraser"
     hint = "Drag to erase · Shift+click: straight line · [ ] or Ctrl+wheel: size"
     erases = True
-    settings = ("brush_size", "footprint", "pressure")
+    paints = False
+    marks: ClassVar[Mapping[Qt.KeyboardModifier, str]] = {}
+    limit_setting = "erase_limit"
+    settings = (
+        "brush_size",
+        "footprint",
+        "erase_limit",
+        "limit_low",
+        "limit_high",
+        "pressure",
+    )
 
 
 class BallTool(BrushTool):
@@ -201,11 +296,35 @@ class BallTool(BrushTool):
 
     name = "ball"
     hint = "Drag to paint in depth, too · Shift+click: straight line · Alt: erase · [ ]: size"
-    settings = ("brush_size", "pressure", "protect")
+    settings = ("brush_size", "limit", "limit_low", "limit_high", "pressure", "protect")
+
+    def __init__(self, canvas: AnnotationCanvas) -> None:
+        super().__init__(canvas)
+        self._limits: dict[int, Limit] = {}
+
+    def move(self, y: float, x: float, *, pressed: bool) -> None:
+        """Before a press the values that a limit will ask for are read."""
+        super().move(y, x, pressed=pressed)
+        canvas = self.canvas
+        if pressed or self._limit_kind == "none" or not canvas.session.background.is_idle:
+            return
+        if canvas.session.can_edit and canvas.is_shown:
+            limit = OtsuLimit(NOTHING, bright=True, size=canvas.tools.brush_size)
+            missing = self._missing((y, x), (y, x), limit)
+            if len(missing) > TILES_AT_ONCE:
+                with contextlib.suppress(ValuesMissingError):  # a press says so
+                    fetch(canvas, missing)
 
     def _paint_to(self, recorder: Recorder, start: Point, end: Point) -> Box:
         image = self.canvas.session.image
         assert image is not None
+        if self._limit is not None:
+            missing = self._missing(start, end, self._limit)
+            if len(missing) > TILES_AT_ONCE:
+                fetch(self.canvas, missing)
+                raise ValuesMissingError(
+                    "The planes beside this one are still being read; go on in a moment."
+                )
         return paint_ball_segment(
             recorder,
             self.canvas.session.z,
@@ -215,4 +334,31 @@ class BallTool(BrushTool):
             self._class_id,
             distance=plane_distance(image.pixel_size_um),
             allowed=overwritable(self._class_id, self.canvas.tools.protect),
+            limits=None if self._limit is None else self._limit_on,
         )
+
+    def _limit_at(self, y: float, x: float) -> Limit | None:
+        limit = super()._limit_at(y, x)
+        self._limits = {} if limit is None else {self.canvas.session.z: limit}
+        return limit
+
+    def _limit_on(self, z: int) -> Limit:
+        """The limit of a plane: its own values decide."""
+        if z not in self._limits:
+            assert self._limit is not None
+            self._limits[z] = self._limit.on(plane_values(self.canvas, z))
+        return self._limits[z]
+
+    def _missing(self, start: Point, end: Point, limit: Limit) -> list[TileRequest]:
+        """Values under the ball, on all its planes, that are not in memory."""
+        image, middle = self.canvas.session.image, self.canvas.session.z
+        assert image is not None
+        boxes = []
+        for offset, radius in discs(self.pressed_size, plane_distance(image.pixel_size_um)):
+            reach = radius + limit.look + 1
+            y0, x0 = (math.floor(min(a, b) - reach) for a, b in zip(start, end, strict=True))
+            y1, x1 = (math.ceil(max(a, b) + reach) for a, b in zip(start, end, strict=True))
+            for z in {middle - offset, middle + offset}:
+                if 0 <= z < image.shape[1]:
+                    boxes.append(Box(z, y0, x0, z + 1, y1, x1))
+        return missing_tiles(self.canvas, boxes)

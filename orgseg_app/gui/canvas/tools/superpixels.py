@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -12,9 +13,11 @@ from PySide6.QtGui import QPainter, QPolygonF, QTransform
 
 from orgseg_app.core.classes import UNLABELLED
 from orgseg_app.core.edits.recorder import overwritable
+from orgseg_app.core.edits.regions import PaintRegion
 from orgseg_app.core.mask import Box
 from orgseg_app.core.painting.brush import Point
 from orgseg_app.core.painting.superpixels import SuperpixelTiles
+from orgseg_app.gui.canvas.tools.cursors import ERASE
 from orgseg_app.gui.canvas.tools.footprint import region_outline, two_tone
 from orgseg_app.gui.canvas.tools.seen import SeenPlane
 from orgseg_app.gui.canvas.tools.tool import Tool
@@ -40,6 +43,8 @@ class SuperpixelTool(Tool):
     hint = "Drag over patches to paint them · Alt: erase · Size and compactness at the side"
     settings: ClassVar[tuple[str, ...]] = ("superpixel_size", "compactness", "protect")
     drags = True
+    paints = True
+    marks: ClassVar[Mapping[Qt.KeyboardModifier, str]] = {Qt.KeyboardModifier.AltModifier: ERASE}
 
     def __init__(self, canvas: AnnotationCanvas) -> None:
         super().__init__(canvas)
@@ -51,6 +56,7 @@ class SuperpixelTool(Tool):
         self._last: Point | None = None  # of the stroke under the hand
         self._class_id = UNLABELLED
         self._painted: set[int] = set()
+        self._touched: list[Point] = []
         self._pending: list[Point] = []
         self._is_ending = False
 
@@ -58,7 +64,7 @@ class SuperpixelTool(Tool):
 
     def press(self, y: float, x: float, modifiers: Qt.KeyboardModifier) -> None:
         """Begin a stroke."""
-        self._end()  # the one before may still wait for its last superpixels
+        self._finish_later()
         if not self._follow() or self.canvas.session.begin_stroke() is None:
             return
         erase = modifiers & Qt.KeyboardModifier.AltModifier
@@ -84,12 +90,20 @@ class SuperpixelTool(Tool):
             self._end_when_known()
 
     def cancel(self) -> None:
-        """Take the stroke back."""
+        """Take the stroke back, unless it is done and another tool is taken."""
+        if self.canvas.tools.tool != self.name:
+            self._finish_later()
         if self._last is not None:
             self._forget_stroke()
             self.canvas.session.cancel_stroke()
         self._pointer = None
         self._show_outline()
+
+    def leave(self) -> None:
+        """Nothing is under the pointer."""
+        if self._last is None:
+            self._pointer = None
+            self._show_outline()
 
     def paint(self, painter: QPainter) -> None:
         """The edge of the superpixel under the pointer."""
@@ -112,6 +126,7 @@ class SuperpixelTool(Tool):
         steps = max(1, math.ceil(4 * way / self._tiles.size))
         for i in range(1, steps + 1):
             point = (from_y + (y - from_y) * i / steps, from_x + (x - from_x) * i / steps)
+            self._touched.append(point)
             if not self._touch(point):
                 self._pending.append(point)
                 self._ask(point)
@@ -141,13 +156,45 @@ class SuperpixelTool(Tool):
 
     def _end(self) -> None:
         if self._last is not None:
-            erased = self._class_id == UNLABELLED
+            title = self._title
             self._forget_stroke()
-            self.canvas.session.end_stroke("erase" if erased else "superpixels")
+            self.canvas.session.end_stroke(title)
+
+    @property
+    def _title(self) -> str:
+        return "erase" if self._class_id == UNLABELLED else "superpixels"
+
+    def _finish_later(self) -> None:
+        """A stroke that only waits for superpixels is made when they are known, by itself."""
+        tiles, plane, session = self._tiles, self._plane, self.canvas.session
+        if not self._is_ending or tiles is None or plane is None:
+            return
+        points, class_id, title = tuple(self._touched), self._class_id, self._title
+        protect, is_taken_back = self.canvas.tools.protect, session.recorder is None
+        self._forget_stroke()
+        if is_taken_back:
+            return
+        session.cancel_stroke()
+        missing = sorted({tile for point in points for tile in tiles.missing(point)})
+
+        def work(task: Task) -> list[NDArray[np.int32]]:
+            return [tiles.work_out(tile, plane.read) for tile in missing]
+
+        def paint(found: list[NDArray[np.int32]]) -> None:
+            for tile, labels in zip(missing, found, strict=True):
+                tiles.put(tile, labels)
+            regions = {tiles.number(point): tiles.region(point) for point in points}
+            pieces = tuple((plane.z, *region) for region in regions.values() if region is not None)
+            if plane.is_open:
+                edit = PaintRegion(pieces, class_id, protect, title)
+                session.apply(edit, plane.image_id)
+
+        session.background.start("Superpixels", work, paint, session.report_error)
 
     def _forget_stroke(self) -> None:
         self._last = None
         self._is_ending = False
+        self._touched.clear()
         self._pending.clear()
         self._painted.clear()
 

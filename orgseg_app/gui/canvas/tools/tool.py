@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QPainter
+
+from orgseg_app.core.classes import UNLABELLED
 
 if TYPE_CHECKING:
     from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
@@ -19,7 +23,13 @@ class Tool:
     name
         In `ToolOptions.tool`; ``tool_<name>`` is the action that takes it in the hand.
     cursor
-        Shape of the pointer.
+        Shape of the pointer; None for a crosshair with the tool's icon (`cursors`).
+    paints
+        A press paints with the chosen class, whose colour the pointer shows.
+    edits
+        It changes what is painted: of no use where one may only look.
+    marks
+        What a held key changes about a press: one of the words of `cursors`, the first that holds.
     hint
         What presses and keys do, in one line.
     settings
@@ -31,7 +41,10 @@ class Tool:
     """
 
     name: ClassVar[str] = ""
-    cursor: ClassVar[Qt.CursorShape] = Qt.CursorShape.CrossCursor
+    cursor: ClassVar[Qt.CursorShape | None] = None
+    paints: ClassVar[bool] = False
+    edits: ClassVar[bool] = True
+    marks: ClassVar[Mapping[Qt.KeyboardModifier, str]] = {}
     hint: ClassVar[str] = ""
     settings: ClassVar[tuple[str, ...]] = ()
     double_click_finishes: ClassVar[bool] = False
@@ -58,6 +71,31 @@ class Tool:
 
     def hold_shift(self, held: bool) -> None:
         """Shift goes down or comes up, pressed or not."""
+
+    def leave(self) -> None:
+        """The pointer is not over the canvas any more."""
+
+    def mark(self, held: Qt.KeyboardModifier) -> str:
+        """What the keys held change about a press; "" for nothing."""
+        return next((mark for key, mark in self.marks.items() if key & held), "")
+
+    def cursor_colour(self) -> str:
+        """``"#RRGGBB"`` of the class that a press would paint or pick here; "" for none."""
+        return self.colour_of(self.canvas.session.class_id) if self.paints else ""
+
+    def colour_of(self, class_id: int) -> str:
+        """``"#RRGGBB"`` of a class; "" for none."""
+        project = self.canvas.session.project
+        found = project.class_of(class_id) if project is not None else None
+        return found.colour if found is not None else ""
+
+    def class_under(self) -> int:
+        """What is painted under the pointer; 0 for nothing."""
+        canvas, session = self.canvas, self.canvas.session
+        if session.image is None or not canvas.is_shown:
+            return UNLABELLED
+        y, x = canvas.pointer
+        return session.mask().value(session.z, math.floor(y), math.floor(x))
 
     def cancel(self) -> None:
         """Esc, or another tool is taken."""

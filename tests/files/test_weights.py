@@ -1,0 +1,189 @@
+"""How much a voxel counts: taken in from a file whole or not at all, kept with the image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from orgseg_app.core.image import open_array
+from orgseg_app.files.backups import restore as restoring
+from orgseg_app.files.backups.verify import verify
+from orgseg_app.files.errors import ProjectError
+from orgseg_app.files.packing import pack
+from orgseg_app.files.project_file import NewImage, ProjectFile
+from orgseg_app.files.readers.registry import read_images
+from orgseg_app.files.snapshot import write_snapshot
+from orgseg_app.files.weights import drop_weights, store_weights, weights_plane, weights_range
+from tests.files.projects import back_up, only, painted, picture, small_project
+
+SHAPE = (3, 300, 280)  # several planes, several blocks
+
+
+def some_weights(shape=SHAPE, seed=0) -> np.ndarray:
+    values = np.random.default_rng(seed).random(shape, np.float32) * 4
+    values[values < 1] = 0
+    return values
+
+
+@pytest.fixture
+def file(tmp_path: Path):
+    with small_project(tmp_path / "cells.orgseg", 0) as file:
+        file.add_images([NewImage(picture("stack", (1, *SHAPE)), mask=painted(SHAPE))])
+        yield file
+
+
+def test_weights_come_back_plane_by_plane(file: ProjectFile, tmp_path: Path) -> None:
+    image_id, weights = only(file), some_weights()
+    assert weights_range(file, image_id) is None
+    assert weights_plane(file, image_id, 0) is None
+    tifffile.imwrite(tmp_path / "w.tif", weights, photometric="minisblack")
+    seen = []
+    ends = store_weights(
+        file,
+        image_id,
+        read_images(tmp_path / "w.tif")[0],
+        lambda done, total: seen.append((done, total)) is None,
+    )
+    assert ends == weights_range(file, image_id) == (0.0, float(weights.max()))
+    assert seen == [(0, 3), (1, 3), (2, 3)]
+    for z in range(3):
+        np.testing.assert_array_equal(weights_plane(file, image_id, z), weights[z])
+    with file.reading() as stored:
+        dataset = stored["images"][image_id]["weights"]
+        assert (dataset.dtype, dataset.chunks) == (np.float32, (1, 256, 256))
+        assert dataset.fletcher32
+        assert dataset.compression == "gzip"
+
+
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    shape=st.tuples(st.integers(1, 3), st.integers(1, 300), st.integers(1, 300)),
+    kind=st.sampled_from(["uint8", "uint16", "float32"]),
+    seed=st.integers(0, 1000),
+)
+def test_any_size_and_kind(tmp_path_factory, shape, kind, seed) -> None:
+    values = np.random.default_rng(seed).integers(0, 200, shape).astype(kind)
+    values.flat[0] = 7
+    with small_project(tmp_path_factory.mktemp("w") / "p.orgseg", 0) as file:
+        file.add_images([NewImage(picture("a", (1, *shape)))])
+        store_weights(file, only(file), open_array("w", values))
+        np.testing.assert_array_equal(file.weights(only(file)), values.astype(np.float32))
+
+
+def with_value(value: float) -> np.ndarray:
+    weights = some_weights()
+    weights[1, 200, 100] = value
+    return weights
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (with_value(np.nan), r"no numbers, in plane 2"),
+        (with_value(np.inf), r"no numbers, in plane 2"),
+        (with_value(-0.5), r"negative weights \(-0.5 in plane 2\)"),
+        (some_weights((3, 300, 281)), r"3 × 300 × 281 voxels .* has 3 × 300 × 280"),
+        (some_weights((1, 300, 280)), r"1 × 300 × 280 voxels"),
+        (some_weights((2, 3, 300, 280)), r"2 channels"),
+        (np.zeros(SHAPE, np.float32), r"are 0, so that nothing would count"),
+    ],
+)
+def test_wrong_weights_change_nothing(file: ProjectFile, values, words) -> None:
+    image_id, good = only(file), some_weights(seed=5)
+    store_weights(file, image_id, open_array("good", good))
+    before = file.path.read_bytes()
+    with pytest.raises(ProjectError, match=words) as caught:
+        store_weights(file, image_id, open_array("w.tif", values.astype(np.float32)))
+    assert "Nothing was changed" in str(caught.value)
+    assert "“w.tif”" in str(caught.value)
+    assert file.path.read_bytes() == before
+    np.testing.assert_array_equal(file.weights(image_id), good)
+
+
+def test_giving_up_and_a_file_that_breaks_off(file: ProjectFile) -> None:
+    image_id = only(file)
+    opened = open_array("w", some_weights())
+    assert store_weights(file, image_id, opened, lambda done, total: done < 2) is None
+    assert weights_range(file, image_id) is None
+    read = opened.read_plane
+
+    def breaking(z: int) -> np.ndarray:
+        if z == 2:
+            raise ProjectError("The file ends too early.")
+        return read(z)
+
+    opened.read_plane = breaking
+    with pytest.raises(ProjectError, match="too early"):
+        store_weights(file, image_id, opened)
+    assert weights_range(file, image_id) is None
+
+
+def test_they_are_replaced_and_dropped(file: ProjectFile) -> None:
+    image_id = only(file)
+    store_weights(file, image_id, open_array("w", some_weights(seed=1)))
+    other = some_weights(seed=2)
+    store_weights(file, image_id, open_array("w", other))
+    np.testing.assert_array_equal(file.weights(image_id), other)
+    assert file.compact()
+    np.testing.assert_array_equal(file.weights(image_id), other)
+    drop_weights(file, image_id)
+    assert file.weights(image_id) is None
+    drop_weights(file, image_id)  # twice is fine
+
+
+def test_they_survive_reopening_snapshot_pack_and_verify(file: ProjectFile, tmp_path: Path) -> None:
+    image_id, weights = only(file), some_weights()
+    store_weights(file, image_id, open_array("w", weights))
+    write_snapshot(file, tmp_path / "snapshot.h5", [image_id])
+    pack(file, tmp_path / "packed.orgseg", [])
+    assert not verify(file.path).damages
+    path = file.path
+    file.close()
+    for one in (path, tmp_path / "snapshot.h5", tmp_path / "packed.orgseg"):
+        with ProjectFile.open(one, read_only=True) as again:
+            np.testing.assert_array_equal(again.weights(image_id), weights)
+            assert weights_range(again, image_id) == (0.0, float(weights.max()))
+
+
+def test_a_backup_brings_them_back(file: ProjectFile) -> None:
+    image_id, weights = only(file), some_weights()
+    store_weights(file, image_id, open_array("w", weights))
+    made = back_up(file)
+    drop_weights(file, image_id)
+    plan, changes = restoring.restore(file, made)
+    assert (plan.with_weights, changes) == ([image_id], [])
+    np.testing.assert_array_equal(file.weights(image_id), weights)
+    plan, _ = restoring.restore(file, made)
+    assert plan.with_weights == []  # they are the same
+
+
+@pytest.mark.parametrize(
+    "wrong", [np.ones((1, 60, 81), "f4"), np.ones((1, 60, 80), "f8"), np.ones((60, 80), "f4")]
+)
+def test_weights_that_do_not_fit_are_refused(tmp_path: Path, wrong: np.ndarray) -> None:
+    with small_project(tmp_path / "p.orgseg", 1) as file:
+        image_id = only(file)
+        write_snapshot(file, tmp_path / "s.h5", [image_id])
+    with h5py.File(tmp_path / "s.h5", "r+") as inside:
+        inside["images"][image_id]["weights"] = wrong
+    with pytest.raises(ProjectError, match="weights of “cell 0” do not fit"):
+        ProjectFile.open(tmp_path / "s.h5", read_only=True)
+
+
+def test_a_note_of_the_range_that_lies_is_not_believed(tmp_path: Path) -> None:
+    with small_project(tmp_path / "p.orgseg", 1) as file:
+        image_id = only(file)
+        store_weights(file, image_id, open_array("w", np.ones((60, 80), np.float32)))
+        write_snapshot(file, tmp_path / "s.h5", [image_id])
+    with h5py.File(tmp_path / "s.h5", "r+") as inside:
+        inside["images"][image_id]["weights"].attrs["range"] = np.array([np.nan, 3.0])
+    with ProjectFile.open(tmp_path / "s.h5", read_only=True) as again:
+        assert weights_range(again, image_id) == (1.0, 1.0)

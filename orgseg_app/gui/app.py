@@ -13,10 +13,10 @@ from PySide6.QtCore import QEvent, QObject, QTimer
 from PySide6.QtWidgets import QApplication
 
 from orgseg_app import settings as settings_module
-from orgseg_app.gui import icons, theme
 from orgseg_app.gui.allocation import keep_freed_memory
 from orgseg_app.gui.main_window import MainWindow
 from orgseg_app.gui.session import SAVED, Session
+from orgseg_app.gui.style import icons, theme
 
 LOG = logging.getLogger(__name__)
 

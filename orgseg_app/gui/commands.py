@@ -14,20 +14,20 @@ from orgseg_app.core.classes import BACKGROUND, default_classes
 from orgseg_app.core.edits.whole import ClearMask, InvertPlane, PaintRest
 from orgseg_app.gui.actions import ACTIONS
 from orgseg_app.gui.canvas.tools.registry import TOOLS
-from orgseg_app.gui.compacting import Compacting
-from orgseg_app.gui.exporting import Exporting
-from orgseg_app.gui.going_back import GoingBack
-from orgseg_app.gui.helping import Helping
-from orgseg_app.gui.importing import Importing
-from orgseg_app.gui.linking import Linking
-from orgseg_app.gui.opening import Opening
-from orgseg_app.gui.packing import Packing
+from orgseg_app.gui.editing.going_back import GoingBack
+from orgseg_app.gui.editing.slices import Slices
+from orgseg_app.gui.editing.weights import Weights
+from orgseg_app.gui.help.helping import Helping
 from orgseg_app.gui.panels.question import ask
-from orgseg_app.gui.restoring import Restoring
-from orgseg_app.gui.slices import Slices
-from orgseg_app.gui.training import Training
-from orgseg_app.gui.volume_views import VolumeViews
-from orgseg_app.gui.weights import Weights
+from orgseg_app.gui.project.compacting import Compacting
+from orgseg_app.gui.project.exporting import Exporting
+from orgseg_app.gui.project.importing import Importing
+from orgseg_app.gui.project.linking import Linking
+from orgseg_app.gui.project.opening import Opening
+from orgseg_app.gui.project.packing import Packing
+from orgseg_app.gui.project.restoring import Restoring
+from orgseg_app.gui.runs.training import Training
+from orgseg_app.gui.viewing.volume_views import VolumeViews
 
 if TYPE_CHECKING:
     from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
@@ -280,7 +280,7 @@ class Commands(QObject):
 
     def command_palette(self) -> None:
         """Open the palette over the middle of the window."""
-        from orgseg_app.gui.command_palette import CommandPalette
+        from orgseg_app.gui.keys.command_palette import CommandPalette
 
         shown = [a for a in self.window.actions_by_id.values() if a.isVisible()]
         palette = CommandPalette(shown, self.window)

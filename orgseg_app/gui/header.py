@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 
 from orgseg_app.gui.canvas.tools.registry import TOOLS
 from orgseg_app.gui.session import COMMITTING, FAILED, READ_ONLY, SAVED, UNSAVED
-from orgseg_app.gui.widgets import plain_tip
+from orgseg_app.gui.style.widgets import plain_tip
 
 HEADER_HEIGHT = 40
 TOOL_SIZE, TOOL_STEP, TOOL_GAP, TOOL_MARGIN = 36, 38, 12, 8

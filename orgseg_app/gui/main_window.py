@@ -21,19 +21,20 @@ from PySide6.QtWidgets import (
 )
 
 from orgseg_app import settings as settings_module
-from orgseg_app.gui import drops, icons, theme
+from orgseg_app.gui import drops
 from orgseg_app.gui.actions import ACTIONS, build_actions
-from orgseg_app.gui.backing_up import BackingUp
-from orgseg_app.gui.banners import Banners, whose
 from orgseg_app.gui.canvas.options import DisplayOptions, ToolOptions
 from orgseg_app.gui.canvas.tools.registry import TOOLS
 from orgseg_app.gui.commands import Commands
+from orgseg_app.gui.keys.shortcuts import Shortcuts
 from orgseg_app.gui.panels.banner import Banner
 from orgseg_app.gui.panels.message_bar import MessageBar
 from orgseg_app.gui.panels.start_page import StartPage
+from orgseg_app.gui.project.backing_up import BackingUp
+from orgseg_app.gui.project.banners import Banners, whose
 from orgseg_app.gui.session import READ_ONLY, Session
-from orgseg_app.gui.shortcuts import Shortcuts
-from orgseg_app.gui.viewing import Viewing
+from orgseg_app.gui.style import icons, theme
+from orgseg_app.gui.viewing.places import Viewing
 
 if TYPE_CHECKING:
     from orgseg_app.gui.workspaces import Workspaces

@@ -27,12 +27,12 @@ from orgseg_app.core.project import Project, ProjectImage
 from orgseg_app.core.ready import ReadyChange
 from orgseg_app.gui.background import Background, Task
 from orgseg_app.gui.canvas.tile_cache import TileCache
-from orgseg_app.gui.class_editing import ClassEditing
-from orgseg_app.gui.image_editing import ImageEditing
-from orgseg_app.gui.objects import ObjectPainting
-from orgseg_app.gui.painting import Painting
-from orgseg_app.gui.saving import COMMITTING, FAILED, READ_ONLY, SAVED, UNSAVED, Saving
-from orgseg_app.gui.working import Working
+from orgseg_app.gui.editing.class_editing import ClassEditing
+from orgseg_app.gui.editing.image_editing import ImageEditing
+from orgseg_app.gui.editing.objects import ObjectPainting
+from orgseg_app.gui.editing.painting import Painting
+from orgseg_app.gui.editing.saving import COMMITTING, FAILED, READ_ONLY, SAVED, UNSAVED, Saving
+from orgseg_app.gui.editing.working import Working
 
 if TYPE_CHECKING:
     from orgseg_app.files.project_file import NewImage, ProjectFile
@@ -344,7 +344,7 @@ class Session(QObject):
 
     def glance(self, image_id: str, z: int) -> np.ndarray:
         """Some of the voxels of a plane, at once: all when loaded, else a smaller version."""
-        from orgseg_app.gui.overview import overview_of
+        from orgseg_app.gui.viewing.overview import overview_of
 
         assert self.file is not None
         plane = self.loaded_plane(image_id, z)

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QWidget
 
 from orgseg_app.core.classes import UNLABELLED
 from orgseg_app.gui.panels.images_list import percent
-from orgseg_app.gui.widgets import ElidedLabel
+from orgseg_app.gui.style.widgets import ElidedLabel
 
 if TYPE_CHECKING:
     from orgseg_app.gui.session import Session

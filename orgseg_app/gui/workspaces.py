@@ -11,8 +11,6 @@ from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
 from orgseg_app.gui.canvas.objects_layer import AnnotatedSource, ObjectsSource
 from orgseg_app.gui.canvas.prediction_layer import Chosen, DifferenceSource, PredictionSource
 from orgseg_app.gui.canvas.weights_layer import WeightsSource
-from orgseg_app.gui.canvas_area import CanvasArea
-from orgseg_app.gui.device_line import DeviceLine
 from orgseg_app.gui.header import HeaderBar, ToolStrip
 from orgseg_app.gui.panels.classes_panel import ClassesPanel
 from orgseg_app.gui.panels.export_panel import ExportPanel
@@ -27,12 +25,14 @@ from orgseg_app.gui.panels.tool_panel import ToolPanel
 from orgseg_app.gui.panels.training_panel import TrainingPanel
 from orgseg_app.gui.panels.weights_section import WeightsSection
 from orgseg_app.gui.panels.working_card import WorkingCard
-from orgseg_app.gui.predictions import Predictions
-from orgseg_app.gui.runs_model import RunsModel
-from orgseg_app.gui.side_by_side import SideBySide
+from orgseg_app.gui.runs.device_line import DeviceLine
+from orgseg_app.gui.runs.predictions import Predictions
+from orgseg_app.gui.runs.runs_model import RunsModel
+from orgseg_app.gui.runs.training_thread import TrainingThread
 from orgseg_app.gui.status_line import StatusLine
-from orgseg_app.gui.training_thread import TrainingThread
-from orgseg_app.gui.widgets import GAP, PageStack, ScrollColumn, Section, surface
+from orgseg_app.gui.style.widgets import GAP, PageStack, ScrollColumn, Section, surface
+from orgseg_app.gui.viewing.canvas_area import CanvasArea
+from orgseg_app.gui.viewing.side_by_side import SideBySide
 
 if TYPE_CHECKING:
     from orgseg_app.gui.main_window import MainWindow

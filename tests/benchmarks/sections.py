@@ -45,8 +45,8 @@ def _one(app: Any, path: Path, *, linked: bool) -> Iterator[Figure]:
     from orgseg_app.files.readers.registry import read_images
     from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
     from orgseg_app.gui.canvas.options import DisplayOptions, ToolOptions
-    from orgseg_app.gui.canvas_area import CanvasArea
     from orgseg_app.gui.session import Session
+    from orgseg_app.gui.viewing.canvas_area import CanvasArea
 
     how = "linked" if linked else "embedded"
     project = path.with_name(f"{how}.orgseg")

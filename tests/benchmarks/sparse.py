@@ -150,9 +150,9 @@ def _scroll(project: Path) -> None:
     from PySide6.QtWidgets import QApplication
 
     from orgseg_app import settings
-    from orgseg_app.gui import theme
     from orgseg_app.gui.allocation import keep_freed_memory
     from orgseg_app.gui.main_window import MainWindow
+    from orgseg_app.gui.style import theme
 
     keep_freed_memory()
     app = QApplication(sys.argv[:1])

@@ -43,8 +43,8 @@ def open_window(path: Path) -> dict[str, float]:
     from PySide6.QtWidgets import QApplication
 
     from orgseg_app import settings
-    from orgseg_app.gui import theme
     from orgseg_app.gui.main_window import MainWindow
+    from orgseg_app.gui.style import theme
 
     app = QApplication(sys.argv[:1])
     kept = settings.load()

@@ -21,9 +21,9 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
 from orgseg_app import settings as settings_module
-from orgseg_app.gui import theme
 from orgseg_app.gui.app import install_excepthook
 from orgseg_app.gui.main_window import MainWindow
+from orgseg_app.gui.style import theme
 from tests.e2e.hand import LEFT, PLAIN, drop_on
 
 CONTROL = Qt.KeyboardModifier.ControlModifier

@@ -18,10 +18,10 @@ from orgseg_app.files.store.journal import Journal
 from orgseg_app.files.store.journal_rows import JournalError
 from orgseg_app.gui.app import install_excepthook
 from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
+from orgseg_app.gui.editing.saving import MOST_WAITING
 from orgseg_app.gui.header import HeaderBar
 from orgseg_app.gui.main_window import MainWindow
 from orgseg_app.gui.panels.images_list import ImagesModel
-from orgseg_app.gui.saving import MOST_WAITING
 from orgseg_app.gui.session import Session
 from orgseg_app.gui.status_line import StatusLine
 from tests.e2e.hand import Hand, assert_same, check_sentence, make_project

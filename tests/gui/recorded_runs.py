@@ -21,10 +21,10 @@ from orgseg_app.core.image import OpenedImage
 from orgseg_app.core.metrics.pixels import confusion_matrix, scores
 from orgseg_app.files.predictions import Prediction, write_predictions
 from orgseg_app.files.project_file import NewImage, ProjectFile
-from orgseg_app.gui.run_entry import RunEntry
-from orgseg_app.gui.runs_model import RunsModel
+from orgseg_app.gui.runs.run_entry import RunEntry
+from orgseg_app.gui.runs.runs_model import RunsModel
+from orgseg_app.gui.runs.training_thread import TrainingThread
 from orgseg_app.gui.session import Session
-from orgseg_app.gui.training_thread import TrainingThread
 from orgseg_app.runs.events import EventWriter
 from orgseg_app.runs.folder import RunFolder, runs_dir
 from orgseg_app.runs.process import write_json

@@ -17,8 +17,8 @@ from orgseg_app.files.backups import backing_up as making
 from orgseg_app.files.backups import backup
 from orgseg_app.files.project_file import ProjectFile
 from orgseg_app.files.store import storage
-from orgseg_app.gui import backing_up
 from orgseg_app.gui.main_window import MainWindow
+from orgseg_app.gui.project import backing_up
 from tests.files.projects import big_project, drafts, masks, only, small_project
 
 

@@ -12,11 +12,11 @@ from PySide6.QtGui import QColor
 from pytestqt.qtbot import QtBot
 
 from orgseg_app.files.store.lock import LockedError
-from orgseg_app.gui import theme
-from orgseg_app.gui.banners import _title_and_rest, reader_words, whose
 from orgseg_app.gui.main_window import MainWindow
 from orgseg_app.gui.panels.banner import GROUND, Banner, _mixed
 from orgseg_app.gui.panels.question import QuestionDialog
+from orgseg_app.gui.project.banners import _title_and_rest, reader_words, whose
+from orgseg_app.gui.style import theme
 from orgseg_app.settings import Settings
 from tests.gui.panel_session import nameless_controls, open_session
 

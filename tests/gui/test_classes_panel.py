@@ -15,11 +15,11 @@ from pytestqt.qtbot import QtBot
 
 from orgseg_app.core.classes import PALETTE
 from orgseg_app.core.edits.whole import ReplaceMask
-from orgseg_app.gui import theme
 from orgseg_app.gui.panels.classes_list import ROW_HEIGHT, SHARE_ROLE, swatch_rect
 from orgseg_app.gui.panels.classes_panel import ROWS_SHOWN, ClassesPanel
 from orgseg_app.gui.panels.colour_menu import ColourMenu
 from orgseg_app.gui.session import Session
+from orgseg_app.gui.style import theme
 from tests.gui.panel_session import image_id, nameless_controls, open_session
 
 LEFT = Qt.MouseButton.LeftButton

@@ -315,7 +315,7 @@ def test_copies_go_along_and_keep_what_is_painted(window: MainWindow, session: S
 def test_large_planes_are_copied_in_the_background(
     window: MainWindow, session: Session, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orgseg_app.gui.slices.AT_ONCE_BLOCKS", 0)
+    monkeypatch.setattr("orgseg_app.gui.editing.slices.AT_ONCE_BLOCKS", 0)
     for action in ("copy_to_next", "copy_to_next"):  # the second comes while the first is done
         window.actions_by_id[action].trigger()
     assert session.z == 0

@@ -20,9 +20,9 @@ from orgseg_app.files.project_export import export_masks
 from orgseg_app.gui.background import Task
 from orgseg_app.gui.panels.export_formats import example
 from orgseg_app.gui.panels.export_panel import IMAGES, MASKS, REPLACE, ExportPanel
-from orgseg_app.gui.runs_model import RunsModel
+from orgseg_app.gui.runs.runs_model import RunsModel
+from orgseg_app.gui.runs.training_thread import TrainingThread
 from orgseg_app.gui.session import Session
-from orgseg_app.gui.training_thread import TrainingThread
 from orgseg_app.runs.folder import RunFolder, runs_dir
 from tests.gui.panel_session import nameless_controls
 from tests.gui.recorded_runs import append_events, make_project, pretend_alive, record_run

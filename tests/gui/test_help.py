@@ -13,15 +13,15 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from orgseg_app import paths
-from orgseg_app.gui import theme
 from orgseg_app.gui.actions import BY_ID
 from orgseg_app.gui.canvas.tool_settings import TOOL_SETTINGS
 from orgseg_app.gui.canvas.tools.registry import TOOLS
 from orgseg_app.gui.canvas.wheel import wheel_acts
-from orgseg_app.gui.help_dialogs import ShortcutsDialog
-from orgseg_app.gui.help_pages import NAMED, TOPICS, filled, pages
+from orgseg_app.gui.help.help_dialogs import ShortcutsDialog
+from orgseg_app.gui.help.help_pages import NAMED, TOPICS, filled, pages
+from orgseg_app.gui.keys.shortcut_presets import PRESETS
 from orgseg_app.gui.panels.help_window import HelpWindow
-from orgseg_app.gui.shortcut_presets import PRESETS
+from orgseg_app.gui.style import theme
 from tests.e2e.hand import Hand
 from tests.gui.volume_project import make_volume_project
 

@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 
 from orgseg_app.core.edits.strokes import PaintStroke
 from orgseg_app.core.history import History
-from orgseg_app.gui import going_back
+from orgseg_app.gui.editing import going_back
 from orgseg_app.gui.main_window import MainWindow
 from orgseg_app.gui.panels import history_dialog
 from orgseg_app.gui.panels.history_dialog import HistoryDialog, when

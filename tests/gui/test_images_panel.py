@@ -17,7 +17,6 @@ from pytestqt.qtbot import QtBot
 from orgseg_app.core.classes import default_classes
 from orgseg_app.core.edits.whole import ReplaceMask
 from orgseg_app.core.project import ProjectImage
-from orgseg_app.gui import theme
 from orgseg_app.gui.panels.images_list import (
     IMAGE_ROLE,
     PAINTED_ROLE,
@@ -27,6 +26,7 @@ from orgseg_app.gui.panels.images_list import (
 )
 from orgseg_app.gui.panels.images_panel import ImagesPanel
 from orgseg_app.gui.session import Session
+from orgseg_app.gui.style import theme
 from tests.gui.panel_session import image_id, nameless_controls, open_session
 
 LEFT = Qt.MouseButton.LeftButton

@@ -22,7 +22,7 @@ from orgseg_app.gui.canvas.layers import (
 from orgseg_app.gui.canvas.options import DisplayOptions
 from orgseg_app.gui.canvas.plane_view import PlaneView
 from orgseg_app.gui.canvas.rendering import ArrayOverlay
-from orgseg_app.gui.viewing import restore_display
+from orgseg_app.gui.viewing.places import restore_display
 from tests.e2e.hand import Hand, make_project
 
 

@@ -17,7 +17,7 @@ from orgseg_app.core.image import open_array
 from orgseg_app.core.objects import Objects
 from orgseg_app.files.images.intake import NewImage
 from orgseg_app.files.project_file import ProjectFile
-from orgseg_app.gui import objects
+from orgseg_app.gui.editing import objects
 from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
 from orgseg_app.gui.canvas.object_colours import PALETTE, object_colours
 from orgseg_app.gui.canvas.objects_layer import ObjectsOverlay, values_apart

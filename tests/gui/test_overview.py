@@ -21,15 +21,15 @@ from orgseg_app.files.images import links
 from orgseg_app.files.images.content import Source
 from orgseg_app.files.project_file import NewImage, ProjectFile
 from orgseg_app.files.readers.registry import read_images
-from orgseg_app.gui import linking
 from orgseg_app.gui.canvas import image_canvas, rendering
 from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
 from orgseg_app.gui.canvas.options import DisplayOptions, ToolOptions
 from orgseg_app.gui.canvas.tiles import TiledPyramid
 from orgseg_app.gui.main_window import MainWindow
-from orgseg_app.gui.overview import overview_of
 from orgseg_app.gui.panels.images_list import LINK_ROLE
+from orgseg_app.gui.project import linking
 from orgseg_app.gui.session import Session
+from orgseg_app.gui.viewing.overview import overview_of
 from orgseg_app.settings import Settings
 
 SIDE = 1300

@@ -20,9 +20,9 @@ from orgseg_app.files import unpacking
 from orgseg_app.files.packing import pack
 from orgseg_app.files.project_file import ProjectFile
 from orgseg_app.gui.main_window import MainWindow
-from orgseg_app.gui.packing import bytes_inside, packable
 from orgseg_app.gui.panels.pack_dialog import PackableRun, PackDialog
-from orgseg_app.gui.widgets import plain_tip
+from orgseg_app.gui.project.packing import bytes_inside, packable
+from orgseg_app.gui.style.widgets import plain_tip
 from orgseg_app.runs.folder import find_run, list_runs, runs_dir
 from orgseg_app.runs.packing import to_pack
 from tests.files.projects import small_project

@@ -15,7 +15,7 @@ from orgseg_app.core.edits.strokes import PaintStroke
 from orgseg_app.core.edits.whole import ReplaceMask
 from orgseg_app.core.image import open_array
 from orgseg_app.files.images.intake import NewImage
-from orgseg_app.gui import painting
+from orgseg_app.gui.editing import painting
 from orgseg_app.gui.session import Session
 
 SIDE = 1000

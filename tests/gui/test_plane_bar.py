@@ -16,7 +16,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from orgseg_app.core.edits.whole import PaintRest
 from orgseg_app.files.project_file import ProjectFile
 from orgseg_app.gui.canvas.plane_view import ViewState
-from orgseg_app.gui.plane_bar import MarkedSlider, PlaneBar
+from orgseg_app.gui.viewing.plane_bar import MarkedSlider, PlaneBar
 from tests.e2e.hand import LEFT, PLAIN, Hand
 from tests.gui.volume_project import make_volume_project
 

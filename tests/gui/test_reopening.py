@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from orgseg_app import paths
-from orgseg_app.gui import viewing
 from orgseg_app.gui.canvas.plane_view import ViewState
-from orgseg_app.gui.viewing import Place, place_path, read_place, write_place
+from orgseg_app.gui.viewing import viewing
+from orgseg_app.gui.viewing.places import Place, place_path, read_place, write_place
 from tests.e2e.hand import Hand
 from tests.gui.volume_project import make_volume_project
 
@@ -116,7 +116,7 @@ CHILD = """
 import os, sys
 from pathlib import Path
 from PySide6.QtWidgets import QApplication
-from orgseg_app.gui import viewing
+from orgseg_app.gui.viewing import viewing
 viewing.WRITE_AFTER_MS = 100
 app = QApplication([])
 from tests.e2e.hand import Hand

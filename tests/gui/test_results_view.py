@@ -15,9 +15,9 @@ from PySide6.QtWidgets import QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from orgseg_app.files.project_file import NewImage, ProjectFile
-from orgseg_app.gui import difference
 from orgseg_app.gui.canvas.plane_view import ViewState
 from orgseg_app.gui.panels.results_view import ResultsView
+from orgseg_app.gui.runs import difference
 from orgseg_app.runs.recipe import PRESETS
 from tests.gui.recorded_runs import World, make_project, opened, opened_image, record_run
 

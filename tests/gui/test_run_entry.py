@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from orgseg_app.core.metrics.pixels import confusion_matrix
-from orgseg_app.gui import difference as d
-from orgseg_app.gui.estimate import START_S, duration, estimate, flops_per_patch, time_left
-from orgseg_app.gui.run_entry import RunEntry, smoothed
+from orgseg_app.gui.runs import difference as d
+from orgseg_app.gui.runs.estimate import START_S, duration, estimate, flops_per_patch, time_left
+from orgseg_app.gui.runs.run_entry import RunEntry, smoothed
 from orgseg_app.runs.folder import RunFolder
 from orgseg_app.runs.recipe import PRESETS, with_settings
 

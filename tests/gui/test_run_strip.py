@@ -10,7 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from orgseg_app.gui.panels import run_strip
 from orgseg_app.gui.panels.run_strip import RunStrip
-from orgseg_app.gui.run_entry import RunEntry
+from orgseg_app.gui.runs.run_entry import RunEntry
 from tests.gui.panel_session import nameless_controls
 
 

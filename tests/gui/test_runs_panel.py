@@ -12,11 +12,11 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QLineEdit
 from pytestqt.qtbot import QtBot
 
-from orgseg_app.gui import theme
 from orgseg_app.gui.panels.curves_view import CurvesView
 from orgseg_app.gui.panels.log_dialog import LogDialog
 from orgseg_app.gui.panels.runs_list import details_of
 from orgseg_app.gui.panels.runs_panel import RunsPanel
+from orgseg_app.gui.style import theme
 from orgseg_app.runs import launcher
 from orgseg_app.runs.recipe import PRESETS
 from tests.gui.recorded_runs import (

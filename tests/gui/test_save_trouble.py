@@ -12,7 +12,7 @@ import pytest
 from orgseg_app.files import atomic
 from orgseg_app.files.errors import ProjectError
 from orgseg_app.files.store.journal_rows import JournalError
-from orgseg_app.gui.save_trouble import (
+from orgseg_app.gui.editing.save_trouble import (
     COMMIT,
     FOLD,
     Trouble,

@@ -19,8 +19,15 @@ from orgseg_app.files.errors import ProjectError
 from orgseg_app.files.project_file import ProjectFile
 from orgseg_app.files.store.journal import Journal
 from orgseg_app.files.store.journal_rows import JournalError
-from orgseg_app.gui.save_trouble import COMMIT, FOLD, STALL
-from orgseg_app.gui.saving import COMMITTING, FAILED, MOST_WAITING, READ_ONLY, SAVED, UNSAVED
+from orgseg_app.gui.editing.save_trouble import COMMIT, FOLD, STALL
+from orgseg_app.gui.editing.saving import (
+    COMMITTING,
+    FAILED,
+    MOST_WAITING,
+    READ_ONLY,
+    SAVED,
+    UNSAVED,
+)
 from orgseg_app.gui.session import Session
 from tests.gui.panel_session import image_id, open_session
 

@@ -18,16 +18,22 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from orgseg_app import settings as settings_module
-from orgseg_app.gui import shortcut_sheet
 from orgseg_app.gui.actions import ACTIONS
 from orgseg_app.gui.canvas.tools.registry import TOOLS
 from orgseg_app.gui.canvas.wheel import wheel_act, wheel_acts
-from orgseg_app.gui.command_palette import CommandPalette
-from orgseg_app.gui.help_dialogs import ShortcutsDialog, sheet_rows
+from orgseg_app.gui.help.help_dialogs import ShortcutsDialog, sheet_rows
+from orgseg_app.gui.keys import shortcut_sheet
+from orgseg_app.gui.keys.command_palette import CommandPalette
+from orgseg_app.gui.keys.shortcut_presets import PRESETS
+from orgseg_app.gui.keys.shortcut_sheet import save_pdf
+from orgseg_app.gui.keys.shortcuts import (
+    REFUSED,
+    SIZE_HINT,
+    from_text,
+    keys_in_force,
+    to_text,
+)
 from orgseg_app.gui.panels.shortcuts_dialog import ShortcutEditor
-from orgseg_app.gui.shortcut_presets import PRESETS
-from orgseg_app.gui.shortcut_sheet import save_pdf
-from orgseg_app.gui.shortcuts import REFUSED, SIZE_HINT, from_text, keys_in_force, to_text
 from tests.e2e.hand import Hand
 from tests.gui.volume_project import make_volume_project
 
@@ -319,7 +325,7 @@ def test_the_sheet_is_saved_as_pdf_with_the_present_keys(
     assert "Ctrl+F8" in shown  # changed while the sheet was open
     path = tmp_path / "my keys.pdf"
     monkeypatch.setattr(
-        "orgseg_app.gui.help_dialogs.QFileDialog.getSaveFileName",
+        "orgseg_app.gui.help.help_dialogs.QFileDialog.getSaveFileName",
         lambda *_: (str(path), ""),
     )
     sheet.save_button.click()
@@ -339,7 +345,7 @@ def test_a_sheet_that_cannot_be_written_is_said_and_leaves_the_old_one(
     sheet = hand.window.findChildren(ShortcutsDialog)[-1]
     path = tmp_path / "nowhere" / "keys.pdf"
     monkeypatch.setattr(
-        "orgseg_app.gui.help_dialogs.QFileDialog.getSaveFileName",
+        "orgseg_app.gui.help.help_dialogs.QFileDialog.getSaveFileName",
         lambda *_: (str(path), ""),
     )
     sheet.save_button.click()
@@ -348,7 +354,7 @@ def test_a_sheet_that_cannot_be_written_is_said_and_leaves_the_old_one(
 
 
 def test_many_rows_take_more_pages(qapp: object, tmp_path: Path) -> None:
-    from orgseg_app.gui.shortcut_sheet import SheetRow
+    from orgseg_app.gui.keys.shortcut_sheet import SheetRow
 
     rows = [SheetRow(f"Group {n // 9}", f"Does {n}", "Ctrl+A") for n in range(400)]
     assert (

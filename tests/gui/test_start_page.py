@@ -19,7 +19,7 @@ from pytestqt.qtbot import QtBot
 
 from orgseg_app.core.samples.catalogue import SAMPLES, simulate
 from orgseg_app.gui.panels.start_page import SAMPLE_TITLES, StartPage, sample_picture_path
-from orgseg_app.gui.pictures import stretched
+from orgseg_app.gui.style.pictures import stretched
 from orgseg_app.settings import Settings
 from tests.gui.panel_session import nameless_controls, open_session
 
@@ -173,7 +173,7 @@ def test_it_is_built_quickly(settings: Settings, qtbot: QtBot) -> None:
 
 def test_nothing_slow_is_imported_for_it() -> None:
     code = (
-        "import sys, orgseg_app.gui.panels.start_page, orgseg_app.gui.icons;"
+        "import sys, orgseg_app.gui.panels.start_page, orgseg_app.gui.style.icons;"
         "slow = {'h5py', 'scipy', 'torch', 'tifffile', 'pyqtgraph', 'superqt', 'cv2'};"
         "print(sorted(slow & set(sys.modules)))"
     )

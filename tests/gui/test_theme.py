@@ -12,9 +12,9 @@ from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
 from orgseg_app import paths
-from orgseg_app.gui import icons, theme
-from orgseg_app.gui.stylesheet import stylesheet
-from orgseg_app.gui.widgets import PrimaryButton, label
+from orgseg_app.gui.style import icons, theme
+from orgseg_app.gui.style.stylesheet import stylesheet
+from orgseg_app.gui.style.widgets import PrimaryButton, label
 
 BOTH = (theme.LIGHT, theme.DARK)
 GROUNDS = ("window", "panel", "raised", "hover", "pressed", "selected")

@@ -13,7 +13,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from orgseg_app.files.project_file import ProjectFile
-from orgseg_app.gui.training_thread import TrainingThread
+from orgseg_app.gui.runs.training_thread import TrainingThread
 from orgseg_app.runs import launcher
 from orgseg_app.runs.folder import RunFolder, runs_dir
 from tests.gui.recorded_runs import append_events, make_project, pretend_alive, record_run
@@ -237,7 +237,7 @@ def test_the_thread_imports_no_torch() -> None:
     import subprocess
 
     code = (
-        "import sys, orgseg_app.gui.training_thread, orgseg_app.gui.runs_model;"
+        "import sys, orgseg_app.gui.runs.training_thread, orgseg_app.gui.runs.runs_model;"
         "import orgseg_app.gui.panels.training_panel, orgseg_app.gui.panels.runs_panel;"
         "import orgseg_app.gui.panels.results_view;"
         "found = {m.partition('.')[0] for m in sys.modules} & "

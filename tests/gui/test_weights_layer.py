@@ -15,8 +15,8 @@ from PySide6.QtWidgets import QFileDialog
 from orgseg_app.core.image import open_array
 from orgseg_app.files.project_file import ProjectFile
 from orgseg_app.files.weights import drop_weights, store_weights
-from orgseg_app.gui import weights as commands
 from orgseg_app.gui.canvas.layers import OverlayLayer
+from orgseg_app.gui.editing import weights as commands
 from orgseg_app.gui.panels.weights_section import WeightsSection
 from tests.e2e.hand import LEFT, Hand
 from tests.files.projects import back_up

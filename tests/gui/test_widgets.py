@@ -9,10 +9,10 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
-from orgseg_app.gui import theme
-from orgseg_app.gui.cards import Card
-from orgseg_app.gui.fields import CalmComboBox, Segments, SliderField, show_choice
-from orgseg_app.gui.widgets import (
+from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.cards import Card
+from orgseg_app.gui.style.fields import CalmComboBox, Segments, SliderField, show_choice
+from orgseg_app.gui.style.widgets import (
     ElidedLabel,
     EmptyState,
     IconButton,

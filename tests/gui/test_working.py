@@ -16,13 +16,13 @@ from orgseg_app.core.classes import default_classes
 from orgseg_app.core.edits.outlines import PaintRectangle
 from orgseg_app.core.image import open_array
 from orgseg_app.files.project_file import NewImage
-from orgseg_app.gui import working as working_module
 from orgseg_app.gui.background import Task
 from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
 from orgseg_app.gui.canvas.options import DisplayOptions, ToolOptions
+from orgseg_app.gui.editing import working as working_module
+from orgseg_app.gui.editing.slices import Slices
 from orgseg_app.gui.panels.working_card import WorkingCard
 from orgseg_app.gui.session import Session
-from orgseg_app.gui.slices import Slices
 
 LEFT = Qt.MouseButton.LeftButton
 PLAIN = Qt.KeyboardModifier.NoModifier

@@ -19,7 +19,7 @@ from orgseg_app.gui.canvas.rendering import PlanePyramid, auto_levels, value_ran
 from orgseg_app.gui.canvas.tile_cache import TileRequest
 from orgseg_app.gui.canvas.tile_loading import NoPartsError, TileLoader
 from orgseg_app.gui.canvas.tiles import TiledPyramid
-from orgseg_app.gui.overview import Overview, overview_of
+from orgseg_app.gui.viewing.overview import Overview, overview_of
 
 if TYPE_CHECKING:
     from orgseg_app.gui.session import Session

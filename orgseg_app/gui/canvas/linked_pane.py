@@ -25,7 +25,7 @@ from orgseg_app.gui.canvas.weights_layer import WeightsSource
 
 if TYPE_CHECKING:
     from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
-    from orgseg_app.gui.predictions import PredictedBy, Predictions
+    from orgseg_app.gui.runs.predictions import PredictedBy, Predictions
 
 IMAGE_ONLY, PREPARED = PANE_SHOWS[0], PANE_SHOWS[1]
 OF_A_MODEL = (*PREDICTION_FORMS, DIFFERENCE)

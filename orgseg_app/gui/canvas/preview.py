@@ -26,8 +26,8 @@ from orgseg_app.gui.canvas.tile_loading import NoPartsError, TileLoader
 from orgseg_app.gui.canvas.tiles import TiledPyramid
 
 if TYPE_CHECKING:
-    from orgseg_app.gui.overview import Overview
     from orgseg_app.gui.session import Session
+    from orgseg_app.gui.viewing.overview import Overview
 
 MOST_WHOLE = 1 << 24
 """Values of a plane, all channels together."""

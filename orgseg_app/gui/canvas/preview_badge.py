@@ -7,7 +7,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
 
 from orgseg_app.gui.canvas.preview import PlanePreview
-from orgseg_app.gui.widgets import IconButton, label, plain_tip
+from orgseg_app.gui.style.widgets import IconButton, label, plain_tip
 from orgseg_app.runs.choices import PREPROCESSING_NAMES
 
 MARGIN_PX, HEIGHT_PX = 12, 34

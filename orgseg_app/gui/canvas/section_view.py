@@ -9,12 +9,12 @@ from typing import cast
 from PySide6.QtCore import QPointF, QRect, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QWheelEvent
 
-from orgseg_app.gui import theme
 from orgseg_app.gui.canvas.crosshair import Crosshair, draw_lines, update_lines
 from orgseg_app.gui.canvas.layers import OverlayLayer
 from orgseg_app.gui.canvas.plane_view import WHEEL_STEP, PlaneView, ViewState
 from orgseg_app.gui.canvas.section_voxels import XZ, PlaneSamples, SectionMask, SectionPicture
 from orgseg_app.gui.canvas.wheel import NOTCH, Notches, is_two_fingers, turn, wheel_act
+from orgseg_app.gui.style import theme
 
 IN_SIGHT = 0.8
 """The plane looked at stays within so much of a section's view."""

@@ -22,7 +22,7 @@ from orgseg_app.gui.canvas.section_voxels import (
     read_section,
 )
 from orgseg_app.gui.canvas.tile_loading import TileLoader
-from orgseg_app.gui.overview import overview_of
+from orgseg_app.gui.viewing.overview import overview_of
 
 if TYPE_CHECKING:
     from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas

@@ -28,9 +28,9 @@ from PySide6.QtWidgets import (
 )
 from shiboken6 import isValid
 
-from orgseg_app.gui import theme
 from orgseg_app.gui.panels.message_bar import LEVELS
-from orgseg_app.gui.widgets import (
+from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.widgets import (
     GAP,
     IconButton,
     IconPicture,

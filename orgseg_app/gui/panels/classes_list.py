@@ -33,11 +33,11 @@ from PySide6.QtWidgets import (
 )
 
 from orgseg_app.core.classes import ClassInfo
-from orgseg_app.gui import theme
 from orgseg_app.gui.panels.images_list import percent
 from orgseg_app.gui.panels.name_delegate import Index, NameDelegate
 from orgseg_app.gui.session import Session
-from orgseg_app.gui.widgets import edit_name, plain_tip, row_ground
+from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.widgets import edit_name, plain_tip, row_ground
 
 ROW_HEIGHT = 32
 

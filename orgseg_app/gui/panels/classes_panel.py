@@ -7,12 +7,12 @@ from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QMenu, QMessageBox, QVBoxLayout, QWidget
 
 from orgseg_app.core.classes import BACKGROUND
-from orgseg_app.gui import icons
 from orgseg_app.gui.panels.classes_list import ROW_HEIGHT, ClassesModel, ClassesView
 from orgseg_app.gui.panels.colour_menu import ColourMenu
 from orgseg_app.gui.panels.images_list import percent
 from orgseg_app.gui.session import Session
-from orgseg_app.gui.widgets import Caption, SecondaryButton, SectionTitle, edit_name, surface
+from orgseg_app.gui.style import icons
+from orgseg_app.gui.style.widgets import Caption, SecondaryButton, SectionTitle, edit_name, surface
 
 ROWS_SHOWN = 12
 COUNT_AFTER_MS = 120

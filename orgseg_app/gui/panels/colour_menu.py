@@ -14,8 +14,8 @@ from PySide6.QtWidgets import (
 )
 
 from orgseg_app.core.classes import BACKGROUND_COLOUR, PALETTE
-from orgseg_app.gui import icons, theme
-from orgseg_app.gui.widgets import focus_ring
+from orgseg_app.gui.style import icons, theme
+from orgseg_app.gui.style.widgets import focus_ring
 
 COLUMNS = 7
 

@@ -15,10 +15,10 @@ from PySide6.QtGui import QColor, QPen
 from PySide6.QtWidgets import QFrame, QWidget
 
 from orgseg_app.core.classes import BACKGROUND
-from orgseg_app.gui import theme
 from orgseg_app.gui.panels.curves_legend import Readout
-from orgseg_app.gui.run_colours import run_colour, run_pen
-from orgseg_app.gui.run_entry import RunEntry, smoothed
+from orgseg_app.gui.runs.run_entry import RunEntry, smoothed
+from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.run_colours import run_colour, run_pen
 
 RAW_ALPHA = 80
 BEHIND_ALPHA = 60

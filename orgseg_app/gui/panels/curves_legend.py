@@ -8,9 +8,9 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from orgseg_app.gui import theme
-from orgseg_app.gui.run_colours import paint_key
-from orgseg_app.gui.run_entry import RunEntry
+from orgseg_app.gui.runs.run_entry import RunEntry
+from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.run_colours import paint_key
 
 ROW = 20
 KEY = 24

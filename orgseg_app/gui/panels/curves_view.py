@@ -22,11 +22,11 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QFileDialog, QMenu, QStackedLayout, QVBoxLayout, QWidget
 
-from orgseg_app.gui import theme
 from orgseg_app.gui.panels.curves_legend import CurvesLegend
-from orgseg_app.gui.run_entry import RunEntry
-from orgseg_app.gui.runs_model import RunsModel
-from orgseg_app.gui.widgets import EmptyState, surface
+from orgseg_app.gui.runs.run_entry import RunEntry
+from orgseg_app.gui.runs.runs_model import RunsModel
+from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.widgets import EmptyState, surface
 
 if TYPE_CHECKING:
     from orgseg_app.gui.panels.curves_figure import CurvesFigure

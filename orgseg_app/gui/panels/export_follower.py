@@ -8,8 +8,8 @@ from PySide6.QtCore import QObject, Signal
 
 from orgseg_app.gui.background import Task
 from orgseg_app.gui.panels.export_progress import ExportProgress
-from orgseg_app.gui.run_entry import RunEntry
-from orgseg_app.gui.runs_model import RunsModel
+from orgseg_app.gui.runs.run_entry import RunEntry
+from orgseg_app.gui.runs.runs_model import RunsModel
 from orgseg_app.gui.session import Session
 
 

@@ -10,9 +10,9 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from orgseg_app.core.classes import BACKGROUND, ClassInfo, default_classes
 from orgseg_app.files.export import MASK_FORMATS, PNG, mask_values
-from orgseg_app.gui import theme
-from orgseg_app.gui.cards import Card
-from orgseg_app.gui.widgets import GAP, plain_tip
+from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.cards import Card
+from orgseg_app.gui.style.widgets import GAP, plain_tip
 
 SIDE, SHARPNESS = 48, 3
 """Side of an example in device-independent pixels, and pixels for each."""

@@ -15,10 +15,10 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from orgseg_app.files.names import clean_text
-from orgseg_app.gui import theme
 from orgseg_app.gui.background import Background, Task
 from orgseg_app.gui.drops import DropFrame
-from orgseg_app.gui.widgets import (
+from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.widgets import (
     GAP,
     ElidedLabel,
     IconButton,

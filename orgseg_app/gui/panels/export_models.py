@@ -6,11 +6,11 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
-from orgseg_app.gui import icons, theme
-from orgseg_app.gui.run_colours import paint_key
-from orgseg_app.gui.run_entry import RunEntry
-from orgseg_app.gui.runs_model import RunsModel
-from orgseg_app.gui.widgets import Caption, ScrollColumn, focus_ring, plain_tip
+from orgseg_app.gui.runs.run_entry import RunEntry
+from orgseg_app.gui.runs.runs_model import RunsModel
+from orgseg_app.gui.style import icons, theme
+from orgseg_app.gui.style.run_colours import paint_key
+from orgseg_app.gui.style.widgets import Caption, ScrollColumn, focus_ring, plain_tip
 
 ROW_HEIGHT = 30
 ROWS_SHOWN = 6

@@ -10,16 +10,16 @@ from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from orgseg_app.gui.background import Task
-from orgseg_app.gui.fields import Segments
 from orgseg_app.gui.panels.export_follower import ExportFollower
 from orgseg_app.gui.panels.export_formats import FormatCards
 from orgseg_app.gui.panels.export_inputs import InputsArea
 from orgseg_app.gui.panels.export_models import ModelChooser
 from orgseg_app.gui.panels.export_painted import PaintedImages
 from orgseg_app.gui.panels.export_progress import ExportProgress
-from orgseg_app.gui.runs_model import RunsModel
+from orgseg_app.gui.runs.runs_model import RunsModel
 from orgseg_app.gui.session import Session
-from orgseg_app.gui.widgets import (
+from orgseg_app.gui.style.fields import Segments
+from orgseg_app.gui.style.widgets import (
     GAP,
     GROUP,
     Caption,

@@ -10,7 +10,7 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
 from orgseg_app.files.names import clean_text
-from orgseg_app.gui.widgets import (
+from orgseg_app.gui.style.widgets import (
     GAP,
     Caption,
     ElidedLabel,

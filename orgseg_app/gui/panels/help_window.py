@@ -28,10 +28,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from orgseg_app.gui import icons, theme
-from orgseg_app.gui.help_pages import HelpPage, filled, pages, searched
-from orgseg_app.gui.shortcuts import Shortcuts
-from orgseg_app.gui.widgets import GAP, GROUP, Caption, surface
+from orgseg_app.gui.help.help_pages import HelpPage, filled, pages, searched
+from orgseg_app.gui.keys.shortcuts import Shortcuts
+from orgseg_app.gui.style import icons, theme
+from orgseg_app.gui.style.widgets import GAP, GROUP, Caption, surface
 
 CONTENTS_WIDTH = 236
 MARGIN = 32.0  # round a page, in device-independent pixels

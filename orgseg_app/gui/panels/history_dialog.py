@@ -26,11 +26,11 @@ from PySide6.QtWidgets import (
 
 from orgseg_app import settings as settings_module
 from orgseg_app.core.history import History, Mark, Step
-from orgseg_app.gui.fields import NumberBox
+from orgseg_app.gui.editing.save_trouble import size_words
 from orgseg_app.gui.panels.question import ask
-from orgseg_app.gui.save_trouble import size_words
 from orgseg_app.gui.session import Session
-from orgseg_app.gui.widgets import (
+from orgseg_app.gui.style.fields import NumberBox
+from orgseg_app.gui.style.widgets import (
     GAP,
     Caption,
     EmptyState,
@@ -125,7 +125,7 @@ class HistoryModel(QAbstractTableModel):
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         """Words, alignment; a checkpoint is strong."""
-        from orgseg_app.gui import theme
+        from orgseg_app.gui.style import theme
 
         row = self.rows[index.row()]
         if role == Qt.ItemDataRole.DisplayRole:

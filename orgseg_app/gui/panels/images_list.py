@@ -26,11 +26,11 @@ from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QStyleOptionViewItem
 
 from orgseg_app.core.project import ProjectImage
-from orgseg_app.gui import icons, theme
 from orgseg_app.gui.panels.name_delegate import Index, NameDelegate
-from orgseg_app.gui.pictures import byte_pixmap
 from orgseg_app.gui.session import Session
-from orgseg_app.gui.widgets import THIN_SPACE, draw_rounded, plain_tip, row_ground
+from orgseg_app.gui.style import icons, theme
+from orgseg_app.gui.style.pictures import byte_pixmap
+from orgseg_app.gui.style.widgets import THIN_SPACE, draw_rounded, plain_tip, row_ground
 
 LOG = logging.getLogger(__name__)
 

@@ -28,10 +28,17 @@ from PySide6.QtWidgets import (
 
 from orgseg_app.core.project import ProjectImage
 from orgseg_app.core.split import SPLITS
-from orgseg_app.gui import icons
 from orgseg_app.gui.panels.images_list import ImageDelegate, ImagesModel
 from orgseg_app.gui.session import Session
-from orgseg_app.gui.widgets import Caption, EmptyState, IconButton, SectionTitle, edit_name, surface
+from orgseg_app.gui.style import icons
+from orgseg_app.gui.style.widgets import (
+    Caption,
+    EmptyState,
+    IconButton,
+    SectionTitle,
+    edit_name,
+    surface,
+)
 
 SPLIT_KEYS = {"train": "T", "validation": "V", "test": "Shift+T"}
 SPLIT_TEXTS = {

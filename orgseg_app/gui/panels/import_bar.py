@@ -18,9 +18,9 @@ from PySide6.QtWidgets import (
 from shiboken6 import isValid
 
 from orgseg_app.core.classes import BACKGROUND, MAX_CLASS_ID
-from orgseg_app.gui.fields import CalmComboBox, show_choice
 from orgseg_app.gui.session import Session
-from orgseg_app.gui.widgets import (
+from orgseg_app.gui.style.fields import CalmComboBox, show_choice
+from orgseg_app.gui.style.widgets import (
     GAP,
     GROUP,
     IconPicture,

@@ -17,11 +17,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from orgseg_app.gui import theme
 from orgseg_app.gui.canvas.layers import DEFAULT_LOOKS
 from orgseg_app.gui.canvas.options import DisplayOptions
-from orgseg_app.gui.fields import SliderField
-from orgseg_app.gui.widgets import GAP, IconButton, Section, label
+from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.fields import SliderField
+from orgseg_app.gui.style.widgets import GAP, IconButton, Section, label
 
 NAME_WIDTH = 64
 

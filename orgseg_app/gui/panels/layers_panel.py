@@ -24,14 +24,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from orgseg_app.gui import theme
 from orgseg_app.gui.canvas import colour_maps
 from orgseg_app.gui.canvas.options import GAMMA, DisplayOptions
-from orgseg_app.gui.fields import CalmComboBox, NumberBox, SliderField
 from orgseg_app.gui.panels.layer_section import NAME_WIDTH, LayerSection, tick
 from orgseg_app.gui.panels.levels_editor import LevelsEditor
 from orgseg_app.gui.session import Session
-from orgseg_app.gui.widgets import (
+from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.fields import CalmComboBox, NumberBox, SliderField
+from orgseg_app.gui.style.widgets import (
     Caption,
     ElidedLabel,
     IconButton,

@@ -17,7 +17,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
-from orgseg_app.gui import theme
+from orgseg_app.gui.style import theme
 
 BINS = 96
 HANDLE = 7

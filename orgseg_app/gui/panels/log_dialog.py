@@ -8,9 +8,9 @@ from pathlib import Path
 from PySide6.QtGui import QFontDatabase, QGuiApplication
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
-from orgseg_app.gui.run_entry import RunEntry
+from orgseg_app.gui.runs.run_entry import RunEntry
 from orgseg_app.gui.session import Session
-from orgseg_app.gui.widgets import GAP, GROUP, Caption, SecondaryButton
+from orgseg_app.gui.style.widgets import GAP, GROUP, Caption, SecondaryButton
 
 TAIL_BYTES = 200_000
 

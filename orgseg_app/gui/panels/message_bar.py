@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 from shiboken6 import isValid
 
 from orgseg_app.gui.panels.message_report import report
-from orgseg_app.gui.widgets import (
+from orgseg_app.gui.style.widgets import (
     GAP,
     ElidedLabel,
     IconButton,

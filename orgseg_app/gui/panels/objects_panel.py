@@ -12,7 +12,7 @@ from orgseg_app.gui.canvas.object_colours import object_colours, object_values
 from orgseg_app.gui.canvas.options import DisplayOptions
 from orgseg_app.gui.panels.layer_section import LayerSection, tick
 from orgseg_app.gui.session import Session
-from orgseg_app.gui.widgets import Caption, SecondaryButton, SectionTitle, label, surface
+from orgseg_app.gui.style.widgets import Caption, SecondaryButton, SectionTitle, label, surface
 
 COUNT_AFTER_MS = 250
 

@@ -21,9 +21,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from orgseg_app.gui.editing.save_trouble import size_words
 from orgseg_app.gui.panels.export_progress import ExportProgress
-from orgseg_app.gui.save_trouble import size_words
-from orgseg_app.gui.widgets import (
+from orgseg_app.gui.style.widgets import (
     GAP,
     Caption,
     PrimaryButton,

@@ -31,8 +31,8 @@ from PySide6.QtWidgets import (
 )
 
 from orgseg_app.files.names import clean_text
-from orgseg_app.gui import icons, theme
-from orgseg_app.gui.widgets import (
+from orgseg_app.gui.style import icons, theme
+from orgseg_app.gui.style.widgets import (
     GAP,
     GROUP,
     Caption,

@@ -7,15 +7,15 @@ from PySide6.QtCore import QSignalBlocker, QSize, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
 from orgseg_app.core.classes import BACKGROUND
-from orgseg_app.gui import difference
 from orgseg_app.gui.canvas.layers import DIFFERENCE, PREDICTION
 from orgseg_app.gui.canvas.prediction_layer import Chosen, heat_colours
-from orgseg_app.gui.fields import CalmComboBox, Segments
 from orgseg_app.gui.panels.layer_section import HeatKey, LayerSection, tick
 from orgseg_app.gui.panels.pane_parts import LegendKey
-from orgseg_app.gui.predictions import MASK, OBJECTS, PROBABILITY, PredictedBy
-from orgseg_app.gui.run_colours import key_icon
-from orgseg_app.gui.widgets import Caption, SecondaryButton
+from orgseg_app.gui.runs import difference
+from orgseg_app.gui.runs.predictions import MASK, OBJECTS, PROBABILITY, PredictedBy
+from orgseg_app.gui.style.fields import CalmComboBox, Segments
+from orgseg_app.gui.style.run_colours import key_icon
+from orgseg_app.gui.style.widgets import Caption, SecondaryButton
 
 FORM_WORDS = ((MASK, "Mask"), (PROBABILITY, "Probability"), (OBJECTS, "Objects"))
 

@@ -6,8 +6,8 @@ from PySide6.QtCore import QEvent, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QSizePolicy, QVBoxLayout, QWidget
 
-from orgseg_app.gui import icons, theme
-from orgseg_app.gui.widgets import SecondaryButton, focus_ring, plain_tip
+from orgseg_app.gui.style import icons, theme
+from orgseg_app.gui.style.widgets import SecondaryButton, focus_ring, plain_tip
 from orgseg_app.runs.recipe import PRESETS, Recipe, describe
 
 PRESET_TITLES = {

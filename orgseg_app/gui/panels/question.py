@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
 
-from orgseg_app.gui.widgets import EDGE, GAP, GROUP, SecondaryButton, SectionTitle, label
+from orgseg_app.gui.style.widgets import EDGE, GAP, GROUP, SecondaryButton, SectionTitle, label
 
 WIDTH = 420
 

@@ -25,7 +25,7 @@ from PySide6.QtWidgets import (
 )
 
 from orgseg_app.core.preprocess import PREPROCESSING
-from orgseg_app.gui import icons
+from orgseg_app.gui.style import icons
 from orgseg_app.runs.choices import Choice
 from orgseg_app.runs.schema import FieldInfo
 

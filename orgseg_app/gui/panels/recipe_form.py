@@ -7,9 +7,9 @@ from typing import Any
 from PySide6.QtCore import QEvent, QObject, QPoint, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QVBoxLayout, QWidget
 
-from orgseg_app.gui import theme
 from orgseg_app.gui.panels.recipe_fields import ChoiceField, Field, PartsField, make_field
-from orgseg_app.gui.widgets import GAP, IconButton, Section, label
+from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.widgets import GAP, IconButton, Section, label
 from orgseg_app.runs.errors import RecipeError
 from orgseg_app.runs.recipe import Recipe, recipe_from_builtins, recipe_to_builtins
 from orgseg_app.runs.schema import FieldInfo, PreprocessStep, recipe_fields

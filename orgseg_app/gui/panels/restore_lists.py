@@ -22,9 +22,9 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QMouseEvent, QPainter
 from PySide6.QtWidgets import QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
-from orgseg_app.gui import icons, theme
 from orgseg_app.gui.panels.restore_preview import signed
-from orgseg_app.gui.widgets import THIN_SPACE, plain_tip, row_ground
+from orgseg_app.gui.style import icons, theme
+from orgseg_app.gui.style.widgets import THIN_SPACE, plain_tip, row_ground
 
 if TYPE_CHECKING:
     from orgseg_app.core.classes import ClassInfo

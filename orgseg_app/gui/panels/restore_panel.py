@@ -31,7 +31,7 @@ from orgseg_app.gui.background import Background, Task
 from orgseg_app.gui.panels.restore_lists import BackupsModel, ImagesModel, TwoLines, when_words
 from orgseg_app.gui.panels.restore_preview import PreviewPane
 from orgseg_app.gui.session import Session
-from orgseg_app.gui.widgets import (
+from orgseg_app.gui.style.widgets import (
     GAP,
     GROUP,
     Caption,

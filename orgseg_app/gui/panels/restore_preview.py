@@ -12,9 +12,9 @@ from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QGridLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from orgseg_app.core.classes import BACKGROUND, ClassInfo
-from orgseg_app.gui import theme
-from orgseg_app.gui.pictures import byte_pixmap
-from orgseg_app.gui.widgets import GAP, Caption, ElidedLabel, draw_rounded, label, set_tone
+from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.pictures import byte_pixmap
+from orgseg_app.gui.style.widgets import GAP, Caption, ElidedLabel, draw_rounded, label, set_tone
 
 if TYPE_CHECKING:
     from orgseg_app.files.backups.differences import Difference, Preview

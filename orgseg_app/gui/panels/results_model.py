@@ -16,9 +16,9 @@ from PySide6.QtCore import (
 )
 from PySide6.QtGui import QColor
 
-from orgseg_app.gui import theme
-from orgseg_app.gui.results_data import MEASURE_WORDS, MEASURES, ResultRow, Results
-from orgseg_app.gui.widgets import plain_tip
+from orgseg_app.gui.runs.results_data import MEASURE_WORDS, MEASURES, ResultRow, Results
+from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.widgets import plain_tip
 
 Index = QModelIndex | QPersistentModelIndex
 ROW_ROLE = Qt.ItemDataRole.UserRole

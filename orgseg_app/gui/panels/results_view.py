@@ -37,10 +37,10 @@ from orgseg_app.gui.panels.curves_view import CurvesView
 from orgseg_app.gui.panels.difference_view import DifferenceView
 from orgseg_app.gui.panels.image_scores import ImageScoresTable
 from orgseg_app.gui.panels.results_table import ResultsTable
-from orgseg_app.gui.results_data import Candidate, ResultRow, Results, gather
-from orgseg_app.gui.runs_model import RunsModel
+from orgseg_app.gui.runs.results_data import Candidate, ResultRow, Results, gather
+from orgseg_app.gui.runs.runs_model import RunsModel
 from orgseg_app.gui.session import Session
-from orgseg_app.gui.widgets import (
+from orgseg_app.gui.style.widgets import (
     GAP,
     GROUP,
     Caption,

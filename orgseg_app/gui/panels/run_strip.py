@@ -8,12 +8,12 @@ from PySide6.QtCore import QRectF, QSize, QTimer, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QWidget
 
-from orgseg_app.gui import theme
-from orgseg_app.gui.estimate import duration
 from orgseg_app.gui.panels.sparkline import Sparkline
-from orgseg_app.gui.run_colours import paint_key
-from orgseg_app.gui.run_entry import KIND_WORDS, RunEntry
-from orgseg_app.gui.widgets import (
+from orgseg_app.gui.runs.estimate import duration
+from orgseg_app.gui.runs.run_entry import KIND_WORDS, RunEntry
+from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.run_colours import paint_key
+from orgseg_app.gui.style.widgets import (
     GAP,
     GROUP,
     ElidedLabel,

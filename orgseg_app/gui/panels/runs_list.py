@@ -27,14 +27,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from orgseg_app.gui import icons, theme
-from orgseg_app.gui.estimate import time_left
 from orgseg_app.gui.panels.name_delegate import Index, NameDelegate
 from orgseg_app.gui.panels.table_keys import keeps_key
-from orgseg_app.gui.run_colours import paint_key
-from orgseg_app.gui.run_entry import RunEntry
-from orgseg_app.gui.runs_model import RunsModel
-from orgseg_app.gui.widgets import edit_name, plain_tip
+from orgseg_app.gui.runs.estimate import time_left
+from orgseg_app.gui.runs.run_entry import RunEntry
+from orgseg_app.gui.runs.runs_model import RunsModel
+from orgseg_app.gui.style import icons, theme
+from orgseg_app.gui.style.run_colours import paint_key
+from orgseg_app.gui.style.widgets import edit_name, plain_tip
 
 ENTRY_ROLE = Qt.ItemDataRole.UserRole
 ROW_HEIGHT = 46

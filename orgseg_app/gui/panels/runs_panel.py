@@ -13,9 +13,9 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QSplitter, QStackedLayout, QVB
 from orgseg_app.gui.panels.curves_view import CurvesView
 from orgseg_app.gui.panels.log_dialog import LogDialog
 from orgseg_app.gui.panels.runs_list import RunsList
-from orgseg_app.gui.run_entry import RunEntry
-from orgseg_app.gui.runs_model import RunsModel
-from orgseg_app.gui.widgets import (
+from orgseg_app.gui.runs.run_entry import RunEntry
+from orgseg_app.gui.runs.runs_model import RunsModel
+from orgseg_app.gui.style.widgets import (
     GAP,
     ElidedLabel,
     EmptyState,

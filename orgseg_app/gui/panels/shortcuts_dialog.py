@@ -22,12 +22,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from orgseg_app.gui import theme
 from orgseg_app.gui.actions import ACTIONS, BY_ID
-from orgseg_app.gui.fields import CalmComboBox, Segments
-from orgseg_app.gui.shortcut_presets import PRESETS
-from orgseg_app.gui.shortcuts import LOST, PORTABLE, Shortcuts, native, title_of
-from orgseg_app.gui.widgets import (
+from orgseg_app.gui.keys.shortcut_presets import PRESETS
+from orgseg_app.gui.keys.shortcuts import LOST, PORTABLE, Shortcuts, native, title_of
+from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.fields import CalmComboBox, Segments
+from orgseg_app.gui.style.widgets import (
     EDGE,
     GAP,
     Caption,

@@ -8,8 +8,8 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QWidget
 
-from orgseg_app.gui import theme
-from orgseg_app.gui.run_colours import run_colour
+from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.run_colours import run_colour
 
 WIDTH, HEIGHT = 112, 24
 SMALLEST_SPAN = 0.1

@@ -23,12 +23,12 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QScrollArea, QVBoxLayout, QWidget
 
 from orgseg_app import paths
-from orgseg_app.gui import theme
 from orgseg_app.gui.background import Background, Task
-from orgseg_app.gui.cards import Card
 from orgseg_app.gui.drops import DropFrame
-from orgseg_app.gui.pictures import byte_pixmap
-from orgseg_app.gui.widgets import (
+from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.cards import Card
+from orgseg_app.gui.style.pictures import byte_pixmap
+from orgseg_app.gui.style.widgets import (
     EDGE,
     GAP,
     IconPicture,

@@ -14,8 +14,8 @@ from orgseg_app.gui.actions import ACTIONS
 from orgseg_app.gui.canvas.options import DisplayOptions, ToolOptions
 from orgseg_app.gui.canvas.tool_settings import LARGEST, TOOL_SETTINGS, ToolSetting, Value
 from orgseg_app.gui.canvas.tools.registry import TOOLS
-from orgseg_app.gui.fields import Segments, SliderField
-from orgseg_app.gui.widgets import GAP, IconButton, SectionTitle, label, surface
+from orgseg_app.gui.style.fields import Segments, SliderField
+from orgseg_app.gui.style.widgets import GAP, IconButton, SectionTitle, label, surface
 
 if TYPE_CHECKING:
     from orgseg_app.gui.session import Session

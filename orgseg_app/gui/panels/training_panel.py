@@ -13,13 +13,13 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
-from orgseg_app.gui.data_summary import DataSummary, Painted, describe_data
-from orgseg_app.gui.estimate import estimate
 from orgseg_app.gui.panels.preset_cards import PresetCards, preset_order
 from orgseg_app.gui.panels.recipe_form import RecipeForm
-from orgseg_app.gui.runs_model import RunsModel
+from orgseg_app.gui.runs.data_summary import DataSummary, Painted, describe_data
+from orgseg_app.gui.runs.estimate import estimate
+from orgseg_app.gui.runs.runs_model import RunsModel
 from orgseg_app.gui.session import Session
-from orgseg_app.gui.widgets import (
+from orgseg_app.gui.style.widgets import (
     GAP,
     GROUP,
     Caption,

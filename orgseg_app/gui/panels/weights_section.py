@@ -9,7 +9,7 @@ from orgseg_app.gui.canvas.options import DisplayOptions
 from orgseg_app.gui.canvas.weights_layer import WeightsSource, weight_colours
 from orgseg_app.gui.panels.layer_section import HeatKey, LayerSection
 from orgseg_app.gui.session import Session
-from orgseg_app.gui.widgets import Caption
+from orgseg_app.gui.style.widgets import Caption
 
 
 class WeightsSection(LayerSection):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
-from orgseg_app.gui.widgets import GAP, SecondaryButton, label, surface
-from orgseg_app.gui.working import Working
+from orgseg_app.gui.editing.working import Working
+from orgseg_app.gui.style.widgets import GAP, SecondaryButton, label, surface
 
 PATIENCE_MS = 400
 """What takes less is not worth a flash."""

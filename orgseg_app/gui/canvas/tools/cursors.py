@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QCursor, QGuiApplication, QPainter, QPainterPath, QPen, QPixmap
 
-from orgseg_app.gui import icons
 from orgseg_app.gui.actions import BY_ID
+from orgseg_app.gui.style import icons
 
 if TYPE_CHECKING:
     from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas

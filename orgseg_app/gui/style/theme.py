@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QPalette
 from PySide6.QtWidgets import QApplication, QWidget
 
-from orgseg_app.gui.stylesheet import stylesheet
+from orgseg_app.gui.style.stylesheet import stylesheet
 
 CAPTION_PX, TEXT_PX, TITLE_PX, DISPLAY_PX = 11, 13, 15, 22
 """Heights of type: captions, text, section titles, the start page."""

@@ -25,7 +25,7 @@ from orgseg_app.gui.actions import BY_ID
 from orgseg_app.gui.canvas.tool_settings import TOOL_SETTINGS, ToolSetting
 from orgseg_app.gui.canvas.tools.registry import TOOLS
 from orgseg_app.gui.canvas.wheel import wheel_acts
-from orgseg_app.gui.shortcuts import Shortcuts, native
+from orgseg_app.gui.keys.shortcuts import Shortcuts, native
 
 TOPICS: dict[str, str] = {
     "canvas": "image",

@@ -28,9 +28,9 @@ from orgseg_app import __version__
 from orgseg_app.files.atomic import reason
 from orgseg_app.gui.actions import ACTIONS
 from orgseg_app.gui.canvas.wheel import wheel_acts
-from orgseg_app.gui.shortcut_sheet import SheetRow, page_layout, paint_sheet, save_pdf
-from orgseg_app.gui.shortcuts import Shortcuts, title_of
-from orgseg_app.gui.widgets import Caption, SecondaryButton, SectionTitle
+from orgseg_app.gui.keys.shortcut_sheet import SheetRow, page_layout, paint_sheet, save_pdf
+from orgseg_app.gui.keys.shortcuts import Shortcuts, title_of
+from orgseg_app.gui.style.widgets import Caption, SecondaryButton, SectionTitle
 
 if TYPE_CHECKING:
     from orgseg_app.gui.main_window import MainWindow

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from orgseg_app.gui.widgets import THIN_SPACE, label
+from orgseg_app.gui.style.widgets import THIN_SPACE, label
 
 _POSITIONS = 1000
 

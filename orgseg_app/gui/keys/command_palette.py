@@ -9,7 +9,7 @@ from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import QDialog, QLineEdit, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
 from orgseg_app.gui.actions import BY_ID
-from orgseg_app.gui.shortcuts import NATIVE
+from orgseg_app.gui.keys.shortcuts import NATIVE
 
 
 def match_score(query: str, name: str, words: str = "") -> int:

@@ -36,7 +36,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from orgseg_app.gui import icons, theme
+from orgseg_app.gui.style import icons, theme
 
 GAP, GROUP, EDGE = 8, 16, 24
 """Spacing inside a group, between groups, at page edges."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
 
-from orgseg_app.gui import theme
+from orgseg_app.gui.style import theme
 
 LIGHT = (
     "#0B6BCB", "#C2410C", "#0F7B5F", "#8E3FB5", "#8A6D00", "#C02670", "#0E7490", "#6B5344",

@@ -10,9 +10,9 @@ from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
 
 from orgseg_app.core.mask import Box
-from orgseg_app.gui import theme
-from orgseg_app.gui.fields import CalmSlider, NumberBox
-from orgseg_app.gui.widgets import GAP, GROUP, THIN_SPACE, label
+from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.fields import CalmSlider, NumberBox
+from orgseg_app.gui.style.widgets import GAP, GROUP, THIN_SPACE, label
 
 if TYPE_CHECKING:
     from orgseg_app.gui.session import Session

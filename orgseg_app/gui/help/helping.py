@@ -44,7 +44,7 @@ class Helping:
 
     def show_keys(self) -> None:
         """The sheet of keys, at the tool in the hand."""
-        from orgseg_app.gui.help_dialogs import ShortcutsDialog
+        from orgseg_app.gui.help.help_dialogs import ShortcutsDialog
 
         window = self.window
         sheet = ShortcutsDialog(window.shortcuts, window.actions_by_id, window)
@@ -60,7 +60,7 @@ class Helping:
 
     def show_about(self) -> None:
         """Version, licence, device."""
-        from orgseg_app.gui.help_dialogs import AboutDialog
+        from orgseg_app.gui.help.help_dialogs import AboutDialog
 
         _open(AboutDialog(self.window))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from orgseg_app.gui.run_entry import RunEntry
+from orgseg_app.gui.runs.run_entry import RunEntry
 from orgseg_app.runs.recipe import Recipe
 
 SLOW_FLOPS, FAST_FLOPS = 0.6e11, 3e11

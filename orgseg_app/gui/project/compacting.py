@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject
 
 from orgseg_app.gui.background import Task
+from orgseg_app.gui.editing.save_trouble import size_words
 from orgseg_app.gui.panels.banner import Banner
-from orgseg_app.gui.save_trouble import size_words
 
 if TYPE_CHECKING:
     from orgseg_app.gui.main_window import MainWindow

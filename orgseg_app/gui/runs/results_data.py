@@ -30,7 +30,7 @@ from orgseg_app.runs.schema import recipe_fields
 if TYPE_CHECKING:
     from orgseg_app.core.project import ProjectImage
     from orgseg_app.files.project_file import ProjectFile
-    from orgseg_app.gui.run_entry import RunEntry
+    from orgseg_app.gui.runs.run_entry import RunEntry
 
 FEW_FIELDS = 2
 

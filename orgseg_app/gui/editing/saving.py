@@ -22,7 +22,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from orgseg_app.files.errors import ProjectError
 from orgseg_app.gui.background import Background
-from orgseg_app.gui.save_trouble import (
+from orgseg_app.gui.editing.save_trouble import (
     COMMIT,
     FOLD,
     STALL,

@@ -15,8 +15,8 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
-from orgseg_app.gui import icons, theme
-from orgseg_app.gui.widgets import draw_rounded, focus_ring
+from orgseg_app.gui.style import icons, theme
+from orgseg_app.gui.style.widgets import draw_rounded, focus_ring
 
 PADDING = 8
 

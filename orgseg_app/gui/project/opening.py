@@ -10,7 +10,7 @@ from PySide6.QtCore import QEventLoop, QObject, Qt
 from PySide6.QtWidgets import QApplication
 
 from orgseg_app.gui.background import Background
-from orgseg_app.gui.banners import whose
+from orgseg_app.gui.project.banners import whose
 
 if TYPE_CHECKING:
     from orgseg_app.gui.main_window import MainWindow

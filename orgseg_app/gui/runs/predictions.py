@@ -24,8 +24,8 @@ from orgseg_app.gui.canvas.plane_reading import PlaneReader
 
 if TYPE_CHECKING:
     from orgseg_app.files.predictions import PredictedImage
-    from orgseg_app.gui.run_entry import RunEntry
-    from orgseg_app.gui.runs_model import RunsModel
+    from orgseg_app.gui.runs.run_entry import RunEntry
+    from orgseg_app.gui.runs.runs_model import RunsModel
     from orgseg_app.gui.session import Session
 
 MASK, PROBABILITY, OBJECTS = PREDICTION_FORMS

@@ -14,8 +14,8 @@ from PySide6.QtWidgets import QWidget
 
 from orgseg_app import settings as settings_module
 from orgseg_app.gui.actions import ACTIONS, BY_ID
-from orgseg_app.gui.shortcut_presets import PRESETS, SLICE, Preset
-from orgseg_app.gui.widgets import IconButton, plain_tip
+from orgseg_app.gui.keys.shortcut_presets import PRESETS, SLICE, Preset
+from orgseg_app.gui.style.widgets import IconButton, plain_tip
 
 PORTABLE = QKeySequence.SequenceFormat.PortableText
 NATIVE = QKeySequence.SequenceFormat.NativeText

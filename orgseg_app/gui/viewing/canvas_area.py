@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QSizePolicy, QSplitter, QVBoxLayout, QWidget
 
-from orgseg_app.gui.plane_bar import PlaneBar
-from orgseg_app.gui.widgets import GAP, GROUP, THIN_SPACE, label
+from orgseg_app.gui.style.widgets import GAP, GROUP, THIN_SPACE, label
+from orgseg_app.gui.viewing.plane_bar import PlaneBar
 
 if TYPE_CHECKING:
     from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas

@@ -13,9 +13,9 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from orgseg_app.gui.run_entry import RunEntry
+from orgseg_app.gui.runs.run_entry import RunEntry
+from orgseg_app.gui.runs.training_thread import RunFacts, TrainingThread
 from orgseg_app.gui.session import Session
-from orgseg_app.gui.training_thread import RunFacts, TrainingThread
 from orgseg_app.runs import launcher
 from orgseg_app.runs.errors import RunError
 from orgseg_app.runs.folder import RunFolder, restore, runs_dir

@@ -12,8 +12,8 @@ from orgseg_app.core.edits.whole import ReplaceMask
 
 if TYPE_CHECKING:
     from orgseg_app.gui.main_window import MainWindow
-    from orgseg_app.gui.run_entry import RunEntry
-    from orgseg_app.gui.runs_model import RunsModel
+    from orgseg_app.gui.runs.run_entry import RunEntry
+    from orgseg_app.gui.runs.runs_model import RunsModel
     from orgseg_app.runs.recipe import Recipe
 
 LOG = logging.getLogger(__name__)

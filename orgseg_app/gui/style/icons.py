@@ -9,7 +9,7 @@ from PySide6.QtGui import QIcon, QIconEngine, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 
 from orgseg_app import paths
-from orgseg_app.gui import theme
+from orgseg_app.gui.style import theme
 
 SIZE = 20
 """Side of an icon in device-independent pixels."""

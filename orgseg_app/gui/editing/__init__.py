@@ -1,0 +1,1 @@
+"""What changes a project and makes it durable; behind the session, the one door."""

@@ -1,0 +1,1 @@
+"""Projects as files: opening, bringing in and giving out, backups, links, room on the disk."""

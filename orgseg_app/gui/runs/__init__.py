@@ -1,0 +1,1 @@
+"""Trainings, runs and their predictions, as the window knows them."""

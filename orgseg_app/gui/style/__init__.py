@@ -1,0 +1,1 @@
+"""How the window looks: colours, type, icons, the small widgets that everything is made of."""

@@ -1,0 +1,1 @@
+"""Around the canvas: sections, planes, time, side by side, places remembered."""

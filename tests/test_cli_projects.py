@@ -366,7 +366,7 @@ def test_exports_that_are_not_possible(run: Run, tmp_path: Path) -> None:
         ),
         (
             [path, "--what", "objects", "--out", tmp_path / "o"],
-            "No image of this project has objects",
+            "No image of this project has objects: paint some in objects mode, or import",
         ),
         ([path, "--what", "model", "--out", tmp_path / "o"], "has no trained model yet"),
         ([full, "--what", "masks", "--out", blocked], "in the way"),

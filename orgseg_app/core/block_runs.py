@@ -46,19 +46,33 @@ class BlockRuns(Generic[Number]):
         ends = np.append(changes, flat.size - 1)
         return cls(flat[ends], ends.astype(np.uint16), block.shape[1])
 
+    @classmethod
+    def uniform(cls, value: NDArray[Number], side: int) -> BlockRuns[Number]:
+        """A block of one number, given as ``(1,)``."""
+        return cls(value.copy(), np.array([side * side - 1], np.uint16), side)
+
     def unpacked(self) -> NDArray[Number]:
         """The block, a new array."""
+        flat: NDArray[Number] = np.repeat(self._values, self._lengths())
+        return flat.reshape(self._side, self._side)
+
+    def _lengths(self) -> NDArray[np.intp]:
+        """Voxels of each run, ``(n,)``."""
         lengths = self._ends.astype(np.intp)
         lengths[1:] -= lengths[:-1].copy()
         lengths[0] += 1
-        block: NDArray[Number] = np.repeat(self._values, lengths).reshape(self._side, self._side)
-        return block
+        return lengths
 
     def sample(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[Number]:
         """Numbers at the crossings of some rows and columns."""
         places = (rows[:, np.newaxis] * self._side + columns).astype(np.uint16)
         found: NDArray[Number] = self._values[np.searchsorted(self._ends, places)]
         return found
+
+    def counted(self) -> tuple[NDArray[Number], NDArray[np.int64]]:
+        """The numbers there are, sorted, and how many voxels have each."""
+        found, place = np.unique(self._values, return_inverse=True)
+        return found, np.bincount(place, self._lengths()).astype(np.int64)
 
     def any(self) -> bool:
         """True when one of them is not 0."""

@@ -7,7 +7,7 @@ written lately may be kept as runs, see `BlockArray.pack`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any, Generic, NamedTuple
 
 import numpy as np
@@ -113,7 +113,8 @@ class BlockArray(Generic[Number]):
         found = self._blocks.get(index)
         if found is None or isinstance(found, BlockRuns):
             return found
-        return BlockRuns.of(found) or found.copy()
+        copy = found.copy()  # first: somebody may be painting in it while it is packed
+        return BlockRuns.of(copy) or copy
 
     def holds(self, index: BlockIndex) -> bool:
         """True for a block of which some part lies in the image."""
@@ -128,7 +129,7 @@ class BlockArray(Generic[Number]):
     def planes(self) -> list[int]:
         """Planes with at least one voxel that is not 0, in order."""
         found: set[int] = set()
-        for (z, _, _), block in self._blocks.items():
+        for (z, _, _), block in list(self._blocks.items()):
             if z not in found and block.any():  # one block of a plane is enough
                 found.add(z)
         return sorted(found)
@@ -199,7 +200,7 @@ class BlockArray(Generic[Number]):
     def to_array(self) -> NDArray[Number]:
         """All voxels, ``(Z, Y, X)``."""
         out = np.zeros(self.shape, self.dtype)
-        for z in {index[0] for index in self._blocks}:
+        for z in {index[0] for index in self.block_indices()}:
             out[z] = self.plane(z)
         return out
 
@@ -230,18 +231,31 @@ class BlockArray(Generic[Number]):
         self._keep(index, block)
         return block
 
-    def replace_block(self, index: BlockIndex, values: NDArray[Number] | None) -> None:
+    def replace_block(
+        self, index: BlockIndex, values: NDArray[Number] | BlockRuns[Number] | None
+    ) -> None:
         """Set or drop a whole block, as the store and undo do."""
         self._keep(index, values)
 
-    def _keep(self, index: BlockIndex, block: NDArray[Number] | None) -> None:
+    def share(self, other: BlockArray[Number], planes: Container[int] | None = None) -> None:
+        """Have the very blocks of another array, of some planes or of all; none of them is dirty.
+
+        Nothing is copied, nor unpacked: it takes no time and no memory. None may be written into.
+        """
+        for index, block in list(other._blocks.items()):
+            if planes is None or index[0] in planes:
+                self._keep(index, block)
+        self.dirty.clear()
+
+    def _keep(self, index: BlockIndex, block: NDArray[Number] | BlockRuns[Number] | None) -> None:
         """Have this block, or none, and know that it was written."""
         self._plain.pop(index, None)
         if block is None:
             self._blocks.pop(index, None)
         else:
             self._blocks[index] = block
-            self._plain[index] = None
+            if not isinstance(block, BlockRuns):
+                self._plain[index] = None
         self._known.pop(index, None)
         self.dirty.add(index)
 

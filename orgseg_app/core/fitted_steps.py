@@ -83,6 +83,12 @@ class FittedSteps:
                     fitted.append(Equalisation.of_sample(values, params, self._size))
             self._channels.append(fitted)
 
+    @property
+    def size_bytes(self) -> int:
+        """What was learnt takes so much memory."""
+        steps = itertools.chain.from_iterable(self._channels)
+        return sum(step.size_bytes for step in steps if isinstance(step, Equalisation))
+
     def of(self, part: NDArray[Any], y0: int, x0: int, whole_yx: tuple[int, int]) -> FloatPlane:
         """Part of the plane as the network gets it.
 
@@ -146,6 +152,11 @@ class Equalisation:
         self._tables = np.empty((tiles, tiles, count >> self._shift), dtype)
         for row, column in np.ndindex(tiles, tiles):
             self._tables[row, column] = table_of(row, column)[:: 1 << self._shift]
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all tables."""
+        return self._tables.nbytes
 
     @classmethod
     def of_sample(

@@ -126,13 +126,38 @@ class History:
         """The step that `redo` would make again."""
         return self._undone[-1] if self._undone else None
 
+    def change(self, step: Step) -> Change:
+        """What a step altered, in any thread; loading it may fail."""
+        change = self._kept.get(step.number)
+        if change is None:
+            assert self._load is not None, "only a loader lets steps be released"
+            change = self._load(step.number)
+        return change
+
     def undo(self) -> tuple[Step, Change] | None:
         """Step back: the step and the change to undo, or None at the beginning."""
-        return self._move(self._done, self._undone)
+        step = self.next_undo()
+        if step is None:
+            return None
+        change = self.change(step)  # may fail: then nothing has moved
+        self.move(step)
+        return step, change
 
     def redo(self) -> tuple[Step, Change] | None:
         """Step forward: the step and the change to redo, or None at the end."""
-        return self._move(self._undone, self._done)
+        step = self.next_redo()
+        if step is None:
+            return None
+        change = self.change(step)
+        self.move(step)
+        return step, change
+
+    def move(self, step: Step) -> None:
+        """The next step to undo or to redo is undone or redone."""
+        is_done = step is self.next_undo()
+        assert is_done or step is self.next_redo()
+        source, target = (self._done, self._undone) if is_done else (self._undone, self._done)
+        target.append(source.pop())
 
     def forget(self, image_id: str) -> list[int]:
         """Drop the steps of an image that is gone; their numbers."""
@@ -171,17 +196,6 @@ class History:
 
     def __len__(self) -> int:
         return len(self._done)
-
-    def _move(self, source: list[Step], target: list[Step]) -> tuple[Step, Change] | None:
-        if not source:
-            return None
-        step = source[-1]
-        change = self._kept.get(step.number)
-        if change is None:
-            assert self._load is not None, "only a loader lets steps be released"
-            change = self._load(step.number)  # may fail: then nothing has moved
-        target.append(source.pop())
-        return step, change
 
     def _drop(self, steps: Iterable[Step]) -> list[int]:
         steps = list(steps)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from orgseg_app.core.block_runs import BlockRuns
 from orgseg_app.core.blocks import BLOCK as BLOCK
 from orgseg_app.core.blocks import BlockArray
 from orgseg_app.core.blocks import BlockIndex as BlockIndex
@@ -94,6 +95,6 @@ class Mask(BlockArray[np.uint8]):
         """Pack blocks of the mask and of its objects; True while there are more."""
         return super().pack(most) | self.objects.pack(most)
 
-    def _keep(self, index: BlockIndex, block: Plane | None) -> None:
+    def _keep(self, index: BlockIndex, block: Plane | BlockRuns[np.uint8] | None) -> None:
         super()._keep(index, block)
         self._uncounted.add(index)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from orgseg_app.core.block_runs import BlockRuns
 from orgseg_app.core.blocks import BLOCK, BlockArray, BlockIndex, Box
 
 NO_OBJECT = 0
@@ -56,7 +57,7 @@ class Objects(BlockArray[np.uint32]):
     @property
     def is_empty(self) -> bool:
         """True when there is no object."""
-        return not any(len(self._held(index).numbers) for index in self._blocks)
+        return not self.planes()
 
     def sizes(self) -> dict[int, int]:
         """Voxels of each object, by its number."""
@@ -93,23 +94,29 @@ class Objects(BlockArray[np.uint32]):
 
     def next_number(self) -> int:
         """A number that no object has, nor had since the project was opened."""
-        highest = max(
-            (int(h.numbers[-1]) for h in map(self._held, list(self._blocks)) if len(h.numbers)),
-            default=0,
-        )
+        held = map(self._held, self.block_indices())
+        highest = max((int(h.numbers[-1]) for h in held if len(h.numbers)), default=0)
         self._highest_given = max(self._highest_given, highest)
         if self._highest_given < HIGHEST:
             self._highest_given += 1
             return self._highest_given
-        taken = self.sizes()  # a label image may well hold the highest number there is
-        return next(n for n in range(1, HIGHEST) if n not in taken)
+        return int(self.free_numbers(1, 1)[0])  # a label image may well hold the highest there is
+
+    def free_numbers(self, first: int, count: int) -> Numbers:
+        """Numbers that no object has, ``(count,)``: from ``first`` on, after the highest from 1."""
+        taken = np.fromiter(self.sizes(), np.int64)
+        numbers = (first - 1 + np.arange(count + len(taken))) % HIGHEST + 1
+        return numbers[~np.isin(numbers, taken)][:count].astype(np.uint32)
 
     def _held(self, index: BlockIndex) -> _Held:
         held = self._known.get(index)
         if held is None:
-            block = self._block(index)
-            assert block is not None
-            found, counts = np.unique(block, return_counts=True)
+            kept = self.kept(index)
+            assert kept is not None
+            if isinstance(kept, BlockRuns):
+                found, counts = kept.counted()
+            else:
+                found, counts = np.unique(kept, return_counts=True)
             real = found != NO_OBJECT
             held = self._known[index] = _Held(found[real], counts[real])
         return held

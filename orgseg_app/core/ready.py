@@ -40,11 +40,21 @@ class ReadyChange:
     numbers_after: dict[BlockIndex, Numbers] = field(default_factory=dict)
 
     def fits(self, mask: Mask) -> bool:
-        """True while nobody has painted there since."""
+        """True while nobody has painted there since, nor made objects of what is to change."""
         numbers = self.numbers_before
-        return all(are_equal(mask.block(i), old) for i, old in self.before.items()) and all(
-            are_equal(mask.objects.block(i), old) for i, old in numbers.items()
+        return (
+            all(are_equal(mask.block(i), old) for i, old in self.before.items())
+            and all(are_equal(mask.objects.block(i), old) for i, old in numbers.items())
+            and not any(self._breaks_objects(mask, i) for i in self.after.keys() - numbers.keys())
         )
+
+    def _breaks_objects(self, mask: Mask, index: BlockIndex) -> bool:
+        """Whether voxels of a block change class that belong to objects nobody knew of."""
+        numbers, old = mask.objects.block(index), self.before[index]
+        if numbers is None:
+            return False
+        differs = self.after[index] != (0 if old is None else old)
+        return bool(numbers[differs].any())
 
     def make(self, mask: Mask) -> None:
         """Put the blocks in place."""
@@ -95,6 +105,8 @@ def ready_change(
             ready.numbers_before[index] = old_numbers
             empty = np.zeros((BLOCK, BLOCK), np.uint32)
             ready.numbers_after[index] = empty if new_numbers is None else new_numbers.copy()
+        elif classes_differ and old_numbers is not None:  # they stay, and `fits` is to know them
+            ready.numbers_before[index] = old_numbers
         if index not in ready.after and index not in ready.numbers_after:
             continue
         if classes_differ or numbers_differ:
@@ -167,11 +179,9 @@ class _Lending(BlockArray[Number]):
 
     def borrow(self, other: BlockArray[Number]) -> None:
         """Have the blocks of the other one."""
-        for index in other.block_indices():
-            self.replace_block(index, other.block(index))
+        self.share(other)
         self._lent = set(self.block_indices())
         self._made: set[BlockIndex] = set()
-        self.dirty.clear()
 
     def writable(self, index: BlockIndex) -> NDArray[Number]:
         """A block of its own."""

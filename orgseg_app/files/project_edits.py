@@ -19,7 +19,7 @@ from orgseg_app.files.changes import copy_facts, facts_from_json, facts_to_json
 from orgseg_app.files.errors import FileError, ProjectError
 from orgseg_app.files.facts import ProjectFacts
 from orgseg_app.files.store import places, recovery
-from orgseg_app.files.store.edit_log import EditLog, fitting, unsaved_steps
+from orgseg_app.files.store.edit_log import Coming, EditLog, fitting, unsaved_steps
 from orgseg_app.files.store.header import Header
 from orgseg_app.files.store.journal import remove_journal
 from orgseg_app.files.store.journal_rows import Batch, JournalError
@@ -188,6 +188,20 @@ class ProjectEdits(ProjectFacts):
     def redo(self) -> Change | None:
         """Make the last undone change again; as `undo`."""
         return self._log.redo(self.mask)
+
+    def coming(self, *, back: bool) -> Callable[[], Coming]:
+        """What works the next undo or redo out, in any thread; `step` makes it.
+
+        Raises
+        ------
+        ProjectError
+            When its mask cannot be read.
+        """
+        return self._log.coming(self.mask, back=back)
+
+    def step(self, coming: Coming) -> Change | None:
+        """Undo or redo what was worked out; None where something else was done since."""
+        return self._log.step(coming)
 
     def mark(self, title: str) -> Mark:
         """Name this moment of the history."""

@@ -95,7 +95,8 @@ def export_objects(
             )
     if not written:
         raise ExportError(
-            "No image of this project has objects. Import label images with one number per object."
+            "No image of this project has objects: paint some in objects mode, or import label "
+            "images with one number per object."
         )
     if progress is not None:
         progress(len(images), len(images), "")

@@ -6,6 +6,7 @@ Only planes are read, and a file is taken in plane by plane, all of it or nothin
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,13 @@ from orgseg_app.files.safety.audit import DAMAGE
 
 NAME = "weights"
 UNCHANGED = "Nothing was changed."
+
+
+def has_weights(project_file: ProjectFile, image_id: str) -> bool:
+    """Whether an image has weights, even if they cannot be read. At once."""
+    with contextlib.suppress(FileError):
+        return _reading(project_file, image_id, lambda dataset: True) is not None
+    return True
 
 
 def weights_range(project_file: ProjectFile, image_id: str) -> tuple[float, float] | None:
@@ -81,7 +89,7 @@ def store_weights(
     FileError
         When they do not fit, cannot be read, or cannot be written; the project is as before.
     """
-    image = project_file.project.images[image_id]
+    image = _image(project_file, image_id)
     _check_shape(image, opened)
     depth, size = image.shape[1], 4 * int(np.prod(image.mask_shape))
     low, high = np.inf, -np.inf
@@ -117,6 +125,7 @@ def drop_weights(project_file: ProjectFile, image_id: str) -> None:
     ProjectError
         When the project cannot be written; it is as before.
     """
+    _image(project_file, image_id)
     with project_file.transaction() as file:
         group = file["images"][image_id]
         if NAME in group:
@@ -129,7 +138,7 @@ class _GivenUpError(Exception):
 
 def _reading(project_file: ProjectFile, image_id: str, work: Callable[[Any], Any]) -> Any:
     """What ``work`` makes of the dataset; None where there is none."""
-    name = project_file.project.images[image_id].name
+    name = _image(project_file, image_id).name
     with project_file.reading() as file:
         try:
             group = file["images"][image_id]
@@ -144,6 +153,16 @@ def _reading(project_file: ProjectFile, image_id: str, work: Callable[[Any], Any
                 f"The weights of “{name}” cannot be read: “{project_file.path.name}” is damaged "
                 "there, or its disk is gone. The image and its mask are not affected."
             ) from error
+
+
+def _image(project_file: ProjectFile, image_id: str) -> ProjectImage:
+    """Facts of an image. Raises ProjectError where it was removed meanwhile."""
+    image = project_file.project.images.get(image_id)
+    if image is None:
+        raise ProjectError(
+            f"The image of these weights is no longer in “{project_file.path.name}”. {UNCHANGED}"
+        )
+    return image
 
 
 def _check_shape(image: ProjectImage, opened: OpenedImage) -> None:

@@ -85,7 +85,7 @@ class Commands(QObject):
             "zoom_out": lambda: self._canvas().zoom_by(1 / 1.5),
             "zoom_fit": lambda: self._canvas().fit(),
             "zoom_full": lambda: self._canvas().set_zoom(1.0),
-            "toggle_overlay": lambda: display.flip("mask", "visible"),
+            "toggle_overlay": lambda: display.flip_together(session.objects.painted_layers),
             "toggle_outline": lambda: display.flip("mask", "outline"),
             "toggle_fill": lambda: display.flip("mask", "fill"),
             "toggle_prediction": lambda: self.training.show_prediction("prediction"),

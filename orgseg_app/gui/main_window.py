@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QPoint, Qt
+from PySide6.QtCore import QByteArray, QPoint, QRect, Qt
 from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QApplication,
@@ -130,7 +130,17 @@ class MainWindow(QMainWindow):
             self.parts = Workspaces(self)
             self.stack.addWidget(self.parts)
             self.banners = Banners(self)
+            self.messages.keep_clear = self._scale_bar
+            self.parts.canvas.installEventFilter(self.messages)
         return self.parts
+
+    def _scale_bar(self) -> QRect:
+        """Where the scale bar is among what messages lie over; empty while it is not seen."""
+        canvas = self.parts.canvas if self.parts is not None else None
+        if canvas is None or not canvas.isVisible():
+            return QRect()
+        corner = canvas.mapTo(self.stack, QPoint(0, 0)) + self.stack.pos()
+        return canvas.scale_bar_rect().translated(corner)
 
     def add_bar(self, bar: QWidget) -> None:
         """Put a bar that asks something over everything."""
@@ -235,7 +245,9 @@ class MainWindow(QMainWindow):
         for name in ("system", "light", "dark"):
             actions[f"theme_{name}"].setChecked(self.settings.theme == name)
         switches = {
-            "toggle_overlay": self.display.look("mask").visible,
+            "toggle_overlay": any(
+                self.display.look(kind).visible for kind in session.objects.painted_layers
+            ),
             "toggle_outline": self.display.look("mask").outline,
             "toggle_fill": self.display.look("mask").fill,
             "toggle_prediction": self.display.look("prediction").visible,

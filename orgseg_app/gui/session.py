@@ -214,6 +214,7 @@ class Session(QObject):
         """
         if self.file is None:
             return True
+        self.working.cancel()  # saving would wait for what nobody will look at
         if not discard and not self.finish_saving():
             return False
         self.cancel_stroke()

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, Qt, QTimer
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtCore import QByteArray, QSize, Qt, QTimer
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QSizePolicy,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
 
 from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
 from orgseg_app.gui.canvas.objects_layer import AnnotatedSource, ObjectsSource
@@ -30,7 +37,14 @@ from orgseg_app.gui.runs.predictions import Predictions
 from orgseg_app.gui.runs.runs_model import RunsModel
 from orgseg_app.gui.runs.training_thread import TrainingThread
 from orgseg_app.gui.status_line import StatusLine
-from orgseg_app.gui.style.widgets import GAP, PageStack, ScrollColumn, Section, surface
+from orgseg_app.gui.style.widgets import (
+    GAP,
+    PageStack,
+    ScrollColumn,
+    Section,
+    Separator,
+    surface,
+)
 from orgseg_app.gui.viewing.canvas_area import CanvasArea
 from orgseg_app.gui.viewing.side_by_side import SideBySide
 
@@ -46,6 +60,8 @@ SETTING_ACTIONS = {
 
 LEFT_WIDTH = 188
 RIGHT_WIDTH = 276
+UPPER_HEIGHT = 200
+"""Least height of classes and layers; in a lower window the tool's settings scroll."""
 
 
 class Workspaces(QWidget):
@@ -111,7 +127,8 @@ class Workspaces(QWidget):
         self.layers.add_section(WeightsSection(self.weights, window.session, window.display))
 
     def _arrange(self) -> None:
-        annotate = _scrolled(self.classes, self.objects, self.tool_panel, self.layers)
+        self.annotate = _scrolled(self.classes, self.objects, self.layers)
+        annotate = _Over(self.annotate, self.tool_panel)
         self.side = PageStack()
         self.sides: dict[str, QWidget] = {
             "annotate": annotate,
@@ -231,10 +248,8 @@ class Workspaces(QWidget):
     def reveal(self, section: Section) -> None:
         """Unfold a section of the Annotate workspace, and scroll to it."""
         section.header.setChecked(True)
-        column = self.sides["annotate"]
-        assert isinstance(column, ScrollColumn)
         # Once it has been laid out anew.
-        QTimer.singleShot(0, self, lambda: column.ensureWidgetVisible(section, 0, GAP))
+        QTimer.singleShot(0, self, lambda: self.annotate.ensureWidgetVisible(section, 0, GAP))
 
     def _show_run(self) -> None:
         self.run_strip.show_run(self.runs.current())
@@ -274,6 +289,43 @@ def _scrolled(*panels: QWidget) -> ScrollColumn:
         column.addWidget(panel)
     column.addStretch(1)
     return ScrollColumn(content)
+
+
+class _Over(QWidget):
+    """Classes and layers over the tool: what the tool does not need is theirs.
+
+    Nothing of the upper part moves when the tool changes, and the fields of both stay in line: the
+    room of their scroll bars is always kept.
+    """
+
+    def __init__(self, upper: ScrollColumn, tool: QWidget) -> None:
+        super().__init__()
+        lower = _AsTallAsNeeded(tool)
+        upper.setMinimumHeight(UPPER_HEIGHT)
+        lower.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
+        for part in (upper, lower):
+            part.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
+            bar = part.verticalScrollBar()
+            bar.rangeChanged.connect(lambda _, most, b=bar: b.setEnabled(most > 0))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(upper, 1)
+        column.addWidget(Separator())
+        column.addWidget(lower)
+
+
+class _AsTallAsNeeded(ScrollColumn):
+    def sizeHint(self) -> QSize:
+        """What is inside, as it is now."""
+        return self._content.sizeHint()
+
+    def minimumSizeHint(self) -> QSize:
+        """As wide as the widest tool needs; less high than other columns, with less inside."""
+        usual = super().minimumSizeHint()
+        bar = self.verticalScrollBar().sizeHint().width()
+        width = max(usual.width(), self._content.minimumWidth() + bar)
+        return QSize(width, min(usual.height(), self.sizeHint().height()))
 
 
 def _beside(left: QWidget, right: QWidget) -> QFrame:

@@ -33,6 +33,7 @@ BENCHMARKS = {
     "memory": "tests.benchmarks.memory",
     "sparse": "tests.benchmarks.sparse",
     "otsu_stroke": "tests.benchmarks.otsu_stroke",
+    "boxes": "tests.benchmarks.boxes",
     "fill": "tests.benchmarks.fill",
     "store": "tests.benchmarks.store",
     "codecs": "tests.benchmarks.codecs",

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from orgseg_app.core import blocks
 from orgseg_app.core.block_runs import MOST_RUNS, BlockRuns
+from orgseg_app.core.edits.slices import seen_from
 from orgseg_app.core.mask import BLOCK, Mask
+from orgseg_app.core.objects import Objects
 
 
 def painted(seed: int, boxes: int) -> np.ndarray:
@@ -30,6 +32,8 @@ def test_a_block_comes_back_as_it_was(seed: int, boxes: int) -> None:
     assert runs is not None
     assert np.array_equal(runs.unpacked(), block)
     assert runs.any() == block.any()
+    for counted, expected in zip(runs.counted(), np.unique(block, return_counts=True), strict=True):
+        assert np.array_equal(counted, expected)
     rng = np.random.default_rng(seed)
     rows, columns = (np.sort(rng.integers(0, BLOCK, rng.integers(1, 300))) for _ in range(2))
     assert np.array_equal(runs.sample(rows, columns), block[rows][:, columns])
@@ -104,3 +108,35 @@ def test_the_blocks_written_last_stay_plain() -> None:
     mask.writable((0, 0, 0))
     mask.pack(100)
     assert list(mask._plain) == [(0, 0, 3), (0, 0, 0)]
+
+
+@pytest.mark.usefixtures("few_plain_blocks")
+def test_another_thread_sees_packed_blocks_as_they_are_kept() -> None:
+    mask = Mask.from_array(np.kron(np.arange(1, 13).reshape(2, 2, 3), np.ones((1, 256, 256), int)))
+    mask.objects.share(Objects.from_array(mask.to_array().astype(np.uint32)))
+    while mask.pack(1):
+        pass
+    seen = seen_from(mask, [1])
+    assert seen.dirty == seen.objects.dirty == set()
+    assert seen.counts() == dict.fromkeys(range(7, 13), BLOCK * BLOCK)
+    packed = 0
+    for now, then in ((mask, seen), (mask.objects, seen.objects)):
+        assert then.block_indices() == [index for index in now.block_indices() if index[0] == 1]
+        assert np.array_equal(then.plane(1), now.plane(1))
+        for index in then.block_indices():
+            runs = now.kept(index)
+            packed += runs is then.kept(index)  # a plain block is packed, or copied, each time
+    assert packed == 6 + 6 - 2 * 2
+
+
+def test_what_is_kept_is_made_of_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stroke that goes on while a block is packed would move the ends of its runs."""
+    mask, plain = Mask.from_array(np.ones((BLOCK, BLOCK), np.uint8)), BlockRuns.of
+    shared = []
+    monkeypatch.setattr(
+        BlockRuns,
+        "of",
+        lambda block: shared.append(np.shares_memory(block, mask.block((0, 0, 0)))) or plain(block),
+    )
+    assert mask.kept((0, 0, 0)) is not None
+    assert shared == [False]

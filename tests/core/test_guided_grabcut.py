@@ -71,6 +71,38 @@ def test_a_box_outside_is_refused(box: tuple[int, int, int, int]) -> None:
 
 
 def test_the_window_has_surroundings_inside_the_image() -> None:
-    assert window_around((40, 40, 140, 100), (500, 500)) == (15, 15, 165, 125)
-    assert window_around((40, 40, 44, 44), (500, 500)) == (32, 32, 52, 52)
+    assert window_around((40, 40, 140, 100), (500, 500)) == (30, 30, 150, 110)
+    assert window_around((40, 40, 44, 44), (500, 500)) == (36, 36, 48, 48)
     assert window_around((0, 0, 90, 500), (100, 500)) == (0, 0, 100, 500)
+
+
+def iou(one: np.ndarray, other: np.ndarray) -> float:
+    return float((one & other).sum() / (one | other).sum())
+
+
+def test_neighbours_that_are_as_bright_stay_out() -> None:
+    """Nuclei stand close; those beside the box are no proof that bright voxels are background."""
+    rng = np.random.default_rng(1)
+    y, x = np.mgrid[:120, :120] + 0.5
+    disks = [np.hypot(y - cy, x - cx) < 20 for cy in (15, 60, 105) for cx in (15, 60, 105)]
+    grey = np.where(np.any(disks, axis=0), 150, 40) + rng.normal(0, 10, y.shape)
+    picture = grey.clip(0, 255).astype(np.uint8)
+    for shown in (picture, np.dstack([picture, picture // 3, picture // 2])):
+        found = cut(shown, (34, 34, 86, 86))
+        assert iou(found, disks[4][34:86, 34:86]) > 0.9
+
+
+def test_an_object_told_by_its_relief_alone_is_found_in_one_piece() -> None:
+    """Phase contrast and DIC: the mean is that of what surrounds it."""
+    rng = np.random.default_rng(2)
+    y, x = np.mgrid[:160, :160] + 0.5 - 80
+    disk = np.hypot(y, x) < 50
+    picture = (120 + rng.normal(0, 1, disk.shape) * np.where(disk, 40, 6)).clip(0, 255)
+    found = cut(picture.astype(np.uint8), (22, 22, 138, 138))
+    assert iou(found, disk[22:138, 22:138]) > 0.85
+
+
+def test_noise_alone_is_no_object() -> None:
+    for seed in range(5):
+        noise = np.random.default_rng(seed).normal(120, 15, (140, 150)).clip(0, 255)
+        assert not cut(noise.astype(np.uint8), (20, 20, 120, 125)).any()

@@ -15,7 +15,10 @@ from orgseg_app.core.mask import Mask
 from orgseg_app.core.painting.livewire import (
     WINDOW,
     LivewireMap,
+    closing,
+    encloses,
     joined,
+    on_edge,
     step_for,
     window_around,
 )
@@ -152,3 +155,45 @@ def test_protect_is_honoured_and_what_lies_outside_is_dropped() -> None:
     assert (plane[9:] == 0).all()
     PaintLivewire(0, ((1, 1), (2, 2)), 5).apply(recorder)
     assert 5 not in mask.counts()
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_an_anchor_set_off_the_edge_sits_on_it(colour: bool) -> None:
+    side, radius = 200, 70.0
+    picture = disk(side, radius)
+    if colour:
+        picture = np.dstack([np.full_like(picture, 90), picture, np.full_like(picture, 9)])
+    for degrees in range(0, 360, 30):
+        for off in (-4.0, 4.0):
+            clicked = on_circle(side, radius + off, degrees)
+            corner = (10, 5)
+            y, x = on_edge(picture, (0, 0), clicked, 6.0)
+            assert abs(math.hypot(y - side / 2, x - side / 2) - radius) < 2
+            assert math.hypot(y - clicked[0], x - clicked[1]) <= 6
+            part = on_edge(picture[corner[0] :, corner[1] :], corner, clicked, 6.0)
+            assert part == pytest.approx((y, x), abs=1)  # where the window lies does not matter
+
+
+def test_an_anchor_in_flat_voxels_or_at_the_rim_stays() -> None:
+    flat = np.full((30, 30), 7, np.uint8)
+    assert on_edge(flat, (5, 5), (5.2, 34.7), 8.0) == (5.2, 34.7)
+    y, x = on_edge(disk(40, 15), (0, 0), (0.0, 0.0), 8.0)
+    assert min(y, x) >= 0
+    assert max(y, x) < 40
+
+
+def test_a_wire_that_goes_back_the_way_it_came_is_closed_straight() -> None:
+    side, radius = 200, 70.0
+    first, last = (on_circle(side, radius, degrees) for degrees in (0, 110))
+    picture = disk(side, radius)
+    way = LivewireMap(picture, (0, 0), first).path(last)
+    back = LivewireMap(picture, (0, 0), last).path(first)
+    assert not encloses(joined([way, back]))
+    assert closing(way, back) == [last, first]
+    assert encloses(joined([way, closing(way, back)]))
+    middle = on_circle(side, radius, 240)
+    on = LivewireMap(picture, (0, 0), last).path(middle)
+    home = LivewireMap(picture, (0, 0), middle).path(first)
+    assert closing(joined([way, on]), home) == home
+    straight = [(5.5, float(x)) for x in range(9)]
+    assert not encloses(joined([straight, closing(straight, straight[::-1])]))

@@ -16,9 +16,12 @@ from orgseg_app.core.edits.objects import (
     SplitObject,
     class_of,
 )
+from orgseg_app.core.edits.outlines import PaintRectangle
 from orgseg_app.core.edits.recorder import Edit, Recorder
 from orgseg_app.core.edits.strokes import PaintStroke
+from orgseg_app.core.edits.whole import MakeAgain, TakeBack
 from orgseg_app.core.mask import Mask
+from orgseg_app.core.objects import HIGHEST
 from orgseg_app.core.ready import worked_out
 from tests.core.test_objects import painted, run, state
 
@@ -177,3 +180,30 @@ def test_a_cut_through_all_planes() -> None:
     undone(SplitObject(1, line, 2, in_3d=True), mask)
     assert sorted(mask.objects.sizes()) == [1, 2]
     assert 4 * 350 < mask.objects.sizes()[2] < 4 * 450
+
+
+def test_new_objects_get_none_of_the_numbers_that_are_taken() -> None:
+    """The number in the hand may be lower than those of others, and there may be no higher one."""
+    mask = painted((10, 10, 2), (10, 100, 3), (10, 200, HIGHEST), (100, 10, 7))
+    for x in (10, 100, 200):
+        run(PaintRectangle(1, (10, x, 50, x + 40), 3), mask)
+    undone(MakeObjects(HIGHEST - 1), mask)
+    sizes = mask.objects.sizes()
+    assert sizes == dict.fromkeys([1, 2, 3, 4, 7, HIGHEST - 1, HIGHEST], 1600)
+    line = tuple((float(y), float(x)) for y, x in ((0, 22), (60, 22), (60, 32), (0, 32)))
+    undone(SplitObject(0, line, 3), mask)
+    assert set(mask.objects.sizes()) == {*sizes, 5, 6}
+    assert mask.objects.next_number() == 8
+
+
+def test_taking_a_change_of_class_back_leaves_the_object_one() -> None:
+    mask = painted((10, 10, 5))
+    change = run(ClassifyObject(5, 4), mask)
+    assert change is not None
+    run(PaintRectangle(1, (0, 0, 20, 20), 2), mask)
+    run(TakeBack(change), mask)
+    assert mask.objects.sizes() == {5: 1600}
+    assert class_of(mask, 5) == 2
+    run(MakeAgain(change), mask)
+    assert mask.objects.sizes() == {5: 1600}
+    assert class_of(mask, 5) == 4

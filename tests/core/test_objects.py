@@ -16,7 +16,7 @@ from orgseg_app.core.edits.change import Change
 from orgseg_app.core.edits.morphology import Reshape
 from orgseg_app.core.edits.outlines import PaintEllipse, PaintPolygon, PaintRectangle
 from orgseg_app.core.edits.recorder import Edit, Recorder
-from orgseg_app.core.edits.regions import FloodFill
+from orgseg_app.core.edits.regions import FillHoles, FloodFill
 from orgseg_app.core.edits.slices import CopyPlane, Interpolate, seen_from
 from orgseg_app.core.edits.strokes import PaintBall, PaintStroke
 from orgseg_app.core.edits.whole import MakeAgain, MergeClass, TakeBack
@@ -62,7 +62,6 @@ def test_any_story_undone_and_redone_is_byte_identical(story: list[tuple[Edit, i
         if change is None:
             assert state(mask) == states[-1]
             continue
-        assert change.is_whole
         history.push(change)
         states.append(state(mask))
         assert states[-1] != states[-2]
@@ -205,6 +204,27 @@ def test_a_fill_of_an_object_is_undone_with_it() -> None:
     assert mask.objects.sizes() == {7: 1600, 8: 1600}
 
 
+def test_a_fill_takes_one_object_whatever_it_is_filled_with() -> None:
+    for class_id, number in ((0, 0), (1, 0), (3, 9)):
+        mask = painted((10, 10, 1), (10, 50, 2))
+        run(FloodFill(0, 30, 30, class_id), mask, 9)
+        assert mask.value(0, 30, 30) == class_id
+        assert mask.value(0, 30, 70) == 2
+        assert mask.objects.sizes() == ({2: 1600, number: 1600} if number else {2: 1600})
+
+
+def test_holes_become_part_of_the_object_around_them() -> None:
+    mask = painted((10, 10, 1), (10, 50, 2))
+    run(PaintRectangle(0, (20, 20, 30, 30), 3), mask, 5)
+    run(PaintRectangle(0, (20, 60, 30, 70), 0), mask, 5)
+    assert mask.objects.sizes() == {1: 1500, 2: 1500, 5: 100}
+    run(FillHoles(0, 45, 45), mask, 7)
+    assert mask.objects.sizes() == {1: 1600, 2: 1500}
+    run(FillHoles(0, 45, 85), mask, 7)
+    assert mask.objects.sizes() == {1: 1600, 2: 1600}
+    assert mask.counts() == {2: 3200}
+
+
 def test_a_merged_class_and_a_copied_plane_keep_their_objects() -> None:
     mask = painted((20, 20, 1), (20, 60, 2))
     run(MergeClass(2, 4), mask, 9)
@@ -328,8 +348,7 @@ def test_a_change_of_objects_from_a_stranger_can_neither_explode_nor_be_taken_fo
     mask = Mask((1, 300, 300))
     box = Box(0, 0, 0, 1, 9, 9)
     change = Change("a", "objects", "x", box, (((0, 1, 1), good), ((0, 5, 5), good)))
-    assert change.is_whole
-    change.redo(mask)
+    assert change.redo(mask)
     assert mask.objects.block_indices() == [(0, 1, 1)]
     assert mask.is_empty
     for layer, length in (
@@ -342,10 +361,9 @@ def test_a_change_of_objects_from_a_stranger_can_neither_explode_nor_be_taken_fo
         ("objects", plane),
     ):
         bad = Change("a", layer, "x", box, (((0, 0, 0), zlib.compress(bytes([1]) * length, 9)),))
-        assert not bad.is_whole
         other = Mask((1, 300, 300))
         tracemalloc.start()
-        bad.redo(other)
+        assert not bad.redo(other)
         assert tracemalloc.get_traced_memory()[1] < 2**22
         tracemalloc.stop()
         assert other.is_empty

@@ -170,6 +170,71 @@ def test_the_wand_finds_what_is_similar(
     assert np.array_equal(joined(pieces, (2, *SHAPE[1:]))[1], near[0])
 
 
+@pytest.mark.usefixtures("small_windows")
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float64"])
+@pytest.mark.parametrize("contiguous", [False, True])
+@given(seed=st.integers(0, 10**6), smoothing=st.sampled_from([0.5, 1.0, 2.3]))
+@settings(max_examples=15, deadline=None)
+def test_the_wand_on_a_smoothed_copy_is_what_scipy_makes(
+    seed: int, smoothing: float, contiguous: bool, dtype: str
+) -> None:
+    """Windows and strips leave no seams."""
+    rng = np.random.default_rng(seed)
+    smooth = ndimage.gaussian_filter(rng.normal(size=SHAPE[1:]), 3)
+    plane = (128 + 400 * smooth + rng.normal(0, 12, SHAPE[1:])).clip(0, 255).astype(dtype)
+    y, x = int(rng.integers(SHAPE[1])), int(rng.integers(SHAPE[2]))
+
+    def read(y0: int, x0: int, y1: int, x1: int) -> np.ndarray:
+        return plane[None, y0:y1, x0:x1]
+
+    values = plane.astype(float)
+    reach = int(np.ceil(3 * smoothing))
+    calm = ndimage.gaussian_filter(values, smoothing, mode="mirror", radius=reach)
+    tolerance = 20.0 + 1e-3 * np.pi
+    alike = np.abs(calm - calm[y, x]) <= tolerance
+    square = np.ones((2 * int(np.ceil(2 * smoothing)) + 1,) * 2)
+    expected = alike | (
+        ndimage.binary_dilation(alike, square) & (np.abs(values - calm[y, x]) <= tolerance)
+    )
+    if contiguous:
+        labels = ndimage.label(expected)[0]
+        expected = labels == labels[y, x]
+    inside, count = ndimage.label(ndimage.binary_fill_holes(expected) & ~expected)
+    for hole in range(1, count + 1):
+        if (inside == hole).sum() <= wand.SMALL_HOLE:
+            expected |= inside == hole
+    pieces = wand.similar(
+        read,
+        SHAPE[1:],
+        0,
+        y,
+        x,
+        tolerances=(tolerance,),
+        contiguous=contiguous,
+        smoothing=smoothing,
+    )
+    assert (joined(pieces, (1, *SHAPE[1:]))[0] != expected).sum() <= 2  # rounding at the limits
+
+
+def test_smoothing_ends_speckles_and_keeps_edges() -> None:
+    y, x = np.mgrid[:200, :200]
+    square = (abs(y - 100) < 50) & (abs(x - 100) < 50)
+
+    def found(noise: float, smoothing: float) -> np.ndarray:
+        plane = np.where(square, 160, 60) + np.random.default_rng(0).normal(0, noise, square.shape)
+
+        def read(y0: int, x0: int, y1: int, x1: int) -> np.ndarray:
+            return plane.clip(0, 255).astype(np.uint8)[None, y0:y1, x0:x1]
+
+        place = (0, 100, 100)
+        pieces = wand.similar(read, (200, 200), *place, tolerances=(25.0,), smoothing=smoothing)
+        return joined(pieces, (1, 200, 200))[0]
+
+    assert np.array_equal(found(0, 1), square)
+    assert (found(15, 0) & square).sum() < 0.95 * square.sum()
+    assert (found(15, 1) ^ square).sum() < 0.02 * square.sum()
+
+
 def test_the_wand_on_what_is_no_number_finds_nothing() -> None:
     plane = np.zeros((1, 20, 20), np.float32)
     plane[0, 5, 5] = np.nan

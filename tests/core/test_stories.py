@@ -22,6 +22,14 @@ from orgseg_app.core.edits.change import Change
 from orgseg_app.core.edits.components import ChangeComponent, CutComponent
 from orgseg_app.core.edits.guided import PaintLivewire
 from orgseg_app.core.edits.morphology import SCOPES, Reshape
+from orgseg_app.core.edits.objects import (
+    ClassifyObject,
+    DeleteObject,
+    MakeObjects,
+    NumberObject,
+    SeparateObject,
+    SplitObject,
+)
 from orgseg_app.core.edits.outlines import PaintEllipse, PaintPolygon, PaintRectangle
 from orgseg_app.core.edits.recorder import Edit, Recorder
 from orgseg_app.core.edits.regions import FillHoles, FloodFill, PaintRegion
@@ -77,6 +85,8 @@ class World:
 
 Draw = st.DrawFn
 ids = st.integers(0, 4)
+hands = st.sampled_from([0, 0, 1, 2, 70_000])
+"""The object in the hand."""
 protects = st.booleans()
 
 
@@ -166,6 +176,20 @@ def earlier(draw: Draw, world: World) -> Change:
     return change
 
 
+def number(draw: Draw, world: World) -> int:
+    """Of an object there is, as a rule."""
+    known = sorted(world.masks[world.image_id].objects.sizes())
+    return draw(st.sampled_from([*known, 1]))
+
+
+def new_number(world: World) -> int:
+    return world.masks[world.image_id].objects.next_number()
+
+
+def plane_or_all(draw: Draw, world: World) -> int | None:
+    return draw(st.sampled_from([None, *range(world.shape[0])]))
+
+
 STORIES: dict[type[Any], Callable[[Draw, World], Edit]] = {
     PaintStroke: stroke,
     PaintBall: ball,
@@ -197,7 +221,15 @@ STORIES: dict[type[Any], Callable[[Draw, World], Edit]] = {
     PaintRest: lambda d, w: PaintRest(z_of(d, w), d(ids)),
     MakeAgain: lambda d, w: MakeAgain(earlier(d, w)),
     TakeBack: lambda d, w: TakeBack(earlier(d, w)),
-    RestoreMask: lambda d, w: RestoreMask(Mask.from_array(whole(d, w))),
+    RestoreMask: lambda d, w: RestoreMask(Mask.from_array(whole(d, w)), with_objects=d(protects)),
+    DeleteObject: lambda d, w: DeleteObject(number(d, w), plane_or_all(d, w)),
+    NumberObject: lambda d, w: NumberObject(number(d, w), number(d, w), plane_or_all(d, w)),
+    SeparateObject: lambda d, w: SeparateObject(*voxel(d, w), new_number(w), d(st.booleans())),
+    ClassifyObject: lambda d, w: ClassifyObject(number(d, w), d(ids), plane_or_all(d, w)),
+    SplitObject: lambda d, w: SplitObject(
+        z_of(d, w), points(d, w, 6), new_number(w), d(st.booleans())
+    ),
+    MakeObjects: lambda d, w: MakeObjects(new_number(w), plane_or_all(d, w)),
 }
 
 
@@ -219,14 +251,14 @@ def test_every_kind_of_edit_is_in_the_stories() -> None:
     assert edit_classes() == set(STORIES)
 
 
-def made(edit: Edit, image_id: str, mask: Mask) -> Change | None:
-    recorder = Recorder(image_id, mask)
+def made(edit: Edit, image_id: str, mask: Mask, object_id: int = 0) -> Change | None:
+    recorder = Recorder(image_id, mask, object_id)
     edit.apply(recorder)
     return recorder.finish(edit.title)
 
 
 def look(masks: dict[str, Mask]) -> dict[str, bytes]:
-    """What all masks hold; their counts are those of their voxels."""
+    """What all masks and their objects hold; what they know of their voxels is so."""
     for mask in masks.values():
         values = mask.to_array()
         counts = np.bincount(values.ravel(), minlength=256)
@@ -237,7 +269,14 @@ def look(masks: dict[str, Mask]) -> dict[str, bytes]:
             _, height, width = mask.shape
             assert not block[max(0, height - 256 * index[1]) :].any()
             assert not block[:, max(0, width - 256 * index[2]) :].any()
-    return {image_id: mask.to_array().tobytes() for image_id, mask in masks.items()}
+        numbers = mask.objects.to_array()
+        assert not numbers[values < 2].any(), "nothing and background belong to no object"
+        found, sizes = np.unique(numbers[numbers > 0], return_counts=True)
+        assert mask.objects.sizes() == dict(zip(found.tolist(), sizes.tolist(), strict=True))
+    return {
+        image_id: mask.to_array().tobytes() + mask.objects.to_array().tobytes()
+        for image_id, mask in masks.items()
+    }
 
 
 @given(st.data())
@@ -255,7 +294,8 @@ def test_any_story_of_all_edits_undone_and_redone_is_byte_identical(data: st.Dat
         assert type(edit) is kind
         before = look(masks)
         assert before == states[-1]
-        change = _make(edit, world.image_id, mask, beforehand=data.draw(st.booleans()))
+        hand = data.draw(hands)
+        change = _make(edit, world.image_id, mask, hand, beforehand=data.draw(st.booleans()))
         if change is None:
             assert look(masks) == before
             continue
@@ -278,10 +318,10 @@ def test_any_story_of_all_edits_undone_and_redone_is_byte_identical(data: st.Dat
         assert look(masks) == expected
 
 
-def _make(edit: Edit, image_id: str, mask: Mask, *, beforehand: bool) -> Change | None:
+def _make(edit: Edit, image_id: str, mask: Mask, hand: int, *, beforehand: bool) -> Change | None:
     if not beforehand:
-        return made(edit, image_id, mask)
-    ready = worked_out(image_id, mask, edit)
+        return made(edit, image_id, mask, hand)
+    ready = worked_out(image_id, mask, edit, object_id=hand)
     if ready is None:
         return None
     assert ready.fits(mask)

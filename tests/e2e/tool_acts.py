@@ -17,7 +17,14 @@ from PySide6.QtCore import QPoint
 from orgseg_app.core.edits.guided import PaintLivewire
 from orgseg_app.core.edits.outlines import PaintPolygon
 from orgseg_app.core.painting.brush import snapped
-from orgseg_app.core.painting.livewire import LivewireMap, joined, step_for, window_around
+from orgseg_app.core.painting.livewire import (
+    LivewireMap,
+    joined,
+    on_edge,
+    step_for,
+    window_around,
+)
+from orgseg_app.gui.canvas.tools.guided import SNAP_PX
 from orgseg_app.gui.canvas.tools.seen import SeenPlane
 from tests.e2e.tool_hand import (
     ALT,
@@ -281,6 +288,9 @@ def follow_an_edge(hand: ToolHand, before: Values) -> Values:
     assert seen is not None
     step = step_for(hand.canvas.view_state().zoom)
     found = corners(hand, [(y0 + 4, mx), (my, x1 - 5), (y1 - 5, mx), (my, x0 + 4)])
+    whole = seen.read(0, 0, before.shape[1], before.shape[2])
+    reach = SNAP_PX / hand.canvas.view_state().zoom
+    found = [on_edge(whole, (0, 0), place, reach) for place in found]
     paths = []
     for start, end in zip(found, found[1:] + found[:1], strict=True):
         window = window_around(start, (before.shape[1], before.shape[2]), step)

@@ -60,6 +60,7 @@ def find_the_object_in_a_box(hand: ToolHand, before: Values) -> Values:
 @act("wand", MOUSE, KEYS)
 def paint_what_looks_alike(hand: ToolHand, before: Values) -> Values:
     hand.tools.set_value("wand_tolerance", 25.0)
+    hand.tools.set_value("wand_smooth", 0.0)
     place = hand.scene.free_middle
     click(hand, place)
     (low, high), values = hand.canvas.display.shown_levels()[0], hand.scene.flat.astype(float)

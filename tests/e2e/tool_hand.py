@@ -159,6 +159,7 @@ class ToolHand(Driver):
         self.settle()
         while self.session.history.next_undo() is not None:
             self.session.undo()
+        self.session.objects.set(is_on=False, each_stroke=False)
 
     # -- mouse -------------------------------------------------------------------------------------
 

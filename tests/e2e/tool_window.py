@@ -18,6 +18,13 @@ from tests.e2e.tool_acts import ACTS, KEYS, MOUSE, Act
 from tests.e2e.tool_acts_regions import object_at  # noqa: F401  (the acts register themselves)
 from tests.e2e.tool_habits import HABITS, Habit
 from tests.e2e.tool_hand import ToolHand
+from tests.e2e.tool_objects import (
+    OBJECT_ACTS,
+    PAINTING,
+    change_objects,
+    make_objects,
+    paint_object,
+)
 from tests.e2e.tool_scene import Scene
 from tests.e2e.tool_trouble import (
     HAPPENINGS,
@@ -76,6 +83,9 @@ def performances() -> dict[str, Performance]:
     """Everything that is done, by title."""
     found: dict[str, Performance] = {act.title: partial(perform, act) for act in ACTS}
     found |= {habit.title: partial(keep, habit) for habit in HABITS}
+    found |= {f"an object: {act.title}": partial(paint_object, act) for act in PAINTING}
+    found["objects: made of the plane and of the volume"] = make_objects
+    found |= {act.title: partial(change_objects, act) for act in OBJECT_ACTS}
     found |= {
         f"every tool, and meanwhile {what}": partial(meanwhile, happening)
         for what, happening in HAPPENINGS.items()

@@ -8,6 +8,8 @@ import h5py
 import numpy as np
 import pytest
 
+from orgseg_app.core import blocks
+from orgseg_app.core.block_runs import BlockRuns
 from orgseg_app.core.blocks import Box
 from orgseg_app.core.classes import default_classes
 from orgseg_app.core.edits.change import Change
@@ -23,7 +25,7 @@ from orgseg_app.files.images import codecs, layers
 from orgseg_app.files.images.blocks import stored_blocks
 from orgseg_app.files.project_file import NewImage, ProjectFile
 from orgseg_app.files.snapshot import write_snapshot
-from tests.files.damaging import damage_block
+from tests.files.damaging import break_list, damage_block
 
 SHAPE = (2, 300, 600)
 
@@ -305,6 +307,40 @@ def test_objects_that_cannot_be_read_at_all_leave_the_mask_and_are_kept(
         assert group[lost][0, 20, 20] == 1
 
 
+def test_a_backup_without_objects_that_could_not_be_read_is_not_whole(path: Path) -> None:
+    with ProjectFile.open(path) as file:
+        paint(file, (10, 10, 40, 300), 1)
+        file.save()
+        image_id, expected = only(file), file.mask(only(file)).to_array()
+    break_list(path, f"images/{image_id}/objects")
+    with ProjectFile.open(path) as file:
+        made = make_backup(file.path, file.reading, "asked")
+        assert made is not None
+        assert not made.is_whole
+        paint(file, (0, 0, 300, 600), 0, class_id=1)
+        restore.restore(file, made)
+        assert np.array_equal(file.mask(image_id).to_array(), expected)
+
+
+def test_a_mask_and_objects_that_cannot_be_read_at_all_are_made_anew(path: Path) -> None:
+    with ProjectFile.open(path) as file:
+        paint(file, (10, 10, 40, 300), 1)
+        file.save()
+        image_id, expected = only(file), state(file)
+        made = make_backup(file.path, file.reading, "asked")
+        assert made is not None
+    for name in ("objects", "mask"):
+        break_list(path, f"images/{image_id}/{name}")
+    with ProjectFile.open(path) as file:
+        plan, _ = restore.restore(file, made)
+        assert plan.lost == [image_id]
+        assert state(file) == expected
+        file.compact()
+    assert stored(path) == expected
+    with h5py.File(path) as plain:
+        assert not [name for name in plain["images"][image_id] if name.startswith("lost")]
+
+
 # -- strangers -----------------------------------------------------------------------------------
 
 
@@ -335,7 +371,9 @@ def test_a_step_that_is_none_of_ours_is_refused(path: Path) -> None:
         change = paint(file, (10, 10, 40, 40), 1)
         index, packed = change.blocks[0]
         wrong = Change(change.image_id, "mask", "paint", Box(0, 0, 0, 1, 9, 9), ((index, packed),))
-        assert not wrong.is_whole
+        before = state(file)
+        assert not wrong.undo(file.mask(only(file)))
+        assert state(file) == before
         file.note_change(wrong)
         file.commit_all()
     with ProjectFile.open(path) as file, pytest.raises(ProjectError, match="cannot be read"):
@@ -351,3 +389,24 @@ def test_a_mask_read_for_a_look_has_its_objects(path: Path) -> None:
         assert isinstance(look, Mask)
         assert look.objects.sizes() == {1: 900}
         assert not look.objects.dirty
+
+
+def test_what_is_read_takes_little_memory_from_the_start(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ProjectFile.open(path) as file:
+        paint(file, (0, 0, 300, 600), 70_000)
+        expected = state(file)
+        file.save()
+    monkeypatch.setattr(blocks, "_MOST_PLAIN", 2)
+    with ProjectFile.open(path) as file:
+        mask = file.mask(only(file))
+        copy = layers.MaskChange.whole(mask).as_mask(SHAPE)
+        for one in (mask, copy):
+            for array in (one, one.objects):
+                runs = [isinstance(block, BlockRuns) for block in array._blocks.values()]
+                assert runs.count(False) == 2
+                assert len(runs) == 6
+            assert (one.to_array().tobytes(), one.objects.to_array().tobytes()) == expected
+        assert not mask.dirty
+        assert not mask.objects.dirty

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
+from orgseg_app.core.blocks import BlockArray
 from orgseg_app.core.classes import default_classes
 from orgseg_app.core.image import content_hash
 from orgseg_app.files.errors import ProjectError
@@ -164,3 +165,23 @@ def test_voxels_that_changed_since_import_are_noticed(tmp_path):
     ):
         write_snapshot(file, tmp_path / "s.h5")
     assert not (tmp_path / "s.h5").exists()
+
+
+def test_its_counts_are_those_of_its_voxels_while_somebody_paints(tmp_path, monkeypatch):
+    with ProjectFile.create(tmp_path / "p.orgseg", default_classes(["ER"])) as file:
+        file.add_images([NewImage(picture("wide", (1, 1, 40, 600)))])
+        image_id, kept = only(file), BlockArray.kept
+        mask = file.mask(image_id)
+        mask.write(0, 0, 0, np.full((40, 600), 2, np.uint8))
+
+        def kept_and_painted_on(self, index):
+            copy = kept(self, index)
+            mask.write(0, 0, 0, np.ones((40, 600), np.uint8))
+            return copy
+
+        monkeypatch.setattr(BlockArray, "kept", kept_and_painted_on)
+        write_snapshot(file, tmp_path / "s.h5")
+    with ProjectFile.open(tmp_path / "s.h5", read_only=True) as snapshot:
+        classes, counts = np.unique(snapshot.load_mask(image_id).to_array(), return_counts=True)
+        assert len(classes) == 2
+        assert snapshot.counts(image_id) == dict(zip(classes, counts, strict=True))

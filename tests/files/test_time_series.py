@@ -15,10 +15,16 @@ import tifffile
 from orgseg_app.core.classes import default_classes
 from orgseg_app.core.image import open_array
 from orgseg_app.files import schema
+from orgseg_app.files.backups import backup
+from orgseg_app.files.backups.backing_up import make_backup
+from orgseg_app.files.backups.restore import restore
+from orgseg_app.files.migrations import migrate
 from orgseg_app.files.packing import pack
 from orgseg_app.files.project_file import NewImage, ProjectFile
 from orgseg_app.files.readers.apart import reading_apart
 from orgseg_app.files.readers.registry import read_images
+from orgseg_app.files.weights import drop_weights, store_weights
+from tests.files.old_projects import without_user_block
 
 
 @pytest.fixture
@@ -40,6 +46,11 @@ def project(film: Path, run: Callable[..., tuple[int, str, str]]) -> Path:
     files = [film, film.with_name("again.tif"), film.with_name("still.tif")]
     assert run("import", path, *files)[0] == 0
     return path
+
+
+def text(group: h5py.Group, key: str) -> str:
+    value = group.attrs.get(key, "")
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def facts(path: Path) -> dict[str, tuple[str, int]]:
@@ -113,3 +124,42 @@ def test_nonsense_in_the_file_is_the_first_moment(tmp_path: Path, value: object)
         group.attrs["time"] = value
         image = schema._read_image(group, "a", "strange")
     assert (image.time_series, image.time) == ("s", 0)
+
+
+def test_series_come_through_a_backup_a_migration_and_a_crash(project: Path) -> None:
+    before = facts(project)
+    with ProjectFile.open(project) as file:
+        image_id, name = next((i.image_id, i.name) for i in file.project.images.values())
+        mask = file.mask(image_id)
+        mask.write(0, 3, 4, np.full((5, 6), 2, np.uint8))
+        mask.objects.write(0, 3, 4, np.full((5, 6), 70_000, np.uint32))
+        store_weights(file, image_id, open_array("w", np.full((2, 20, 30), 0.5, np.float32)))
+        file.save()
+        expected = mask.to_array(), file.objects(image_id), file.weights(image_id)
+        made = make_backup(file.path, file.reading, backup.ASKED)
+        assert made is not None
+        with backup.opened_backup(made.path) as inside:
+            told = {
+                text(group, "name"): (text(group, "time_series"), int(group.attrs.get("time", 0)))
+                for group in inside["images"].values()
+            }
+        assert told == before
+        file.rename_image(image_id, "first")
+        file.commit_all()  # and closed without a save: as after a crash
+    before["first"] = before.pop(name)
+    assert facts(project) == before
+    other = without_user_block(project)  # which only a migration brings up to date
+    assert migrate(other) is not None
+    assert sorted(facts(other).values()) == sorted(before.values())
+    with ProjectFile.open(other) as file:
+        found = file.load_mask(image_id).to_array(), file.objects(image_id), file.weights(image_id)
+        for one, same in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(one, same)
+        file.mask(image_id).write(0, 0, 0, np.ones((20, 30), np.uint8))
+        file.mask(image_id).objects.write(0, 0, 0, np.zeros((20, 30), np.uint32))
+        drop_weights(file, image_id)
+        plan, _ = restore(file, made)
+        assert plan.problems == []
+        found = file.mask(image_id).to_array(), file.objects(image_id), file.weights(image_id)
+        for one, same in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(one, same)

@@ -20,6 +20,7 @@ from orgseg_app.files.project_file import NewImage, ProjectFile
 from orgseg_app.files.readers.registry import read_images
 from orgseg_app.files.snapshot import write_snapshot
 from orgseg_app.files.weights import drop_weights, store_weights, weights_plane, weights_range
+from tests.files.damaging import damage_block
 from tests.files.projects import back_up, only, painted, picture, small_project
 
 SHAPE = (3, 300, 280)  # several planes, several blocks
@@ -187,3 +188,33 @@ def test_a_note_of_the_range_that_lies_is_not_believed(tmp_path: Path) -> None:
         inside["images"][image_id]["weights"].attrs["range"] = np.array([np.nan, 3.0])
     with ProjectFile.open(tmp_path / "s.h5", read_only=True) as again:
         assert weights_range(again, image_id) == (1.0, 1.0)
+
+
+def test_damaged_weights_keep_no_mask_from_coming_back(file: ProjectFile) -> None:
+    image_id, then = only(file), file.mask(only(file)).to_array()
+    store_weights(file, image_id, open_array("w", some_weights()))
+    file.close()
+    damage_block(file.path, f"images/{image_id}/weights", (1, 0, 256))
+    with ProjectFile.open(file.path) as again:
+        made = back_up(again)
+        assert not made.is_whole
+        again.mask(image_id).write(0, 0, 0, np.full(SHAPE[1:], 3, np.uint8))
+        plan, changes = restoring.restore(again, made)
+        assert plan.read == [image_id]
+        assert len(changes) == 1
+        np.testing.assert_array_equal(again.mask(image_id).to_array(), then)
+        assert plan.with_weights == []
+        assert any("weights" in problem for problem in plan.problems), plan.problems
+
+
+def test_weights_of_an_image_that_was_removed_meanwhile(file: ProjectFile) -> None:
+    image_id = next(i for i in file.project.images if file.project.images[i].name == "stack")
+    file.remove_image(image_id)
+    for work in (
+        lambda: store_weights(file, image_id, open_array("w", some_weights())),
+        lambda: drop_weights(file, image_id),
+        lambda: weights_plane(file, image_id, 0),
+        lambda: weights_range(file, image_id),
+    ):
+        with pytest.raises(ProjectError, match="no longer in “cells.orgseg”"):
+            work()

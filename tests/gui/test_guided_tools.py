@@ -13,25 +13,17 @@ from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from orgseg_app.core.classes import default_classes
-from orgseg_app.core.edits.regions import PaintRegion
-from orgseg_app.core.edits.whole import ReplaceMask
 from orgseg_app.core.image import open_array
 from orgseg_app.files.project_file import NewImage
 from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
-from orgseg_app.gui.canvas.options import DisplayOptions, ToolOptions
 from orgseg_app.gui.main_window import MainWindow
 from orgseg_app.gui.session import Session
 from orgseg_app.settings import Settings
+from tests.gui.canvas_hand import canvas_on
+from tests.gui.guided_project import RADIUS, SIDE, disk, open_guided, two_squares
 
 LEFT = Qt.MouseButton.LeftButton
 PLAIN = Qt.KeyboardModifier.NoModifier
-SIDE, RADIUS = 300, 80.0
-
-
-def disk() -> np.ndarray:
-    """True inside a disk in the middle."""
-    y, x = np.mgrid[:SIDE, :SIDE] + 0.5 - SIDE / 2
-    return np.hypot(y, x) < RADIUS
 
 
 def on_rim(degrees: float) -> tuple[float, float]:
@@ -45,33 +37,14 @@ def iou(one: np.ndarray, other: np.ndarray) -> float:
 
 @pytest.fixture
 def session(tmp_path: Path, qtbot: QtBot) -> Iterator[Session]:
-    session = Session()
-    session.create_project(tmp_path / "guided.orgseg", default_classes(["ER", "nucleus"]))
-    noise = np.random.default_rng(0).integers(0, 60, (2, SIDE, SIDE))
-    volume = (np.where(disk(), 900, 200) + noise).astype(np.uint16)
-    rgb = (volume[0] // np.array([4, 8, 8]).reshape(3, 1, 1))[:, None].astype(np.uint8)
-    assert session.file is not None
-    session.file.add_images(
-        [
-            NewImage(open_array("volume", volume), "train"),
-            NewImage(open_array("colour", rgb, is_rgb=True), "train"),
-        ]
-    )
-    session.select_image(next(iter(session.file.project.images)))
+    session = open_guided(tmp_path)
     yield session
     session.close_project()
 
 
 @pytest.fixture
 def canvas(session: Session, qtbot: QtBot) -> AnnotationCanvas:
-    canvas = AnnotationCanvas(session, ToolOptions(session), DisplayOptions(session))
-    qtbot.addWidget(canvas)
-    canvas.resize(520, 480)
-    canvas.show()
-    session.select_image(session.image_id)
-    canvas.set_zoom(1.0)
-    canvas.setFocus()
-    return canvas
+    return canvas_on(session, qtbot, 520)
 
 
 def spot(canvas: AnnotationCanvas, place: tuple[float, float]) -> QPoint:
@@ -215,6 +188,54 @@ def test_livewire_shows_its_wire(canvas: AnnotationCanvas, session: Session, qtb
     halfway = canvas.to_widget(*on_rim(50)) * ratio
     around = [(halfway.x() + i, halfway.y() + j) for i in range(-4, 5) for j in range(-4, 5)]
     assert any(before.pixel(int(x), int(y)) != after.pixel(int(x), int(y)) for x, y in around)
+
+
+def test_half_an_outline_is_closed_straight_and_a_line_paints_nothing(
+    canvas: AnnotationCanvas, session: Session, qtbot: QtBot
+) -> None:
+    said: list[str] = []
+    session.message.connect(lambda text, level: said.append(text))
+    canvas.tools.set_tool("livewire")
+    click(canvas, on_rim(0), on_rim(60), on_rim(120))
+    QTest.keyClick(canvas, Qt.Key.Key_Return)
+    settle(session, qtbot)
+    angle = math.radians(120)
+    segment = RADIUS**2 / 2 * (angle - math.sin(angle))
+    assert painted(session).sum() == pytest.approx(segment, rel=0.1)
+    session.undo()
+    click(canvas, on_rim(-4), on_rim(4))  # where the rim is about straight
+    QTest.keyClick(canvas, Qt.Key.Key_Return)
+    settle(session, qtbot)
+    assert session.mask().is_empty
+    assert ["encloses nothing" in text for text in said] == [True]
+    click(canvas, on_rim(90), on_rim(180), on_rim(270))  # what is there can be gone on with
+    QTest.keyClick(canvas, Qt.Key.Key_Return)
+    settle(session, qtbot)
+    assert iou(painted(session), disk()) > 0.95
+
+
+def test_anchors_off_the_edge_sit_on_it_and_with_alt_where_they_are_set(
+    canvas: AnnotationCanvas, session: Session, qtbot: QtBot
+) -> None:
+    canvas.tools.set_tool("livewire")
+    middle = np.array((SIDE / 2, SIDE / 2))
+
+    def set_anchor(degrees: float, keys: Qt.KeyboardModifier) -> float:
+        place = middle + (np.array(on_rim(degrees)) - middle) * (RADIUS + 5) / RADIUS
+        QTest.mouseClick(canvas, LEFT, keys, spot(canvas, (place[0], place[1])))
+        settle(session, qtbot)
+        return float(np.hypot(*(np.array(canvas.tool.points[-1]) - middle))) - RADIUS
+
+    for degrees in (0, 90, 180):
+        assert abs(set_anchor(degrees, PLAIN)) < 2
+    assert set_anchor(270, Qt.KeyboardModifier.AltModifier) == pytest.approx(5, abs=1)
+    QTest.keyClick(canvas, Qt.Key.Key_Backspace)
+    assert abs(set_anchor(270, PLAIN)) < 2
+    QTest.keyClick(canvas, Qt.Key.Key_Return)
+    settle(session, qtbot)
+    y, x = np.nonzero(painted(session))
+    assert np.hypot(y + 0.5 - middle[0], x + 0.5 - middle[1]).max() < RADIUS + 3  # no hairs
+    assert iou(painted(session), disk()) > 0.95
 
 
 # -- superpixels -----------------------------------------------------------------------------------
@@ -429,91 +450,6 @@ def test_a_box_by_keys_on_colour_and_protected(
     canvas._pointer = (150.5, 150.5)
     box()
     assert session.mask().counts()[2] == counts[2]
-
-
-# -- grow, shrink, smooth --------------------------------------------------------------------------
-
-
-def two_squares(session: Session) -> None:
-    """Two objects of one class, and one of another."""
-    plane = np.zeros(session.mask().shape, np.uint8)
-    plane[0, 40:60, 40:60] = plane[0, 40:60, 100:120] = 2
-    plane[0, 200:220, 40:60] = 3
-    session.apply(ReplaceMask(plane))
-
-
-@pytest.mark.parametrize(
-    ("scope", "grows"), [("object", (1, 0, 0)), ("class", (1, 1, 0)), ("plane", (1, 1, 1))]
-)
-def test_a_click_grows_as_much_as_is_set(
-    canvas: AnnotationCanvas, session: Session, qtbot: QtBot, scope: str, grows: tuple[int, ...]
-) -> None:
-    two_squares(session)
-    canvas.tools.set_tool("reshape")
-    canvas.tools.set_value("scope", scope)
-    canvas.tools.set_value("radius", 3)
-    click(canvas, (50, 50))
-    settle(session, qtbot)
-    found = session.mask()
-    edges = [found.value(0, 50, 62), found.value(0, 50, 122), found.value(0, 210, 62)]
-    assert edges == [2 * grows[0], 2 * grows[1], 3 * grows[2]]
-    assert found.value(0, 50, 63) == 0
-    assert session.history.next_undo().title == f"grow {scope}"
-    canvas.tools.set_value("operation", "shrink")
-    click(canvas, (50, 50))
-    settle(session, qtbot)
-    assert found.value(0, 50, 62) == 0
-    session.undo()
-    session.undo()
-    assert session.mask().counts() == {2: 800, 3: 400}
-
-
-def test_nothing_under_the_pointer_is_said(
-    canvas: AnnotationCanvas, session: Session, qtbot: QtBot
-) -> None:
-    said: list[str] = []
-    session.message.connect(lambda text, level: said.append(text))
-    two_squares(session)
-    canvas.tools.set_tool("reshape")
-    click(canvas, (150, 150))
-    assert said == ["Nothing is painted there that one could grow."]
-    assert session.mask().counts() == {2: 800, 3: 400}
-
-
-def test_a_plane_with_much_on_it_is_reshaped_in_the_background(
-    canvas: AnnotationCanvas, session: Session, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each of several begins with what the one before has made; painting meanwhile is kept."""
-    monkeypatch.setattr("orgseg_app.gui.canvas.tools.reshape.BLOCKS_AT_ONCE", 0)
-    two_squares(session)
-    canvas.tools.set_tool("reshape")
-    canvas.tools.set_value("radius", 1)
-    for _ in range(3):  # faster than any hand, so that nothing is ready in between
-        canvas.tool.press(50, 50, PLAIN)
-    assert session.mask().value(0, 50, 60) == 0
-    session.apply(PaintRegion(((0, 45, 80, np.ones((4, 4), np.bool_)),), 3))
-    settle(session, qtbot)
-    qtbot.waitUntil(lambda: session.mask().value(0, 50, 62) == 2, timeout=10_000)
-    assert session.mask().value(0, 50, 63) == 0
-    assert session.mask().value(0, 46, 81) == 3
-    for _ in range(4):
-        session.undo()
-    assert session.mask().counts() == {2: 800, 3: 400}
-
-
-def test_the_plane_is_smoothed_by_keys(
-    canvas: AnnotationCanvas, session: Session, qtbot: QtBot
-) -> None:
-    two_squares(session)
-    canvas.tools.set_tool("reshape")
-    canvas.tools.set_value("operation", "smooth")
-    canvas.tools.set_value("scope", "plane")
-    QTest.keyClick(canvas, Qt.Key.Key_Left)
-    QTest.keyClick(canvas, Qt.Key.Key_Return)
-    settle(session, qtbot)
-    assert session.mask().value(0, 40, 40) == 0  # corners are rounded off
-    assert session.mask().value(0, 50, 40) == 2
-    assert canvas.pointer != (150.0, 150.0)
 
 
 @pytest.mark.gui

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QEvent, QItemSelectionModel, QPoint, Qt
-from PySide6.QtGui import QKeyEvent, QPixmap
+from PySide6.QtCore import QEvent, QItemSelectionModel, QPoint, QRectF, Qt
+from PySide6.QtGui import QKeyEvent, QPainter, QPixmap
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit, QMenu, QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
@@ -21,6 +21,8 @@ from orgseg_app.gui.panels.images_list import (
     IMAGE_ROLE,
     PAINTED_ROLE,
     THUMBNAIL_ROLE,
+    paint_painted_bar,
+    painted_tip,
     painted_words,
     percent,
 )
@@ -290,6 +292,32 @@ def test_rows_paint_in_both_themes(panel: ImagesPanel, qapp: QApplication) -> No
 )
 def test_percentages_read_well(share: float, words: str) -> None:
     assert percent(share).replace("\u2009", " ") == words
+
+
+def test_dense_and_sparse_work_look_different(qapp: QApplication) -> None:
+    """One bright line for all, a row of dots for some, a faint line for none."""
+
+    def bar(share: float) -> tuple[int, int]:
+        picture = QPixmap(40, 3)
+        picture.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(picture)
+        paint_painted_bar(painter, QRectF(0, 0, 40, 3), share)
+        painter.end()
+        row = [picture.toImage().pixelColor(x, 1) for x in range(40)]
+        accent = theme.current().accent
+        return sum(c.alpha() < 50 for c in row), sum(c.name() == accent.lower() for c in row)
+
+    gaps, lit = zip(*(bar(n) for n in (0, 1e-6, 0.5, 0.999999, 1)), strict=True)
+    assert gaps[0] == gaps[4] == 0
+    assert min(gaps[1:4]) >= 6
+    assert lit[0] == 0 < lit[1] < lit[2] < lit[3] < lit[4]
+    said = [painted_tip(share) for share in (None, 0, 1e-6, 1)]
+    assert [words.split()[0] if words else "" for words in said] == [
+        "",
+        "Nothing",
+        "Sparse:",
+        "Dense:",
+    ]
 
 
 def test_roles_hand_out_facts(panel: ImagesPanel) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
@@ -16,7 +17,9 @@ from orgseg_app import paths
 from orgseg_app.gui.panels import message_bar
 from orgseg_app.gui.panels.message_bar import LINES, MessageBar, first_lines
 from orgseg_app.gui.panels.message_report import LOG_LINES
+from tests.e2e.hand import Hand
 from tests.gui.panel_session import nameless_controls
+from tests.gui.volume_project import make_volume_project
 
 LONG = "The disk is full. What was saved is safe. Make room, then save again. " * 12
 
@@ -33,6 +36,13 @@ class Window(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.bar)
         column.addWidget(self.canvas, 1)
+
+
+@pytest.fixture
+def hand(qapp: object) -> Iterator[Hand]:
+    hand = Hand()
+    yield hand
+    hand.close()
 
 
 @pytest.fixture
@@ -223,3 +233,18 @@ def test_every_control_has_a_name(bar: MessageBar) -> None:
 def test_an_unknown_level_is_not_lost(bar: MessageBar) -> None:
     bar.show_message("Odd.", "critical")
     assert bar.messages()[-1].level == "warning"
+
+
+def test_the_scale_bar_of_a_volume_stays_in_sight(hand: Hand, tmp_path: Path) -> None:
+    hand.open(make_volume_project(tmp_path / "stack.orgseg"))
+    hand.session.select_image(hand.images[1].image_id)
+    hand.rest()
+    hand.session.message.emit("A long sentence that lies far over to the right of it. " * 4, "info")
+    card, canvas = hand.window.messages.card, hand.parts.canvas
+    for size in ((1280, 800), (1000, 700), (1280, 720)):  # what is around it changes meanwhile
+        hand.window.resize(*size)
+        hand.rest()
+        assert card.isVisible()
+        place = canvas.scale_bar_rect().translated(canvas.mapTo(hand.window, QPoint(0, 0)))
+        assert not place.isEmpty()
+        assert not QRect(card.mapTo(hand.window, QPoint(0, 0)), card.size()).intersects(place)

@@ -9,18 +9,20 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractButton, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from orgseg_app.core.classes import default_classes
 from orgseg_app.core.edits.outlines import PaintRectangle
+from orgseg_app.core.edits.recorder import Recorder
 from orgseg_app.core.image import open_array
 from orgseg_app.core.objects import Objects
 from orgseg_app.files.images.intake import NewImage
 from orgseg_app.files.project_file import ProjectFile
-from orgseg_app.gui.editing import objects
 from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
 from orgseg_app.gui.canvas.object_colours import PALETTE, object_colours
 from orgseg_app.gui.canvas.objects_layer import ObjectsOverlay, values_apart
+from orgseg_app.gui.editing import objects
 from orgseg_app.gui.main_window import MainWindow
 from orgseg_app.gui.session import Session
 from orgseg_app.settings import Settings
@@ -133,6 +135,102 @@ def test_touching_objects_are_painted_apart_and_undone(
     assert numbers_at(session, (30, 30), (30, 90)) == [1, 0]
     key(canvas, Qt.Key.Key_Z, CONTROL | SHIFT)
     assert numbers_at(session, (30, 30), (30, 90)) == [1, 2]
+
+
+def test_the_mode_is_there_again_after_reopening(
+    window: MainWindow, canvas: AnnotationCanvas, session: Session, qtbot: QtBot
+) -> None:
+    two_objects(canvas)
+    window.actions_by_id["object_each_stroke"].trigger()
+    path = session.path
+    assert path is not None
+    assert session.close_project()
+    session.create_project(path.with_name("other.orgseg"), default_classes(["ER"]))
+    assert (session.objects.is_on, session.objects.each_stroke) == (False, False)
+    assert session.close_project()
+    session.open_project(path)
+    qtbot.waitUntil(lambda: session.image is not None)
+    assert (session.objects.is_on, session.objects.each_stroke) == (True, True)
+    assert session.objects.number == 3
+    assert window.ensure_parts().objects.isVisible()
+
+
+def test_v_hides_mask_and_objects_and_shows_what_was_shown(
+    window: MainWindow, canvas: AnnotationCanvas, session: Session
+) -> None:
+    two_objects(canvas)
+    drag(canvas, (150, 20), (160, 220))
+    display, showing = window.display, window.actions_by_id["toggle_overlay"]
+    QTest.mouseMove(canvas, spot(canvas, 190, 250))
+    seen = canvas.grab().toImage()
+    key(canvas, Qt.Key.Key_V)
+    assert not showing.isChecked()
+    empty = canvas.grab().toImage()
+    canvas.hide_overlay(True)
+    assert canvas.grab().toImage() == empty, "nothing of it is left"
+    canvas.hide_overlay(False)
+    key(canvas, Qt.Key.Key_V)
+    assert showing.isChecked()
+    assert canvas.grab().toImage() == seen
+    window.actions_by_id["toggle_objects"].trigger()
+    key(canvas, Qt.Key.Key_V)
+    key(canvas, Qt.Key.Key_V)
+    assert display.look("mask").visible
+    assert not display.look("objects").visible, "they were not shown before"
+    window.actions_by_id["toggle_objects"].trigger()
+    key(canvas, Qt.Key.Key_V)
+    key(canvas, Qt.Key.Key_M, SHIFT)
+    key(canvas, Qt.Key.Key_V)
+    key(canvas, Qt.Key.Key_M, SHIFT)
+    assert canvas.grab().toImage() == seen, "hidden in the mode, shown outside it"
+
+
+def test_the_brush_shows_colour_and_number_of_the_object(
+    window: MainWindow, canvas: AnnotationCanvas, session: Session
+) -> None:
+    window.actions_by_id["tool_brush"].trigger()
+    QTest.mouseMove(canvas, spot(canvas, 100, 130))
+    assert canvas.tool.cursor_colour() == PALETTE[0]
+    middle = canvas.to_widget(100, 130).toPoint()
+    drawn = []
+    for number in (1, 2):
+        session.objects.number = number
+        session.objects.changed.emit()
+        picture = canvas.grab().toImage()
+        drawn.append(picture)
+        assert canvas.tool.cursor_colour() == PALETTE[number - 1]
+        assert picture.pixelColor(middle).name().upper() == PALETTE[number - 1]
+    reach = round(12 * 2.0)
+    beside = (middle.x() + reach // 2, middle.y() - reach - 16, 60, 30)
+    assert drawn[0].copy(*beside) != drawn[1].copy(*beside), "another number"
+    session.select_class(1)
+    assert canvas.tool.cursor_colour() == canvas.tool.colour_of(1), "background has no objects"
+
+
+def test_edits_worked_out_in_the_background_begin_a_new_object(
+    window: MainWindow, canvas: AnnotationCanvas, session: Session, qtbot: QtBot
+) -> None:
+    window.actions_by_id["object_each_stroke"].trigger()
+    window.actions_by_id["tool_fill"].trigger()
+    window.tools.set_value("in_3d", True)
+    session.apply(PaintRectangle(0, (20, 20, 60, 60), 1))
+    assert session.objects.number == 1
+    click(canvas, 30, 30)
+    qtbot.waitUntil(lambda: not session.working.is_busy)
+    assert session.mask().objects.sizes() == {1: 1600}
+    assert session.objects.number == 2
+
+
+def test_the_layer_and_the_object_in_the_hand_have_names_of_their_own(
+    window: MainWindow, canvas: AnnotationCanvas
+) -> None:
+    titles = [
+        child.text()
+        for child in window.ensure_parts().sides["annotate"].findChildren(QWidget)
+        if isinstance(child, QLabel | QAbstractButton) and child.text() and child.isVisible()
+    ]
+    assert titles.count("Objects") == 1
+    assert titles.count("Object colours") == 1
 
 
 def test_outside_the_mode_painting_numbers_nothing(
@@ -342,6 +440,53 @@ def test_each_image_has_its_own_numbers(
     drag(canvas, (20.5, 20.5), (59.5, 59.5))
     assert session.mask().objects.sizes() == {1: 1600}
     session.select_neighbour(-1)
+    assert session.objects.number == 3
+
+
+def test_painting_beside_objects_is_explained_once(window: MainWindow, session: Session) -> None:
+    said: list[str] = []
+    session.message.connect(lambda text, _: said.append(text))
+    session.apply(PaintRectangle(0, (20, 20, 60, 60), 2))
+    assert said == [], "there are no objects"
+    recorder = Recorder(session.image_id, session.mask(), 1)  # as objects that were imported
+    PaintRectangle(0, (20, 20, 60, 60), 2).apply(recorder)
+    change = recorder.finish("paint")
+    assert change is not None
+    assert session.file is not None
+    session.file.note_change(change)
+    for _ in range(2):
+        session.apply(PaintRectangle(0, (60, 20, 90 + len(said), 60), 2))
+    (text,) = said
+    assert "belongs to none" in text
+    assert session.close_project()
+
+
+def test_who_knows_the_mode_is_not_told(
+    window: MainWindow, canvas: AnnotationCanvas, session: Session
+) -> None:
+    two_objects(canvas)
+    key(canvas, Qt.Key.Key_M, SHIFT)
+    said: list[str] = []
+    session.message.connect(lambda text, _: said.append(text))
+    drag(canvas, (100, 20), (120, 40))
+    assert session.mask().counts()[2] > 3200
+    assert said == []
+
+
+def test_numbers_that_are_not_painted_are_not_lost(
+    window: MainWindow, canvas: AnnotationCanvas, session: Session
+) -> None:
+    two_objects(canvas)
+    key(canvas, Qt.Key.Key_N, SHIFT)
+    key(canvas, Qt.Key.Key_N, SHIFT)
+    assert session.objects.number == 3
+    session.select_neighbour(1)
+    session.select_neighbour(-1)
+    click(canvas, 30, 30, CONTROL)
+    assert session.objects.number == 1
+    key(canvas, Qt.Key.Key_N, SHIFT)
+    key(canvas, Qt.Key.Key_M, SHIFT)
+    key(canvas, Qt.Key.Key_M, SHIFT)
     assert session.objects.number == 3
 
 

@@ -380,6 +380,25 @@ def test_of_a_large_plane_only_tiles_in_sight_are_prepared(
     assert ("training looks at all" in canvas.badge.toolTip()) == (len(steps) > 1)
 
 
+def test_what_is_kept_of_large_planes_is_counted_and_bounded(
+    canvas: AnnotationCanvas, large: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tables of local contrast take megabytes a plane."""
+    monkeypatch.setattr(preview, "KEPT_BYTES", 5 << 20)
+    canvas.preview.set_on(True)
+    choose(canvas, "plain")
+    for clip_limit in (1.0, 2.0, 3.0, 4.0, 5.0):
+        canvas.preview.set_steps(
+            [PreprocessStep("clahe", {"tiles": 4.0, "clip_limit": clip_limit})]
+        )
+        calm(canvas)
+        prepared = canvas.preview.prepared
+        assert prepared is not None
+        assert prepared.size_bytes > 16 * 65536 * 2  # one table of 16 bits a region
+    assert sum(one.size_bytes for one in canvas.preview._kept.values()) <= 5 << 20
+    assert len(canvas.preview._kept) == 2
+
+
 def test_floats_are_sampled(canvas: AnnotationCanvas, large: np.ndarray, tmp_path: Path) -> None:
     values = large.astype(np.float32) / 1000
     tifffile.imwrite(tmp_path / "float.tif", values[0], photometric="minisblack")

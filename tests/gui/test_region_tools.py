@@ -15,10 +15,10 @@ from orgseg_app.core.classes import default_classes
 from orgseg_app.core.image import open_array
 from orgseg_app.files.project_file import NewImage
 from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
-from orgseg_app.gui.canvas.options import DisplayOptions, ToolOptions
 from orgseg_app.gui.main_window import MainWindow
 from orgseg_app.gui.session import Session
 from orgseg_app.settings import Settings
+from tests.gui.canvas_hand import canvas_on
 
 LEFT = Qt.MouseButton.LeftButton
 PLAIN = Qt.KeyboardModifier.NoModifier
@@ -45,14 +45,7 @@ def session(tmp_path: Path, qtbot: QtBot) -> Iterator[Session]:
 
 @pytest.fixture
 def canvas(session: Session, qtbot: QtBot) -> AnnotationCanvas:
-    canvas = AnnotationCanvas(session, ToolOptions(session), DisplayOptions(session))
-    qtbot.addWidget(canvas)
-    canvas.resize(620, 480)
-    canvas.show()
-    session.select_image(session.image_id)
-    canvas.set_zoom(1.0)
-    canvas.setFocus()
-    return canvas
+    return canvas_on(session, qtbot)
 
 
 def spot(canvas: AnnotationCanvas, y: float, x: float) -> QPoint:

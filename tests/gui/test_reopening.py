@@ -15,7 +15,7 @@ import pytest
 
 from orgseg_app import paths
 from orgseg_app.gui.canvas.plane_view import ViewState
-from orgseg_app.gui.viewing import viewing
+from orgseg_app.gui.viewing import places as viewing
 from orgseg_app.gui.viewing.places import Place, place_path, read_place, write_place
 from tests.e2e.hand import Hand
 from tests.gui.volume_project import make_volume_project
@@ -101,6 +101,31 @@ def test_the_plane_of_a_stack_is_found_again_in_the_same_window(
     assert hand.parts.canvas._shown == (left["image"], 5)
 
 
+def test_sections_are_found_again_where_and_as_large_as_they_were(
+    hand: Hand, project: Path
+) -> None:
+    hand.open(project)
+    hand.session.select_image(hand.images[1].image_id)
+    hand.action("toggle_sections")
+    area = hand.parts.area
+    area.canvas.crosshair.put(7, 61)
+    area._top.moveSplitter(area._top.width() // 2, 1)
+    area._rows.moveSplitter(area._rows.height() // 2, 1)
+    left = area._top.sizes(), area._rows.sizes()
+    assert left[0] == area._bottom.sizes()
+    hand.window.commands.close_project()
+    again = Hand()
+    again.open(project)
+    area = again.parts.area
+    assert area.canvas.crosshair.place[1:] == (7, 61)
+    assert area.sections is not None
+    now = area._top.sizes(), area._rows.sizes()
+    for before, after in zip(left, now, strict=True):
+        assert after == pytest.approx(before, abs=3)
+    assert now[0] == area._bottom.sizes()
+    again.close()
+
+
 def test_a_fitted_picture_is_fitted_again_at_another_size(hand: Hand, project: Path) -> None:
     hand.open(project)
     assert hand.parts.canvas.is_fitted
@@ -116,7 +141,7 @@ CHILD = """
 import os, sys
 from pathlib import Path
 from PySide6.QtWidgets import QApplication
-from orgseg_app.gui.viewing import viewing
+from orgseg_app.gui.viewing import places as viewing
 viewing.WRITE_AFTER_MS = 100
 app = QApplication([])
 from tests.e2e.hand import Hand

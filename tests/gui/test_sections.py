@@ -201,6 +201,19 @@ def test_the_arrow_keys_move_the_crosshair_along_the_axes_of_a_section(volumes: 
         assert place.place == moved
 
 
+def test_space_that_is_let_go_elsewhere_does_not_stick(volumes: Hand) -> None:
+    go(volumes, 0, 12)
+    xz, _ = views(volumes)
+    volumes.window.activateWindow()
+    xz.setFocus()
+    volumes.wait(xz.hasFocus)
+    QTest.keyPress(xz, Qt.Key.Key_Space)  # the hand; then the keyboard goes to another window
+    volumes.parts.canvas.setFocus()
+    QTest.keyRelease(volumes.parts.canvas, Qt.Key.Key_Space)
+    QTest.mouseClick(xz, LEFT, PLAIN, at(xz, 5, 20))
+    assert volumes.parts.canvas.crosshair.place == (5, 45, 20)
+
+
 def test_the_wheel_moves_a_section_in_its_own_direction_or_zooms(volumes: Hand) -> None:
     go(volumes, 0, 12)
     canvas = volumes.parts.canvas
@@ -256,10 +269,16 @@ def test_the_canvas_keeps_the_larger_part_at_every_size(volumes: Hand) -> None:
             assert canvas.width() * canvas.height() > 1.5 * view.width() * view.height()
     volumes.parts.area.set_beside(pane)
     volumes.rest(0.05)
-    assert abs(pane.width() - volumes.parts.area.width() / 2) <= 2
+    assert abs(pane.width() - canvas.width()) <= 3
     assert canvas.width() > 1.5 * views(volumes)[1].width()
+    go(volumes, 0, 0)
     volumes.parts.area.set_beside(None)
     pane.deleteLater()
+    volumes.rest(0.05)
+    section = views(volumes)[1]  # in more room: filled, or all of it in the middle
+    left, right = section.to_widget(0, 0).x(), section.to_widget(0, 24).x()
+    is_filled = left <= 0.5 and right >= section.width() - 0.5
+    assert is_filled or left == pytest.approx(section.width() - right, abs=1)
 
 
 def test_what_is_painted_is_in_the_sections_at_once(volumes: Hand) -> None:
@@ -388,3 +407,25 @@ def test_a_linked_volume_whose_file_is_gone_shows_what_is_stored(
     read(hand)
     assert (grey(xz) > 150).sum() > bright / 2
     assert "Traceback" not in str(hand.said)
+
+
+def test_a_volume_that_cannot_be_shown_has_no_sections_of_another(
+    volumes: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = volumes.session
+    go(volumes, 0, 12)
+    assert all(view.section is not None for view in views(volumes))
+
+    def unreadable(image_id: str, z: int) -> np.ndarray:
+        raise OSError("The image cannot be read.")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(session, "plane", unreadable)
+        go(volumes, 1)
+    assert volumes.parts.canvas.plane_size is None
+    for view in views(volumes):
+        assert view.section is None
+        assert not view.painted_layers
+    go(volumes, 4)
+    go(volumes, 1)  # it can be read again
+    assert all(view.section.image.name == "two" for view in views(volumes))

@@ -275,6 +275,31 @@ def test_what_is_out_of_sight_is_not_read(qtbot: QtBot) -> None:
     assert slow.read == [0, 9]
 
 
+def test_two_views_that_want_the_same_tile_both_get_it(qtbot: QtBot) -> None:
+    """The second is told, too, though the tile is there by the time it would be read."""
+    cache, arrived = TileCache(), []
+    slow, failing = Slow(), TileLoader(cache)
+    loader = TileLoader(cache)
+    loader.arrived.connect(lambda request: arrived.append(request.key.column))
+    loader.read_with(slow)
+    loader.want(requests(1, 0))
+    qtbot.waitUntil(lambda: loader._under_way is not None)
+    cache.put(key(0), np.zeros((1, 2, 2), np.uint8))  # by the loader of the other view
+    slow.let.release(20)
+    qtbot.waitUntil(lambda: sorted(arrived) == [0, 1])
+    assert slow.read == [1]
+    said: list[str] = []
+    failing.failed.connect(lambda request, error: said.append(str(error)))
+
+    def unreadable(request: TileRequest) -> np.ndarray:
+        raise ValueError("gone")
+
+    failing.read_with(unreadable)
+    cache.put(key(5), LOST)
+    failing.want(requests(5))
+    qtbot.waitUntil(lambda: said == ["gone"])  # each view has to know that it must do without
+
+
 def test_at_the_end_nothing_is_read_any_more(qtbot: QtBot) -> None:
     slow, loader = Slow(), TileLoader(TileCache())
     loader.read_with(slow)

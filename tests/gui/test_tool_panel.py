@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
@@ -13,7 +17,9 @@ from orgseg_app.gui.canvas.tool_settings import LARGEST, TOOL_SETTINGS
 from orgseg_app.gui.canvas.tools.registry import TOOLS
 from orgseg_app.gui.panels.tool_panel import TOOL_NAMES, ToolPanel
 from orgseg_app.gui.session import Session
+from tests.e2e.hand import Hand
 from tests.gui.panel_session import nameless_controls
+from tests.gui.volume_project import make_volume_project
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -125,10 +131,41 @@ def test_values_that_are_impossible_are_clamped_or_refused(tools: ToolOptions) -
         tools.set_value("footprint", "star")
 
 
-def test_nothing_jumps_when_the_tool_changes(panel: ToolPanel, tools: ToolOptions) -> None:
-    heights = set()
-    for tool in TOOLS:
-        tools.set_tool(tool)
-        panel.adjustSize()
-        heights.add(panel.height())
-    assert len(heights) == 1
+@pytest.fixture
+def hand(qapp: object) -> Iterator[Hand]:
+    hand = Hand()
+    yield hand
+    hand.close()
+
+
+def test_nothing_jumps_when_the_tool_changes(hand: Hand, tmp_path: Path) -> None:
+    """Classes, layers and "Protect" stay, fields stay in line, and no tool has a gap."""
+    hand.open(make_volume_project(tmp_path / "tools.orgseg"))
+    parts, window = hand.parts, hand.window
+    fields = parts.tool_panel.fields
+    places, protects, heights = set(), set(), {}
+    for tool, kind in TOOLS.items():
+        hand.action(f"tool_{tool}")
+        hand.rest(0.02)
+        for part in (parts.classes, parts.layers, parts.layers.opacity.number):
+            assert part.isVisible()
+        places.add(
+            tuple(
+                (part.mapTo(window, QPoint(0, 0)).toTuple(), part.width())
+                for part in (parts.classes, parts.layers, parts.layers.opacity.number)
+            )
+        )
+        if "protect" in kind.settings:
+            protects.add(fields["protect"].mapTo(window, QPoint(0, 0)).y())
+        heights[tool] = parts.tool_panel.height()
+        rows = sorted((f.geometry() for f in fields.values() if f.isVisible()), key=QRect.top)
+        assert all(b.top() - a.bottom() <= 6 for a, b in itertools.pairwise(rows)), tool
+    assert len(places) == 1
+    assert len(protects) == 1
+    assert heights["polygon"] < heights["brush"] / 2
+    hand.action("tool_brush")
+    ends = {
+        field.number.mapTo(window, field.number.rect().topRight()).x()
+        for field in (fields["brush_size"], parts.layers.opacity)
+    }
+    assert len(ends) == 1

@@ -16,7 +16,6 @@ from orgseg_app.core.image import open_array
 from orgseg_app.files.project_file import ProjectFile
 from orgseg_app.files.weights import drop_weights, store_weights
 from orgseg_app.gui.canvas.layers import OverlayLayer
-from orgseg_app.gui.editing import weights as commands
 from orgseg_app.gui.panels.weights_section import WeightsSection
 from tests.e2e.hand import LEFT, Hand
 from tests.files.projects import back_up
@@ -37,15 +36,15 @@ def hand(qapp: object, tmp_path: Path) -> Iterator[Hand]:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def asked(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Questions, each answered with yes."""
     found: list[str] = []
 
-    def ask(parent: object, title: str, text: str, verb: str) -> bool:
+    def ask(title: str, text: str, verb: str) -> bool:
         found.append(title)
         return True
 
-    monkeypatch.setattr(commands, "ask", ask)
+    monkeypatch.setattr(hand.window.commands, "_confirm", ask)
     return found
 
 
@@ -142,6 +141,20 @@ def test_replaced_and_removed_after_a_question(
     hand.said.clear()
     hand.action("remove_weights")
     hand.heard("info", "“stack” has no weights")
+
+
+def test_weights_are_asked_for_though_the_layer_has_not_read_them(
+    hand: Hand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[str]
+) -> None:
+    load(hand, write(tmp_path / "w.tif", some_weights()), monkeypatch)
+    hand.parts.weights.forget()  # as right after opening
+    hand.action("load_weights")
+    assert asked == ["Replace the weights of stack?"]
+    hand.settle()
+    hand.parts.weights.forget()
+    hand.action("remove_weights")
+    assert asked[1:] == ["Remove the weights of stack?"]
+    hand.settle()
 
 
 def test_wrong_weights_are_refused_in_a_sentence(

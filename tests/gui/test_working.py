@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from orgseg_app.core.classes import default_classes
 from orgseg_app.core.edits.outlines import PaintRectangle
 from orgseg_app.core.image import open_array
 from orgseg_app.files.project_file import NewImage
+from orgseg_app.gui import background
 from orgseg_app.gui.background import Task
 from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
 from orgseg_app.gui.canvas.options import DisplayOptions, ToolOptions
@@ -268,3 +270,25 @@ def test_the_wand_is_cancelled_too(
     qtbot.waitUntil(lambda: session.background.is_idle)
     assert session.mask().is_empty
     assert len(said) == 1
+
+
+def test_closing_does_not_wait_for_what_would_be_dropped(
+    session: Session, said: list[str], qtbot: QtBot
+) -> None:
+    """An edit that is worked out for a minute is given up when the project is closed."""
+    started, ended = threading.Event(), []
+
+    def work(task: Task) -> None:
+        started.set()
+        for _ in range(1000):
+            if task.is_cancelled:
+                raise working_module.StoppedError
+            threading.Event().wait(0.01)
+
+    session.working.start("Filling", work, ended.append, lambda: ended.append("over"))
+    assert started.wait(5)
+    before = time.monotonic()
+    session.close_project()
+    assert time.monotonic() - before < background.PATIENCE_MS / 1000 / 2
+    qtbot.waitUntil(lambda: ended == ["over"])
+    assert said == ["Filling was cancelled; nothing was changed."]

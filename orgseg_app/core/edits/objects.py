@@ -160,7 +160,7 @@ class SplitObject:
     z, points_yx
         As in `strokes.PaintStroke`.
     first
-        Number of the first new object; the next ones follow it.
+        Number of the first new object; the next ones follow it, those that are taken left out.
     in_3d
         The line cuts through all planes, and parts hang together over planes.
     """
@@ -192,7 +192,9 @@ class SplitObject:
         places = line - (box.y0, box.x0)
         places = places[((places >= 0) & (places < cut.shape)).all(axis=1)]
         cut[tuple(places.T)] = True
-        for part, new in zip(_parts(whole, cut), itertools.count(self.first), strict=False):
+        parts = _parts(whole, cut)
+        free = mask.objects.free_numbers(self.first, len(parts)).tolist()
+        for part, new in zip(parts, free, strict=True):
             for z, where in enumerate(part, box.z0):
                 if where.any():
                     recorder.number(z, box.y0, box.x0, where, new)
@@ -207,7 +209,7 @@ class MakeObjects:
     Attributes
     ----------
     first
-        Number of the first new object; the next ones follow it.
+        Number of the first new object; the next ones follow it, those that are taken left out.
     z
         Only on this plane; None for the whole volume.
     """
@@ -230,7 +232,9 @@ class MakeObjects:
             if not report(done, len(indices)):
                 return
             pairs += _meeting(mask, found, index, in_3d=self.z is None)
-        numbers = _joined(np.concatenate(pairs), count, self.first)
+        ranks = _joined(np.concatenate(pairs), count)
+        free = mask.objects.free_numbers(self.first, int(ranks.max(initial=0)))
+        numbers = np.append(np.uint32(NO_OBJECT), free)[ranks]
         for index in indices:
             z, by, bx = index
             classes, labels = mask.copied(index), found.block(index)
@@ -332,8 +336,11 @@ def _meeting(mask: Mask, found: Objects, index: BlockIndex, *, in_3d: bool) -> l
     return pairs
 
 
-def _joined(pairs: Numbers, count: int, first: int) -> Numbers:
-    """The number of each label, ``(count + 1,)``: one for all that meet, in order of the labels."""
+def _joined(pairs: Numbers, count: int) -> NDArray[np.intp]:
+    """For each label, ``(count + 1,)``, which object it is part of, from 1 in order of the labels.
+
+    Labels that meet are of one object; label 0 is of none.
+    """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -342,6 +349,4 @@ def _joined(pairs: Numbers, count: int, first: int) -> Numbers:
     _, groups = connected_components(graph, directed=False)
     _, firsts, place = np.unique(groups[1:], return_index=True, return_inverse=True)
     ranks = np.argsort(np.argsort(firsts))
-    numbers = np.zeros(count + 1, np.uint32)
-    numbers[1:] = ranks[place] + first
-    return numbers
+    return np.append(0, ranks[place] + 1)

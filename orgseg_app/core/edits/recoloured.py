@@ -11,12 +11,13 @@ import threading
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from orgseg_app.core.mask import BLOCK, BlockIndex, Mask, Plane
+from orgseg_app.core.mask import BLOCK, BlockIndex, Mask
 
 _THREADS = 2
 _WORTH_THREADS = 8  # pieces; starting threads takes longer than writing fewer of them
@@ -24,6 +25,23 @@ _GUESSED_BYTES = 1500  # of a compressed block; measured on round objects
 
 Packed = tuple[BlockIndex, bytes]
 Piece = tuple[int, int, int, NDArray[np.bool_]]
+
+
+@dataclass(frozen=True)
+class Bits:
+    """One block of a recolouring: which of its voxels turned from one class into another."""
+
+    voxels: NDArray[np.uint8]
+    old: int
+    new: int
+
+    def pair(self) -> NDArray[np.uint8]:
+        """Class ids before and after, ``(2, 256, 256)``; 0 where nothing turned."""
+        where = _voxels(self.voxels)
+        planes: NDArray[np.uint8] = np.empty((2, BLOCK, BLOCK), np.uint8)
+        np.multiply(where, np.uint8(self.old), out=planes[0])
+        np.multiply(where, np.uint8(self.new), out=planes[1])
+        return planes
 
 
 class Recoloured(Sequence[Packed]):
@@ -38,7 +56,7 @@ class Recoloured(Sequence[Packed]):
     def __init__(self, old: int, new: int) -> None:
         self.old = old
         self.new = new
-        self._bits: dict[BlockIndex, NDArray[np.uint8]] = {}
+        self._bits: dict[BlockIndex, Bits] = {}
         self._made: set[BlockIndex] = set()
         self._packed: tuple[Packed, ...] | None = None
         self._lock = threading.Lock()
@@ -74,7 +92,7 @@ class Recoloured(Sequence[Packed]):
                 whole[inside] = chosen
             if mask.block(index) is None:
                 self._made.add(index)
-            self._bits[index] = np.packbits(whole)
+            self._bits[index] = Bits(np.packbits(whole), self.old, self.new)
             np.copyto(mask.writable(index), np.uint8(self.new), where=whole)
 
     def take_back(self, mask: Mask) -> None:
@@ -83,7 +101,12 @@ class Recoloured(Sequence[Packed]):
             if index in self._made:
                 mask.replace_block(index, None)
             else:
-                np.copyto(mask.writable(index), np.uint8(self.old), where=_voxels(bits))
+                np.copyto(mask.writable(index), np.uint8(self.old), where=_voxels(bits.voxels))
+
+    def kept(self) -> Sequence[tuple[BlockIndex, bytes | Bits]]:
+        """The blocks as they are, in any order: nobody waits until they are compressed."""
+        bits = self._bits
+        return tuple(bits.items()) or self._pack()
 
     @property
     def size_bytes(self) -> int:
@@ -96,13 +119,10 @@ class Recoloured(Sequence[Packed]):
     def _pack(self) -> tuple[Packed, ...]:
         with self._lock:
             if self._packed is None:
-                found = []
-                planes: Plane = np.empty((2, BLOCK, BLOCK), np.uint8)
-                for index, bits in sorted(self._bits.items()):
-                    where = _voxels(bits)
-                    np.multiply(where, np.uint8(self.old), out=planes[0])
-                    np.multiply(where, np.uint8(self.new), out=planes[1])
-                    found.append((index, zlib.compress(planes.data, 1)))
+                found = [
+                    (index, zlib.compress(bits.pair().data, 1))
+                    for index, bits in sorted(self._bits.items())
+                ]
                 self._packed = tuple(found)
                 self._bits = {}
             return self._packed

@@ -13,6 +13,7 @@ from orgseg_app.core.edits.change import Change
 from orgseg_app.core.edits.recorder import Recorder, overwritable
 from orgseg_app.core.edits.whole import TakeBack
 from orgseg_app.core.mask import Mask
+from orgseg_app.core.objects import NO_OBJECT
 from orgseg_app.core.painting import fill
 from orgseg_app.core.painting.holes import holes
 
@@ -40,8 +41,9 @@ class FloodFill:
         """Set the region to the class."""
         mask, place = recorder.mask, (self.z, self.y, self.x)
         old = mask.value(*place)
-        if recorder.object_id and self.class_id > BACKGROUND:
-            if (old, mask.objects.value(*place)) != (self.class_id, recorder.object_id):
+        if recorder.object_id:
+            number = recorder.object_id if self.class_id > BACKGROUND else NO_OBJECT
+            if (old, mask.objects.value(*place)) != (self.class_id, number):
                 region = object_region(mask, *place, in_3d=self.in_3d)
                 recorder.recolour(region, old, self.class_id)
         elif old != self.class_id:
@@ -56,6 +58,8 @@ def object_region(
     if not (0 <= z < depth and 0 <= y < height and 0 <= x < width):
         return iter(())
     class_id, number = mask.value(z, y, x), mask.objects.value(z, y, x)
+    if class_id <= BACKGROUND:  # there are no objects
+        return fill.flood(mask, z, y, x, in_3d=in_3d)
 
     def look(z: int, y0: int, x0: int, y1: int, x1: int) -> NDArray[np.bool_]:
         same = np.equal(mask.read(z, y0, x0, y1, x1), class_id)
@@ -69,7 +73,8 @@ def object_region(
 class FillHoles:
     """What the region around a voxel encloses gets its class; unlabelled encloses nothing.
 
-    With ``protect`` other classes that lie in the holes stay.
+    With ``protect`` other classes that lie in the holes stay. With an object in the hand, the
+    region is one object whole, and the holes become part of it, not of the one in the hand.
     """
 
     z: int
@@ -92,7 +97,11 @@ class FillHoles:
         class_id = mask.value(self.z, self.y, self.x)
         if class_id == UNLABELLED:
             return
-        region = list(fill.flood(mask, self.z, self.y, self.x, in_3d=self.in_3d))
+        place = self.z, self.y, self.x
+        find = object_region if recorder.object_id else fill.flood
+        region = list(find(mask, *place, in_3d=self.in_3d))
+        if recorder.object_id:
+            recorder.object_id = mask.objects.value(*place)
         allowed = overwritable(class_id, self.protect)
         for z, y0, x0, where in holes(region):
             recorder.paint(z, y0, x0, where, class_id, allowed)

@@ -239,10 +239,6 @@ def seen_from(mask: Mask, planes: Iterable[int]) -> Mask:
     Painting goes on in them meanwhile, but none comes or goes.
     """
     wanted, seen = set(planes), Mask(mask.shape)
-    for index in mask.block_indices():
-        if index[0] in wanted:
-            seen.replace_block(index, mask.block(index))
-    for index in mask.objects.block_indices():
-        if index[0] in wanted:
-            seen.objects.replace_block(index, mask.objects.block(index))
+    seen.share(mask, wanted)
+    seen.objects.share(mask.objects, wanted)
     return seen

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orgseg_app.core.classes import BACKGROUND, UNLABELLED
-from orgseg_app.core.edits.change import Change
+from orgseg_app.core.edits.change import MASK, Change
 from orgseg_app.core.edits.recorder import Recorder
 from orgseg_app.core.mask import BLOCK, Mask
 from orgseg_app.core.objects import are_equal
@@ -185,7 +185,7 @@ class TakeBack:
         _write(self.change, self.change.undo, recorder)
 
 
-def _write(change: Change, write: Callable[[Mask], None], recorder: Recorder) -> None:
+def _write(change: Change, write: Callable[[Mask], bool], recorder: Recorder) -> None:
     """Let a change write into copies of its blocks, and put these in place."""
     mask = recorder.mask
     indices = [index for index, _ in change.blocks]
@@ -193,7 +193,7 @@ def _write(change: Change, write: Callable[[Mask], None], recorder: Recorder) ->
     write(scratch)
     for index in indices:
         block, numbers = scratch.block(index), scratch.objects.block(index)
-        if are_equal(numbers, mask.objects.block(index)):
+        if change.layer == MASK and are_equal(numbers, mask.objects.block(index)):
             numbers = None  # nothing is said of objects: voxels that change class leave theirs
         if block is not None:
             z, by, bx = index

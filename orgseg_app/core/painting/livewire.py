@@ -51,6 +51,48 @@ def window_around(
     return low[0], low[1], high[0], high[1]
 
 
+def on_edge(
+    picture: NDArray[np.uint8], corner: tuple[int, int], point: Point, reach: float
+) -> Point:
+    """The middle of the voxel with the strongest edge around a point; of equal ones, the nearest.
+
+    Parameters
+    ----------
+    picture, corner
+        As of `LivewireMap`.
+    point
+        ``(y, x)`` in voxels, inside.
+    reach
+        How far it may go, in voxels.
+
+    Returns
+    -------
+    place
+        ``(y, x)``; the point itself where nothing within reach is an edge.
+    """
+    around = math.ceil(reach) + math.ceil(4 * SMOOTHING)
+    row, column = math.floor(point[0]) - corner[0], math.floor(point[1]) - corner[1]
+    top, left = max(0, row - around), max(0, column - around)
+    bottom, right = row + around + 1, column + around + 1
+    voxels = picture[top:bottom, left:right].astype(np.float32)
+    height, width = voxels.shape[0], voxels.shape[1]
+    calm = np.asarray(cv2.GaussianBlur(voxels, (0, 0), SMOOTHING)).reshape(height, width, -1)
+    slopes = np.zeros((height, width), np.float32)
+    for channel in np.moveaxis(calm, 2, 0):
+        slope = cv2.magnitude(cv2.Sobel(channel, -1, 1, 0), cv2.Sobel(channel, -1, 0, 1))
+        slopes = np.maximum(slopes, np.asarray(slope))
+    y = np.arange(height)[:, None] + 0.5 + top + corner[0]
+    x = np.arange(width)[None, :] + 0.5 + left + corner[1]
+    far = np.hypot(y - point[0], x - point[1])
+    slopes[far > reach] = 0
+    strongest = float(slopes.max())
+    if strongest <= 0:
+        return point
+    places = np.argwhere(slopes >= strongest * (1 - 1e-6))
+    nearest = min(places, key=lambda place: far[place[0], place[1]])
+    return float(y[nearest[0], 0]), float(x[0, nearest[1]])
+
+
 class LivewireMap:
     """The cheapest paths from one anchor to every cell of a window.
 
@@ -141,3 +183,46 @@ def joined(paths: Sequence[Sequence[Point]]) -> tuple[Point, ...]:
     if len(points) > 1 and points[0] == points[-1]:
         points.pop()
     return tuple(points)
+
+
+def closing(outline: Sequence[Point], way: Sequence[Point], step: int = 1) -> list[Point]:
+    """How an outline is closed: by the wire, or straight where that goes back the way it came.
+
+    Parameters
+    ----------
+    outline
+        From the first anchor to the last one.
+    way
+        The wire from the last anchor to the first one.
+    step
+        Side of a cell in voxels.
+    """
+
+    def cell(point: Point) -> tuple[int, int]:
+        return math.floor(point[0] / step), math.floor(point[1] / step)
+
+    drawn = {
+        (row + i, column + j)
+        for row, column in map(cell, outline)
+        for i in _BESIDE
+        for j in _BESIDE
+    }
+    back = sum(cell(point) in drawn for point in way[1:-1])
+    return [way[0], way[-1]] if 2 * back > len(way[1:-1]) else list(way)
+
+
+_BESIDE = (-1, 0, 1)
+
+
+def encloses(outline: Sequence[Point]) -> bool:
+    """Whether a closed outline is more than a line, on average a voxel wide.
+
+    >>> encloses([(0, 0), (0, 9), (0, 0)]), encloses([(0, 0), (0, 9), (9, 9)])
+    (False, True)
+    """
+    if len(outline) < 3:
+        return False
+    points = np.asarray(outline, np.float64)
+    steps = np.roll(points, -1, axis=0) - points
+    area = abs(float((points[:, 0] * steps[:, 1] - points[:, 1] * steps[:, 0]).sum())) / 2
+    return 2 * area >= float(np.hypot(*steps.T).sum())

@@ -58,7 +58,7 @@ _WORK_S, _PAUSE_S = 0.008, 0.001
 """Blocks read at once, and seconds between two breaths, in which whoever paints gets a turn."""
 
 _LEFTOVER = re.compile(r"\..*\.saving-(\d+)(-\d+)?")
-_NOT_STATE = frozenset({"order", "annotation", "damaged", "damaged_objects"})
+_NOT_STATE = frozenset({"order", "annotation", "damaged", "damaged_objects", "damaged_weights"})
 
 Reading = Callable[[], AbstractContextManager[Any]]
 """Gives the open ``h5py.File`` of the project for as long as the ``with`` block lasts."""
@@ -216,6 +216,7 @@ def _write_index(file: Any) -> None:
                 "annotation": read_text(group, "annotation") or "",
                 "damaged": json.loads(read_text(group, "damaged") or "[]"),
                 "damaged_objects": json.loads(read_text(group, "damaged_objects") or "[]"),
+                "damaged_weights": json.loads(read_text(group, "damaged_weights") or "[]"),
             }
         )
     write_text(file, "index", json.dumps(entries, ensure_ascii=False))
@@ -296,8 +297,9 @@ def _take_image(reading: Reading, image_id: str, target: Any, *, trust: bool = F
     if target is not None:
         write_text(target, "annotation", digest.hexdigest())
         write_text(target, "damaged", json.dumps(damaged.get("mask", [])))
-        if damaged.get("objects"):
-            write_text(target, "damaged_objects", json.dumps(damaged["objects"]))
+        for name in ("objects", "weights"):
+            if damaged.get(name):
+                write_text(target, f"damaged_{name}", json.dumps(damaged[name]))
         if damaged.get("mask") or schema.read_counts(target) is None:
             schema.write_counts(target["mask"], layers.load_mask(target["mask"]).counts())
     facts.update(digest.digest())
@@ -309,17 +311,15 @@ def _leave_out(
 ) -> list[list[int]]:
     """A layer whose list of blocks cannot be followed: what else there is, is worth a backup.
 
-    Where it is the mask, an empty one stands in its place, all of it marked as damaged; indices of
-    its blocks.
+    Indices of all its blocks: they are marked as damaged. Where it is the mask, an empty one stands
+    in its place.
     """
     with reading() as file:
         shape = file["images"][image_id][name].shape
     if name in target:
         del target[name]
-    if name != "mask":
-        return []
-    dataset = layers.create_mask(target, shape)
-    _digest_head(digest, name, dataset)
+    if name == "mask":
+        _digest_head(digest, name, layers.create_mask(target, shape))
     return [list(index) for index in layers.all_blocks(shape)]
 
 

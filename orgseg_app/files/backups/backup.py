@@ -8,8 +8,8 @@ of the images::
                           reason, state, index (JSON: all images in short), and those of the
                           project
     /images/<image_id>    attributes: those of the project, annotation (fingerprint of mask and
-                          objects), damaged, damaged_objects (JSON: blocks that could
-                          not be read)
+                          objects), damaged, damaged_objects, damaged_weights (JSON:
+                          blocks that could not be read)
         mask, objects, weights, thumbnail    as in the project
 
 Backups are ordered by their number, which only grows; clocks jump.
@@ -96,6 +96,7 @@ class BackupImage:
     annotation: str = ""
     damaged: frozenset[BlockIndex] = frozenset()
     damaged_objects: frozenset[BlockIndex] = frozenset()
+    damaged_weights: frozenset[BlockIndex] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,8 @@ class Backup:
     def is_whole(self) -> bool:
         """True when it can be read and was made from a project without damage."""
         return not self.problem and not any(
-            image.damaged or image.damaged_objects for image in self.images.values()
+            image.damaged or image.damaged_objects or image.damaged_weights
+            for image in self.images.values()
         )
 
     @property
@@ -337,7 +339,13 @@ def read_mask(file: Any, image_id: str) -> Mask:
 
 
 def read_weights(file: Any, image_id: str) -> NDArray[np.float32] | None:
-    """The weights ``(Z, Y, X)`` of an image in an opened backup; as `read_objects`."""
+    """The weights ``(Z, Y, X)`` of an image in an opened backup; None where it has none.
+
+    Raises
+    ------
+    ProjectError
+        When some of them cannot be read.
+    """
     with _group(file, image_id) as group:
         return layers.load_weights(group["weights"]) if "weights" in group else None
 
@@ -406,6 +414,7 @@ def _image_of(entry: dict[str, Any]) -> BackupImage:
         annotation=str(entry["annotation"]),
         damaged=_blocks_of(entry["damaged"]),
         damaged_objects=_blocks_of(entry.get("damaged_objects", [])),
+        damaged_weights=_blocks_of(entry.get("damaged_weights", [])),
     )
 
 

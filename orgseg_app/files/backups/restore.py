@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -198,7 +198,6 @@ def read_masks(project_file: ProjectFile, plan: Restoration) -> Iterator[tuple[s
                 mask = read_mask(file, source.image_id)
                 if mask.shape != image.mask_shape:
                     raise ProjectError(f"The mask of “{image.name}” in the backup does not fit it.")
-                weights = _other_weights(project_file, file, match)
             except FileError as error:
                 plan.problems.append(str(error))
                 plan.facts.pop(match.image_id, None)
@@ -219,6 +218,13 @@ def read_masks(project_file: ProjectFile, plan: Restoration) -> Iterator[tuple[s
                 )
             if with_objects and not _has_objects(project_file, image.image_id, then):
                 plan.with_objects.append(image.image_id)
+            try:
+                weights = _other_weights(project_file, file, match)
+            except FileError:
+                weights = None
+                plan.problems.append(
+                    f"The backup lacks some weights of “{image.name}”; they stay as they are."
+                )
             if weights is not None:
                 plan.weights[image.image_id] = weights
                 plan.with_weights.append(image.image_id)
@@ -322,7 +328,7 @@ def write_lost(project_file: ProjectFile, plan: Restoration, image_id: str, mask
     """Make a mask anew that cannot be read at all, in one atomic write. Any thread.
 
     There is nothing undo could bring back. HDF5 cannot even free what it cannot follow, so the old
-    one stays under another name until the project is compacted.
+    one stays under another name until the project is compacted, and its objects, too.
 
     Raises
     ------
@@ -334,9 +340,7 @@ def write_lost(project_file: ProjectFile, plan: Restoration, image_id: str, mask
         group.move("mask", f"{LOST}{len(group)}")
         layers.create_mask(group, mask.shape, codecs.chosen(group))
         change = layers.MaskChange.whole(mask)
-        if "objects" in group and change.numbers:
-            del group["objects"]
-        layers.store_annotation(group, change)
+        layers.store_annotation(group, replace(change, loses_objects=True))
     plan.lost.append(image_id)
 
 

@@ -334,8 +334,8 @@ def _remedy(backups: list[Backup], found: Damage) -> str:
         image = item.images.get(found.image_id)
         if image is None or found.what not in image.layers:
             continue
-        lacks = image.damaged_objects if found.what == damage.OBJECTS else image.damaged
-        if found.block not in lacks:
+        lacks = {damage.OBJECTS: image.damaged_objects, damage.WEIGHTS: image.damaged_weights}
+        if found.block not in lacks.get(found.what, image.damaged):
             return f"Backup {item.number} of {said_when(item)} has it."
     return "No backup has it." if backups else "There is no backup."
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic
 
 import numpy as np
@@ -112,16 +112,20 @@ class MaskChange:
 
     @classmethod
     def whole(cls, mask: Mask) -> MaskChange:
-        """All blocks a mask and its objects have."""
-        return cls.of(mask, mask.block_indices(), mask.objects.block_indices())
+        """All blocks a mask and its objects have, in any thread: painting may go on meanwhile."""
+        blocks = _Copies(mask, mask.block_indices())
+        copied = cls(blocks, {}, _Copies(mask.objects, mask.objects.block_indices()))
+        return replace(copied, counts=copied.as_mask(mask.shape).counts())
 
     def as_mask(self, shape: tuple[int, int, int]) -> Mask:
         """The blocks as a mask ``(Z, Y, X)``."""
         mask = Mask(shape)
         for index, block in self.blocks.items():
             mask.replace_block(index, block)
+            mask.pack(1)
         for index, numbers in self.numbers.items():
             mask.objects.replace_block(index, numbers)
+            mask.objects.pack(1)
         return mask
 
 
@@ -457,6 +461,7 @@ def _load_blocks(dataset: Any, array: BlockArray[Number]) -> None:
                 block = np.zeros((BLOCK, BLOCK), array.dtype)
                 block[: values.shape[0], : values.shape[1]] = values
             array.replace_block(index, block)
+            array.pack(1)
 
 
 def load_weights(dataset: Any) -> NDArray[np.float32]:

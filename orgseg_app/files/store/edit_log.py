@@ -10,9 +10,9 @@ import json
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Container, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from orgseg_app.core.edits.change import Change
+from orgseg_app.core.edits.change import Change, Writing
 from orgseg_app.core.history import History, Mark, Step
 from orgseg_app.core.mask import Mask
 from orgseg_app.files.errors import FileError, ProjectError
@@ -31,6 +31,23 @@ from orgseg_app.files.store.journal_rows import (
 
 BUDGET_BYTES = 2**30
 """What the history may take on the disk unless the user says otherwise."""
+
+
+@dataclass(frozen=True)
+class Coming:
+    """A step back or forward, worked out and not yet taken.
+
+    Attributes
+    ----------
+    operation
+        The last one when it was begun: after another, it fits no more.
+    """
+
+    step: Step
+    back: bool
+    change: Change
+    writing: Writing
+    operation: int
 
 
 class EditLog:
@@ -89,10 +106,8 @@ class EditLog:
             return False
         for kind, step in self._replay[image_id]:
             change = self._load(step.number)
-            if kind == UNDO:
-                change.undo(mask)
-            else:
-                change.redo(mask)
+            if not (change.undo(mask) if kind == UNDO else change.redo(mask)):
+                raise _unreadable(_damaged(step))
         return True
 
     def replayed(self, image_id: str) -> None:
@@ -117,29 +132,41 @@ class EditLog:
         ProjectError
             When its voxels or its mask cannot be read; nothing was changed.
         """
-        step = self.history.next_undo()
-        if step is None:
+        if self.history.next_undo() is None:
             return None
-        mask = mask_of(step.image_id)
-        with self._lock:
-            moved = self.history.undo()
-            assert moved is not None
-            moved[1].undo(mask)
-            self._enqueue(UNDO, step)
-        return moved[1]
+        return self.step(self.coming(mask_of, back=True)())
 
     def redo(self, mask_of: Callable[[str], Mask]) -> Change | None:
         """Make the last undone step again; as `undo`."""
-        step = self.history.next_redo()
-        if step is None:
+        if self.history.next_redo() is None:
             return None
-        mask = mask_of(step.image_id)
+        return self.step(self.coming(mask_of, back=False)())
+
+    def coming(self, mask_of: Callable[[str], Mask], *, back: bool) -> Callable[[], Coming]:
+        """What works the next step back or forward out, in any thread."""
+        step = self._next(back)
+        assert step is not None
+        mask, operation = mask_of(step.image_id), self.last_operation
+
+        def work_out() -> Coming:
+            change = self.history.change(step)
+            writing = change.worked_out(mask, 0 if back else 1)
+            if writing is None:
+                raise _unreadable(_damaged(step))
+            return Coming(step, back, change, writing, operation)
+
+        return work_out
+
+    def step(self, coming: Coming) -> Change | None:
+        """Take a step that was worked out; None where something else was done since."""
         with self._lock:
-            moved = self.history.redo()
-            assert moved is not None
-            moved[1].redo(mask)
-            self._enqueue(REDO, step)
-        return moved[1]
+            is_next = coming.step is self._next(coming.back)
+            if not is_next or coming.operation != self.last_operation:
+                return None
+            self.history.move(coming.step)
+            coming.writing.put()
+            self._enqueue(UNDO if coming.back else REDO, coming.step)
+        return coming.change
 
     def forget(self, image_id: str) -> None:
         """Drop the steps of an image that is gone."""
@@ -225,6 +252,9 @@ class EditLog:
         self.last_operation += 1
         self._queue.append(Operation(self.last_operation, kind, step.number, change, made))
 
+    def _next(self, back: bool) -> Step | None:
+        return self.history.next_undo() if back else self.history.next_redo()
+
     def _steps(self) -> Sequence[Step]:
         return (*self.history.undoable(), *self.history.redoable())
 
@@ -232,18 +262,23 @@ class EditLog:
         if self._journal is None:
             raise ProjectError("The undo history of this project is not open here.")
         try:
-            change = self._journal.load(number)
-            if not change.is_whole:
-                raise DamagedJournalError(f"step {number} is damaged")
-            return change
+            return self._journal.load(number)
         except FileError as error:
-            raise ProjectError(
-                f"This step of the history cannot be read ({error}). The masks are as they were; "
-                "the other steps are not affected."
-            ) from error
+            raise _unreadable(error) from error
 
     def _marks_json(self) -> str:
         return json.dumps([[m.after_step, m.title, m.made] for m in self.history.marks])
+
+
+def _damaged(step: Step) -> DamagedJournalError:
+    return DamagedJournalError(f"step {step.number} is damaged")
+
+
+def _unreadable(reason: FileError) -> ProjectError:
+    return ProjectError(
+        f"This step of the history cannot be read ({reason}). The masks are as they were; "
+        "the other steps are not affected."
+    )
 
 
 def unsaved_steps(recovered: Recovered, since: str) -> list[Step]:

@@ -17,7 +17,7 @@ import h5py
 
 from orgseg_app.files.attributes import copy_attributes
 from orgseg_app.files.errors import FileError, ProjectError
-from orgseg_app.files.images.layers import LOST
+from orgseg_app.files.images.layers import LOST, LOST_OBJECTS
 from orgseg_app.files.safety.audit import DAMAGE, damaged, open_hdf5
 from orgseg_app.files.store import places, recovery
 from orgseg_app.files.store.draft import Draft
@@ -137,7 +137,7 @@ class OpenedFile:
                 source, target = file["images"][image_id], images.create_group(image_id)
                 copy_attributes(source, target)
                 for layer, item in source.items():
-                    if not layer.startswith(LOST):  # a mask beyond reading is a hole, too
+                    if not layer.startswith((LOST, LOST_OBJECTS)):  # beyond reading: holes
                         file.copy(item, target, layer)
             draft.check()
 
@@ -268,6 +268,6 @@ def _stored_bytes(item: Any) -> int:
         except DAMAGE:  # its list of blocks cannot be followed
             return 0
     if isinstance(item, h5py.Group):
-        names = [name for name in item if not name.startswith(LOST)]
+        names = [name for name in item if not name.startswith((LOST, LOST_OBJECTS))]
         return sum(_stored_bytes(item[name]) for name in names)
     return 0

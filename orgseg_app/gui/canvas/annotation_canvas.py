@@ -19,7 +19,7 @@ from PySide6.QtGui import (
 )
 
 from orgseg_app.gui.canvas.crosshair import Crosshair, draw_lines, update_lines
-from orgseg_app.gui.canvas.decorations import draw_scale_bar
+from orgseg_app.gui.canvas.decorations import draw_scale_bar, scale_bar_rect
 from orgseg_app.gui.canvas.image_canvas import ImageCanvas
 from orgseg_app.gui.canvas.options import DisplayOptions, ToolOptions
 from orgseg_app.gui.canvas.plane_view import WHEEL_STEP, ViewState
@@ -97,6 +97,7 @@ class AnnotationCanvas(ImageCanvas):
         session.class_selected.connect(lambda _: self._update_footprint())
         for signal in (session.class_selected, session.classes_changed, session.save_state_changed):
             signal.connect(lambda *_: self.update_cursor())
+        session.objects.changed.connect(self._on_object_changed)
         tools.changed.connect(self._on_tools_changed)
         self._on_tools_changed()
 
@@ -141,6 +142,11 @@ class AnnotationCanvas(ImageCanvas):
         self.tool_hint_changed.emit(tool.hint)
         self._describe_timer.start()
         self.update()
+
+    def _on_object_changed(self) -> None:
+        """Another object in the hand: the ring, too, has its colour and number."""
+        self.update_cursor()
+        self._update_footprint()
 
     def update_cursor(self) -> None:
         """The pointer's shape says what a press will do."""
@@ -275,7 +281,6 @@ class AnnotationCanvas(ImageCanvas):
     def focusOutEvent(self, event: QFocusEvent) -> None:
         """A held key let go elsewhere must not stick."""
         super().focusOutEvent(event)
-        self._space_held = False
         self._hold(Qt.KeyboardModifier.NoModifier)
         self._tab_timer.stop()
         self.hide_overlay(False)
@@ -443,11 +448,20 @@ class AnnotationCanvas(ImageCanvas):
         self._tool.paint(painter)
         if self._pointer is not None and (isinstance(self._tool, BrushTool) or self._by_keys):
             self._ring.paint(painter, *self._pointer, erases=self._cursor.mark == ERASE)
-        image = self.session.image
-        if image is not None:
-            size = image.pixel_size_um[2] if image.pixel_size_um else None
-            draw_scale_bar(painter, self.rect(), self.view_state().zoom, size, rect)
+        if self.session.image is not None:
+            draw_scale_bar(painter, self.rect(), self.view_state().zoom, self._pixel_um(), rect)
         self._minimap.draw(painter, self, rect)
+
+    def scale_bar_rect(self) -> QRect:
+        """Where the scale bar is; empty without an image."""
+        if self.session.image is None:
+            return QRect()
+        place = scale_bar_rect(self.rect(), self.view_state().zoom, self._pixel_um())
+        return place.toAlignedRect()
+
+    def _pixel_um(self) -> float | None:
+        image = self.session.image
+        return image.pixel_size_um[2] if image is not None and image.pixel_size_um else None
 
     def _crossing(self) -> QPointF:
         """Where the crosshair is on the widget: the middle of its voxel."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QPointF, Signal
@@ -63,6 +64,15 @@ class Crosshair(QObject):
         if now != self.place[1:]:
             self._places[image.time_series or image.image_id] = now
             self.moved.emit()
+
+    def places(self) -> dict[str, tuple[int, int]]:
+        """``(y, x)`` by image, or by time series, for those where it was moved."""
+        return dict(self._places)
+
+    def remember_places(self, places: Mapping[str, tuple[int, int]]) -> None:
+        """Begin there in these images."""
+        self._places = dict(places)
+        self.moved.emit()
 
     def show(self, shown: bool) -> None:
         """Draw it from now on, or no longer."""

@@ -39,6 +39,13 @@ def bar_length(zoom: float, pixel_size_um: float | None) -> tuple[float, str]:
     return value / size * zoom, text
 
 
+def scale_bar_rect(area: QRect, zoom: float, pixel_size_um: float | None) -> QRectF:
+    """Where the bar and its ground are drawn."""
+    length, _ = bar_length(zoom, pixel_size_um)
+    right, bottom = area.right() - MARGIN_PX, area.bottom() - MARGIN_PX
+    return QRectF(right - length - 10, bottom - 30, length + 20, 36)
+
+
 def draw_scale_bar(
     painter: QPainter,
     area: QRect,
@@ -49,7 +56,7 @@ def draw_scale_bar(
     """A bar in the lower right corner, light on a soft dark ground; only where it is painted."""
     length, text = bar_length(zoom, pixel_size_um)
     right, bottom = area.right() - MARGIN_PX, area.bottom() - MARGIN_PX
-    ground = QRectF(right - length - 10, bottom - 30, length + 20, 36)
+    ground = scale_bar_rect(area, zoom, pixel_size_um)
     if painted is not None and not ground.intersects(QRectF(painted)):
         return
     painter.save()

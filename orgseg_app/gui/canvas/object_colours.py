@@ -56,5 +56,10 @@ def object_colours(opacity: float = 0.5, *, fill: bool = True) -> NDArray[np.uin
     return table
 
 
+def object_colour(number: int) -> str:
+    """``"#RRGGBB"`` of an object, 1 or above."""
+    return PALETTE[(number - 1) % VALUES % len(PALETTE)]
+
+
 OUTLINED: NDArray[np.bool_] = np.arange(256) > 0
 """Every object has an outline; for `OverlayLayer.outlined`."""

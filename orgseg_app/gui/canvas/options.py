@@ -131,6 +131,8 @@ class DisplayOptions(QObject):
         Whether what nobody has painted is hatched.
     sections
         Whether volumes are shown with their sections XZ and YZ.
+    section_width, section_height
+        What the sections take of the canvas's width and height, 0…1.
     side_by_side, pane_shows, pane_run
         Whether there is a pane beside the canvas, what it shows (one of `PANE_SHOWS`), and of
         which model ("" for the best).
@@ -162,6 +164,7 @@ class DisplayOptions(QObject):
         self.gamma = 1.0
         self.show_unlabelled = False
         self.sections = False
+        self.section_width = self.section_height = 0.28
         self.side_by_side = False
         self.pane_shows = PANE_SHOWS[0]
         self.pane_run = ""
@@ -169,6 +172,7 @@ class DisplayOptions(QObject):
         self.prediction_form = PREDICTION_FORMS[0]
         self.prediction_class = 0
         self._layer_looks = dict(DEFAULT_LOOKS)
+        self._hidden_together: tuple[str, ...] = ()
 
     # -- layers ----------------------------------------------------------------------------------
 
@@ -212,6 +216,16 @@ class DisplayOptions(QObject):
     def flip(self, kind: str, name: str) -> None:
         """Change visible, outline or fill of a layer to what it is not."""
         self.set_look(kind, **{name: not getattr(self.look(kind), name)})
+
+    def flip_together(self, kinds: Sequence[str]) -> None:
+        """Hide these layers; where none of them is shown, show those that were hidden so last."""
+        shown = tuple(kind for kind in kinds if self.look(kind).visible)
+        wanted = shown or self._hidden_together or tuple(kinds)
+        if not shown and not set(wanted) & set(kinds):
+            wanted += tuple(kinds)
+        self._hidden_together = shown
+        for kind in wanted:
+            self.set_look(kind, visible=not shown)
 
     def layer_looks(self) -> dict[str, dict[str, Any]]:
         """How all layers are to look, in JSON's kinds of values."""

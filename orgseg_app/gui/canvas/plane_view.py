@@ -16,6 +16,7 @@ import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
+    QFocusEvent,
     QImage,
     QKeyEvent,
     QMouseEvent,
@@ -456,6 +457,13 @@ class PlaneView(QWidget):
             self.update_cursor()
         else:
             super().keyReleaseEvent(event)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """A held key let go elsewhere must not stick."""
+        super().focusOutEvent(event)
+        if self._space_held:
+            self._space_held = False
+            self.update_cursor()
 
     def update_cursor(self) -> None:
         """The pointer's shape when nothing special is going on."""

@@ -390,7 +390,9 @@ class _Maker:
             how = f"{start} on looked at one voxel in {every**2}; training looks at all of them."
         else:
             how = "The steps looked at a smaller copy of the plane; training looks at all of it."
-        return Prepared(picture, self._levels(shown), read, how)
+        size = fitted.size_bytes
+        size += 0 if picture.coarsest is None else picture.coarsest.nbytes * 4 // 3
+        return Prepared(picture, self._levels(shown), read, how, size)
 
     def _part(self, y0: int, x0: int, y1: int, x1: int) -> NDArray[Any] | None:
         loaded = self._loaded()

@@ -108,3 +108,4 @@ class PreviewBadge(QFrame):
         painter.setPen(EDGE)
         painter.setBrush(GROUND)
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
+        painter.end()

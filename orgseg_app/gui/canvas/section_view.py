@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import cast
 
 from PySide6.QtCore import QPointF, QRect, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QWheelEvent
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QResizeEvent, QWheelEvent
 
 from orgseg_app.gui.canvas.crosshair import Crosshair, draw_lines, update_lines
 from orgseg_app.gui.canvas.layers import OverlayLayer
@@ -37,11 +37,14 @@ class SectionView(PlaneView):
         The person wants it moved by so many planes and voxels along the section.
     turned(act, notches)
         The wheel: "plane" or "brush".
+    resized()
+        More or less of the section is in sight.
     """
 
     pointed = Signal(float, float)
     stepped = Signal(int, int)
     turned = Signal(str, int)
+    resized = Signal()
 
     def __init__(self, kind: str, crosshair: Crosshair) -> None:
         super().__init__()
@@ -114,6 +117,11 @@ class SectionView(PlaneView):
             middle = z + 0.5
         middle = min(max(middle, z + 0.5 - half * IN_SIGHT), z + 0.5 + half * IN_SIGHT)
         return min(max(middle, half), depth - half)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """What is looked at stays in sight."""
+        super().resizeEvent(event)
+        self.resized.emit()
 
     def fit(self) -> None:
         """The canvas decides about zoom and place."""

@@ -76,6 +76,7 @@ class Sections(QObject):
             view.pointed.connect(lambda z, along, v=view: self._point(v, z, along))
             view.stepped.connect(lambda z, along, v=view: self._step(v, z, along))
             view.turned.connect(lambda act, notches, v=view: self._turn(v, act, notches))
+            view.resized.connect(self.follow)
             view.view_changed.connect(lambda state, v=view: self._on_view_changed(v, state))
         canvas.looked_elsewhere.connect(self.follow)
         canvas.layers_shown.connect(self._show_layers)
@@ -108,7 +109,8 @@ class Sections(QObject):
     # -- what is shown ---------------------------------------------------------------------------
 
     def _on_image_selected(self, image_id: str) -> None:
-        if not image_id:
+        """Until the canvas has it (or if it never will), nothing of the image before is seen."""
+        if self._image is None or image_id != self._image.image_id:
             self._show(None)
 
     def _on_display_changed(self) -> None:

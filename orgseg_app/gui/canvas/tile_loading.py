@@ -113,12 +113,13 @@ class TileLoader(QObject):
         with self._lock:
             self._under_way = None
             while self._read is not None and (self._wanted or self._ahead):
-                if self._wanted:
+                is_wanted = bool(self._wanted)
+                if is_wanted:
                     key, request = self._wanted.popitem()
                 else:
                     key = next(iter(self._ahead))
                     request = self._ahead.pop(key)
-                if key not in self.cache:
+                if is_wanted or key not in self.cache:
                     self._under_way = key
                     return request, self._read
             self._is_running = False
@@ -128,6 +129,10 @@ class TileLoader(QObject):
         """In the other thread: read until nothing is wanted."""
         while (work := self._next()) is not None:
             request, read = work
+            known = self.cache.get(request.key)
+            if known is not None and known is not LOST:
+                self.arrived.emit(request)  # another view's loader was first
+                continue
             try:
                 tile = read(request)
             except Exception as error:

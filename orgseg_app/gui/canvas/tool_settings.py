@@ -176,6 +176,16 @@ _ALL = (
         tip="How much values may differ from the one clicked, as a share of the contrast shown",
     ),
     ToolSetting(
+        "wand_smooth",
+        "Smooth",
+        1.0,
+        0.0,
+        5.0,
+        decimals=1,
+        unit="px",
+        tip="How far noise is blurred before values are compared; 0 takes every voxel as it is",
+    ),
+    ToolSetting(
         "wand_contiguous",
         "Only what hangs together",
         True,
@@ -215,7 +225,7 @@ _ALL = (
         "protect",
         "Protect other classes",
         False,
-        tip="Paint only over what is unlabelled",
+        tip="Paint only over what is unlabelled; in objects mode, leave other objects alone, too",
     ),
 )
 

@@ -63,7 +63,7 @@ class GoingBack(QObject):
         history, end = self.session.history, time.monotonic() + SLICE_S
         while history.position > self._goal and history.position == self._expected:
             is_painting = self._count and self.session.recorder is not None
-            if is_painting or not self.session.painting.undo():
+            if is_painting or not self.session.painting.stepping.step_now(back=True):
                 break
             self._count += 1
             self._expected = history.position

@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from orgseg_app.core.classes import BACKGROUND
 from orgseg_app.core.edits.objects import MakeObjects, SeparateObject, class_of
 from orgseg_app.core.objects import NO_OBJECT
+from orgseg_app.gui.canvas.layers import MASK, OBJECTS
 
 if TYPE_CHECKING:
     from orgseg_app.gui.session import Session
@@ -49,16 +50,29 @@ class ObjectPainting(QObject):
         self.number = NO_OBJECT
         self.each_stroke = False
         self._making = ""
+        self._given: dict[str, int] = {}
+        self._is_known = False
+        session.closing.connect(self._on_closing)
         session.working.changed.connect(self._on_working)
         session.image_selected.connect(lambda _: self._take_new())
         session.class_selected.connect(self._on_class_selected)
 
     # -- the mode --------------------------------------------------------------------------------
 
+    @property
+    def painted_layers(self) -> tuple[str, ...]:
+        """The kinds of layers that show what is painted now."""
+        return (MASK, OBJECTS) if self.is_on else (MASK,)
+
     def flip(self) -> None:
         """Go into objects mode, or leave it."""
+        self.set(is_on=not self.is_on, each_stroke=self.each_stroke)
+
+    def set(self, *, is_on: bool, each_stroke: bool) -> None:
+        """Go on as it was left."""
         self.session.cancel_stroke()
-        self.is_on = not self.is_on
+        self.is_on, self.each_stroke = is_on, each_stroke
+        self._is_known |= is_on
         self._take_new()
 
     def flip_each_stroke(self) -> None:
@@ -106,6 +120,21 @@ class ObjectPainting(QObject):
         if self.session.mask().objects.blocks_of(number):
             self._take_new()
 
+    def painted_outside(self, image_id: str) -> None:
+        """Something was painted outside the mode: said once, where there are objects."""
+        if self._is_known or self.is_on or self.session.mask(image_id).objects.is_empty:
+            return
+        self._is_known = True
+        self.session.message.emit(
+            "This image has objects, and what is painted now belongs to none of them. To paint "
+            "objects, choose Objects mode in the menu Annotate.",
+            "info",
+        )
+
+    def _on_closing(self) -> None:
+        self._given.clear()
+        self._is_known = False
+
     def _on_working(self) -> None:
         if self._making:  # what was worked out arrives right after this is told
             QTimer.singleShot(0, self, self._after_making)
@@ -117,11 +146,19 @@ class ObjectPainting(QObject):
 
     def _take_new(self) -> None:
         session = self.session
-        if self.number and self._making == session.image_id:
+        if self.number and self._making and self._making == session.image_id:
             return  # nobody knows yet which numbers are free
         there = self.is_on and session.image is not None and session.file is not None
-        self.number = session.mask().objects.next_number() if there else NO_OBJECT
+        self.number = self._free_number() if there else NO_OBJECT
         self.changed.emit()
+
+    def _free_number(self) -> int:
+        """The number given last for this image, unless there is something painted with it."""
+        objects, image_id = self.session.mask().objects, self.session.image_id
+        given = self._given.get(image_id, NO_OBJECT)
+        if not given or objects.blocks_of(given):
+            given = self._given[image_id] = objects.next_number()
+        return given
 
     def _on_class_selected(self, class_id: int) -> None:
         """An object has one class: with another class in the hand, a new object begins."""

@@ -14,6 +14,7 @@ from orgseg_app.core.edits.whole import MakeAgain
 from orgseg_app.core.history import Mark
 from orgseg_app.core.mask import Mask
 from orgseg_app.core.ready import ReadyChange
+from orgseg_app.gui.editing.stepping import Stepping
 
 if TYPE_CHECKING:
     from orgseg_app.gui.session import Session
@@ -28,11 +29,14 @@ class Painting:
     ----------
     recorder
         The stroke under the hand, or None.
+    stepping
+        Undo and redo.
     """
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self.recorder: Recorder | None = None
+        self.stepping = Stepping(session)
         self._unreadable: dict[str, Mask] = {}
         self._unpacked: dict[str, None] = {}
         self._packing = QTimer(session, singleShot=True, interval=PACK_AFTER_MS)
@@ -151,6 +155,7 @@ class Painting:
         session.mask_changed.emit(image_id, ready.change.box)
         if change is not None:
             session.history_changed.emit()
+            session.objects.painted(session.objects.in_hand(image_id))
         return change
 
     def begin_stroke(self) -> Recorder | None:
@@ -200,42 +205,19 @@ class Painting:
             session.history_changed.emit()
             if recorder.object_id:
                 session.objects.painted(recorder.object_id)
+            else:
+                session.objects.painted_outside(recorder.image_id)
         return change
 
     # -- history ---------------------------------------------------------------------------------
 
-    def undo(self) -> bool:
-        """Take back the last change; False when there is none, or it may not be."""
-        return self._step(back=True)
+    def undo(self) -> None:
+        """Take back the last change."""
+        self.stepping.step(back=True)
 
-    def redo(self) -> bool:
+    def redo(self) -> None:
         """Make the last undone change again."""
-        return self._step(back=False)
-
-    def _step(self, *, back: bool) -> bool:
-        session, file = self.session, self.session.file
-        if file is None or file.read_only:
-            return False
-        if session.saving.is_paused:
-            session.say_paused()
-            return False
-        self.cancel_stroke()
-        try:
-            change = file.undo() if back else file.redo()
-        except Exception as error:
-            session.report_error(error)
-            return False
-        if change is None:
-            return False
-        session.saving.note(is_edit=True)
-        if change.image_id != session.image_id:
-            session.select_image(change.image_id)
-        if change.box.z0 != session.z and change.box.z1 - change.box.z0 == 1:
-            session.select_plane(change.box.z0)
-        session.bring_back_classes(session.mask(change.image_id))
-        session.mask_changed.emit(change.image_id, change.box)
-        session.history_changed.emit()
-        return True
+        self.stepping.step(back=False)
 
     def bring_back(self, path: Path) -> int:
         """Make the strokes of a journal that was set aside; how many. Undo takes them back."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from PySide6.QtWidgets import QFileDialog
 
 from orgseg_app.gui.canvas.layers import WEIGHTS
-from orgseg_app.gui.panels.question import ask
 
 if TYPE_CHECKING:
     from orgseg_app.core.project import ProjectImage
@@ -44,8 +43,7 @@ class Weights:
         file = session.file
         if file is None or image is None or not session.can_edit:
             return
-        if self._has(image) and not ask(
-            self.window,
+        if self._has(image) and not self.window.commands.confirm(
             f"Replace the weights of {image.name}?",
             "Undo does not bring the former ones back; their file stays where it is.",
             "Replace",
@@ -97,8 +95,7 @@ class Weights:
             return
         if not self._has(image):
             session.message.emit(f"“{image.name}” has no weights.", "info")
-        elif ask(
-            self.window,
+        elif self.window.commands.confirm(
             f"Remove the weights of {image.name}?",
             "Undo does not bring them back; the file they came from stays where it is.",
             "Remove",
@@ -111,4 +108,8 @@ class Weights:
             )
 
     def _has(self, image: ProjectImage) -> bool:
-        return self.window.ensure_parts().weights.ends(image.image_id) is not None
+        """As the file knows it: the layer may not have read them yet."""
+        from orgseg_app.files.weights import has_weights
+
+        file = self.session.file
+        return file is not None and has_weights(file, image.image_id)

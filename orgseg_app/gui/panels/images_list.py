@@ -53,6 +53,7 @@ LINK_TIPS = {
 }
 
 AWAY_OPACITY = 0.45
+PAINTED_DOTS = 7
 MARK_SIDE = 16
 """Of the warning on the picture of an image whose file is away."""
 
@@ -103,7 +104,8 @@ class ImagesModel(QAbstractListModel):
             away = LINK_WORDS.get(self._link_state(image), "")
             return ", ".join(filter(None, (image.name, SPLIT_WORDS[image.split], words, away)))
         if role == Qt.ItemDataRole.ToolTipRole:
-            return plain_tip(_tip(image, self._link_state(image)))
+            painted = painted_tip(self._painted.get(image.image_id))
+            return plain_tip(_tip(image, self._link_state(image), painted))
         return None
 
     def is_away(self, image: ProjectImage) -> bool:
@@ -229,7 +231,7 @@ class ImagesModel(QAbstractListModel):
 
 
 class ImageDelegate(NameDelegate):
-    """Paints a row: thumbnail, name, split mark with its word, how much is painted."""
+    """Paints a row: thumbnail over a bar of what is painted, name, split mark with its word."""
 
     field_name = "Name of the image"
 
@@ -254,6 +256,10 @@ class ImageDelegate(NameDelegate):
         painted = index.data(PAINTED_ROLE)
         share = "" if painted is None else percent(painted)  # the tool tip says it in words
         self._paint_facts(painter, area, left, width, image.split, away, share)
+        if painted is not None:
+            side = THUMBNAIL_SIDE
+            top = area.top() + (area.height() + side) / 2 + 2
+            paint_painted_bar(painter, QRectF(area.left() + 12, top, side, 3), painted)
         painter.restore()
 
     def _paint_thumbnail(
@@ -332,6 +338,37 @@ def paint_split_mark(painter: QPainter, place: QRectF, split: str) -> None:
         painter.drawPie(ring, 90 * 16, 180 * 16)
 
 
+def paint_painted_bar(painter: QPainter, place: QRectF, share: float) -> None:
+    """How much is painted, at a glance: full and bright for all of it, dots for less.
+
+    Sparse work is a row of dots, the painted ones brighter, and at least one where there is
+    something; an image without paint has only a faint line.
+    """
+    now = theme.current()
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(now.accent if share >= 1 else now.line))
+    if share >= 1 or share <= 0:
+        painter.drawRoundedRect(place, 1.5, 1.5)
+        return
+    lit = min(max(1, round(share * PAINTED_DOTS)), PAINTED_DOTS - 1)
+    pitch = (place.width() + 2) / PAINTED_DOTS
+    for number in range(PAINTED_DOTS):
+        painter.setBrush(QColor(now.accent if number < lit else now.line))
+        dot = QRectF(place.left() + number * pitch, place.top(), pitch - 2, place.height())
+        painter.drawRoundedRect(dot, 1, 1)
+
+
+def painted_tip(share: float | None) -> str:
+    """What the bar under a thumbnail says; "" while unknown."""
+    if share is None:
+        return ""
+    if share <= 0:
+        return "Nothing is painted"
+    if share >= 1:
+        return "Dense: every voxel has a class"
+    return f"Sparse: {percent(share)} painted; the rest is unlabelled and teaches nothing"
+
+
 def painted_words(share: float | None) -> str:
     """How much of an image is painted, in as few words as possible; "" while unknown."""
     if share is None:
@@ -361,12 +398,14 @@ def percent(share: float) -> str:
     return f"{text}{THIN_SPACE}%"
 
 
-def _tip(image: ProjectImage, link_state: str) -> str:
+def _tip(image: ProjectImage, link_state: str, painted: str) -> str:
     sizes = " × ".join(str(s) for s in image.short_shape)
     lines = [image.name, f"{sizes} voxels ({image.axes}), {image.dtype}"]
     if image.pixel_size_um is not None:
         _, y, x = image.pixel_size_um
         lines.append(f"{y:.4g} × {x:.4g} µm a pixel")
+    if painted:
+        lines.append(painted)
     if image.source and image.source != image.name:
         lines.append(f"from {image.source}")
     if image.note:

@@ -7,9 +7,10 @@ stays where it was.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer
+from PySide6.QtCore import QEvent, QObject, QRect, Qt, QTimer
 from PySide6.QtGui import QAccessible, QAccessibleEvent, QFontMetrics, QGuiApplication, QKeyEvent
 from PySide6.QtWidgets import (
     QApplication,
@@ -98,12 +99,18 @@ class MessageBar(QWidget):
     """Shows what `Session.message` says; hidden while there is nothing to say.
 
     It floats: put into a layout, it takes itself out and lies over its parent's lower edge.
+
+    Attributes
+    ----------
+    keep_clear
+        Answers which part of the parent it lies above, rather than over it.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._messages: list[Message] = []
         self._before: QWidget | None = None
+        self.keep_clear: Callable[[], QRect] = QRect
         self.setAccessibleName("Messages")
         self._build()
         if parent is not None:
@@ -298,7 +305,11 @@ class MessageBar(QWidget):
         height = self.heightForWidth(width) if self.hasHeightForWidth() else 0
         height = max(height, self.sizeHint().height())
         y = parent.height() - ABOVE_EDGE + SIDE - height
-        self.setGeometry((parent.width() - width) // 2, max(0, y), width, height)
+        x, clear = (parent.width() - width) // 2, self.keep_clear()
+        card = QRect(x, y, width, height).adjusted(SIDE, SIDE, -SIDE, -SIDE)
+        if card.intersects(clear):
+            y = clear.top() - height
+        self.setGeometry(x, max(0, y), width, height)
 
     def _show_words(self, width: int) -> None:
         """The text in at most three lines; the rest is behind Details."""
@@ -372,8 +383,8 @@ class MessageBar(QWidget):
         return done
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Keep the place when the parent changes its size."""
-        if event.type() == QEvent.Type.Resize and watched is self.parent() and self._messages:
+        """Keep the place when the parent, or what is kept clear, changes its size."""
+        if event.type() == QEvent.Type.Resize and self._messages:
             self._place()
         return False
 

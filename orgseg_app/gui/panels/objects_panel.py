@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 from PySide6.QtCore import QRectF, QSignalBlocker, QSize, Qt, QTimer
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from orgseg_app.gui.canvas.layers import OBJECTS
-from orgseg_app.gui.canvas.object_colours import object_colours, object_values
+from orgseg_app.gui.canvas.object_colours import object_colour
 from orgseg_app.gui.canvas.options import DisplayOptions
 from orgseg_app.gui.panels.layer_section import LayerSection, tick
 from orgseg_app.gui.session import Session
@@ -94,7 +93,7 @@ class ObjectsSection(LayerSection):
     def __init__(
         self, session: Session, display: DisplayOptions, parent: QWidget | None = None
     ) -> None:
-        super().__init__(OBJECTS, "Objects", display, parent=parent)
+        super().__init__(OBJECTS, "Object colours", display, parent=parent)
         self._session = session
         session.objects.changed.connect(self._refresh)
         self._refresh()
@@ -113,9 +112,7 @@ class Swatch(QWidget):
 
     def show_number(self, number: int) -> None:
         """Take the colour of the object with this number."""
-        value = int(object_values(np.array([number], np.uint32))[0])
-        red, green, blue, _ = (int(v) for v in object_colours()[value])
-        self._colour = QColor(red, green, blue)
+        self._colour = QColor(object_colour(number) if number else "#00000000")
         self.setAccessibleName(f"Colour of object {number}")
         self.update()
 

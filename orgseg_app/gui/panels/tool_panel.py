@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QEvent, QSignalBlocker, QSize
+from PySide6.QtCore import QEvent, QSignalBlocker
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QVBoxLayout, QWidget
 
@@ -28,7 +28,9 @@ TOOL_NAMES = {
 
 
 class ToolPanel(QWidget):
-    """The settings of the tool in the hand; as large as the largest needs, so that nothing jumps.
+    """The settings of the tool in the hand; as wide as the widest needs, so that nothing jumps.
+
+    It stands at the lower end of its column: what a tool does not need, what is above gets.
 
     Parameters
     ----------
@@ -81,21 +83,13 @@ class ToolPanel(QWidget):
             self._measure()
 
     def _measure(self) -> None:
-        needed = self._needed()
-        self.setMinimumWidth(needed.width())
-        self.setMinimumHeight(needed.height())
-        self._show()
-
-    def _needed(self) -> QSize:
-        """Height of the tool with the most to set, and width of that with the widest choice."""
-        size = QSize()
+        width = 0
         for tool in TOOLS.values():
             for name, field in self.fields.items():
                 field.setVisible(name in tool.settings)
-            size = size.expandedTo(
-                QSize(self._column.minimumSize().width(), self._column.sizeHint().height())
-            )
-        return size
+            width = max(width, self._column.minimumSize().width())
+        self.setMinimumWidth(width)
+        self._show()
 
     def _follow_values(self) -> None:
         """The ends of a range go over the values of the image that is looked at."""

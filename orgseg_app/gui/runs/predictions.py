@@ -236,11 +236,15 @@ def numbered(mask: Plane) -> NDArray[np.int32]:
     """
     numbers = np.zeros(mask.shape, np.int32)
     before = 0
-    for class_id in np.flatnonzero(np.bincount(mask.ravel(), minlength=256)):
+    counts = cv2.calcHist([mask], [0], None, [256], [0, 256])  # NumPy's would hold the window up
+    for class_id in np.flatnonzero(counts):
         if class_id > BACKGROUND:
-            chosen = (mask == class_id).astype(np.uint8)
-            found, regions = cv2.connectedComponents(chosen, connectivity=4, ltype=cv2.CV_32S)
-            np.copyto(numbers, regions + before, where=regions > 0, casting="unsafe")
+            chosen = mask == class_id
+            found, regions = cv2.connectedComponents(
+                chosen.view(np.uint8), connectivity=4, ltype=cv2.CV_32S
+            )
+            regions += before
+            np.copyto(numbers, regions, where=chosen)
             before += found - 1
     return numbers
 

@@ -144,6 +144,7 @@ QScrollBar:vertical { width: 12px; margin: 0; background: transparent; }
 QScrollBar:horizontal { height: 12px; margin: 0; background: transparent; }
 QScrollBar::handle { border-radius: 2px; margin: 4px; background: $control; }
 QScrollBar::handle:hover { border-radius: 3px; margin: 3px; background: $secondary; }
+QScrollBar::handle:disabled { background: transparent; }
 QScrollBar::handle:vertical { min-height: 26px; }
 QScrollBar::handle:horizontal { min-width: 26px; }
 QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; }

@@ -5,17 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QSizePolicy, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QSizePolicy, QSplitter, QVBoxLayout, QWidget
 
-from orgseg_app.gui.style.widgets import GAP, GROUP, THIN_SPACE, label
+from orgseg_app.gui.style.widgets import GAP, THIN_SPACE, label
 from orgseg_app.gui.viewing.plane_bar import PlaneBar
 
 if TYPE_CHECKING:
     from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
     from orgseg_app.gui.canvas.sections import Sections
-
-SECTION_SHARE = 0.28
-"""Of width and height go to the sections at first; the canvas keeps the rest."""
 
 
 class CanvasArea(QWidget):
@@ -75,8 +72,15 @@ class CanvasArea(QWidget):
         if widget is not None:
             self.row.addWidget(widget)
             widget.show()
-            half = max(1, self.row.width() // 2)
-            self.row.setSizes([half, half])
+            self._share_row()
+
+    def _share_row(self) -> None:
+        """The canvas itself and what is beside it are of the same width."""
+        if self.beside is not None:
+            taken = self.canvas.display.section_width if self.canvas.crosshair.is_shown else 0.0
+            whole = max(2, self.row.width())
+            left = round(whole / (2 - taken))
+            self.row.setSizes([left, whole - left])
 
     # -- sections --------------------------------------------------------------------------------
 
@@ -103,6 +107,12 @@ class CanvasArea(QWidget):
             widget.setVisible(shown)
         self.canvas.crosshair.show(shown)
         self.sections.set_active(shown)
+        if shown:
+            display = self.canvas.display
+            _share(self._top, display.section_width)
+            _share(self._bottom, display.section_width)
+            _share(self._rows, display.section_height)
+        self._share_row()
 
     def _make_sections(self) -> None:
         from orgseg_app.gui.canvas.sections import Sections
@@ -114,32 +124,47 @@ class CanvasArea(QWidget):
         self._bottom.addWidget(_Corner(sections))
         self._top.addWidget(sections.yz)
         self._rows.addWidget(self._bottom)
-        side = round(self._rows.width() * SECTION_SHARE)
         for splitter, other in ((self._top, self._bottom), (self._bottom, self._top)):
-            splitter.setSizes([self._rows.width() - side, side])
             splitter.splitterMoved.connect(
                 lambda *_, a=splitter, b=other: b.setSizes(a.sizes())  # they stay in line
             )
-        low = round(self._rows.height() * SECTION_SHARE)
-        self._rows.setSizes([self._rows.height() - low, low])
+        for splitter in (self._top, self._bottom, self._rows):
+            splitter.splitterMoved.connect(lambda *_: self._keep_shares())
         QWidget.setTabOrder(self.canvas, sections.xz)
         QWidget.setTabOrder(sections.xz, sections.yz)
 
+    def _keep_shares(self) -> None:
+        """The person has given the sections more room, or less."""
+        display = self.canvas.display
+        display.section_width = _share_of(self._top)
+        display.section_height = _share_of(self._rows)
+
 
 class _Corner(QFrame):
-    """Where the sections meet: the place in words, and how long voxels are."""
+    """Where the sections meet: the place, and how long a voxel is in each direction."""
 
     def __init__(self, sections: Sections) -> None:
         super().__init__()
         self._sections = sections
         self.setProperty("surface", "canvas")
         self.setMinimumSize(sections.yz.minimumSize())  # or the columns would not stay in line
-        self.words = label(tone="on canvas", wrap=True)
-        self.words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(GROUP, GAP, GAP, GAP)
-        column.addWidget(self.words)
-        column.addStretch(1)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(GAP, GAP, 4, GAP)
+        grid.setHorizontalSpacing(GAP)
+        grid.setVerticalSpacing(2)
+        self.places, self.lengths = ([label(tone="on canvas") for _ in "zyx"] for _ in "ab")
+        for row, name in enumerate("zyx"):
+            grid.addWidget(label(name, tone="on canvas"), row, 0)
+            grid.addWidget(self.places[row], row, 1, Qt.AlignmentFlag.AlignRight)
+            grid.addWidget(self.lengths[row], row, 2)
+            self.lengths[row].setToolTip("Length of a voxel")
+            for shown in (self.places[row], self.lengths[row]):
+                shown.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self.unknown = label("Voxel size not known; drawn as cubes", tone="on canvas", wrap=True)
+        self.unknown.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        grid.addWidget(self.unknown, 3, 0, 1, 3)
+        grid.setColumnStretch(2, 1)
+        grid.setRowStretch(4, 1)
         sections.crosshair.moved.connect(self._show)
         sections.session.plane_selected.connect(lambda _: self._show())
         self._show()
@@ -150,10 +175,11 @@ class _Corner(QFrame):
             return
         z, y, x = self._sections.crosshair.place
         size = image.pixel_size_um
-        voxel = "voxels as cubes: their size is not known"
-        if size is not None:
-            voxel = " × ".join(f"{n:.3g}" for n in size) + f"{THIN_SPACE}µm"
-        self.words.setText(f"z {z + 1} · y {y} · x {x}\n{voxel}")
+        self.unknown.setVisible(size is None)
+        for row, place in enumerate((z + 1, y, x)):
+            self.places[row].setText(str(place))
+            length = "" if size is None else f"{size[row]:.3g}{THIN_SPACE}µm"
+            self.lengths[row].setText(length)
 
 
 def _splitter(orientation: Qt.Orientation) -> QSplitter:
@@ -162,3 +188,17 @@ def _splitter(orientation: Qt.Orientation) -> QSplitter:
     made.setHandleWidth(1)
     made.setProperty("surface", "canvas")
     return made
+
+
+def _share(splitter: QSplitter, share: float) -> None:
+    """Give so much of a splitter to its second part."""
+    along = splitter.orientation() == Qt.Orientation.Horizontal
+    whole = splitter.width() if along else splitter.height()
+    second = round(max(whole, 100) * min(max(share, 0.05), 0.95))
+    splitter.setSizes([max(whole, 100) - second, second])
+
+
+def _share_of(splitter: QSplitter) -> float:
+    """What the second part of a splitter has of it."""
+    first, second = splitter.sizes()
+    return second / max(1, first + second)

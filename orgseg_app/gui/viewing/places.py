@@ -70,6 +70,10 @@ class Place:
         How each kind of layer looks; see `DisplayOptions.layer_looks`.
     looks
         Contrast, colours and shown channels by image; see `DisplayOptions.looks`.
+    crosshairs
+        ``[y, x]`` of the sections by image, or by time series.
+    objects_mode, each_stroke
+        Whether objects were painted, and a new one with every stroke.
     """
 
     image_id: str = ""
@@ -81,6 +85,9 @@ class Place:
     display: dict[str, Any] = field(default_factory=dict)
     layers: dict[str, Any] = field(default_factory=dict)
     looks: dict[str, Any] = field(default_factory=dict)
+    objects_mode: bool = False
+    each_stroke: bool = False
+    crosshairs: dict[str, list[int]] = field(default_factory=dict)
 
 
 def place_path(uuid: str) -> Path:
@@ -141,7 +148,7 @@ class Viewing(QObject):
         session = self._session
         session.project_changed.connect(self._on_project_changed)
         session.closing.connect(self._on_closing)
-        for signal in (window.tools.changed, window.display.changed):
+        for signal in (window.tools.changed, window.display.changed, session.objects.changed):
             signal.connect(self._note)
         for one in (session.image_selected, session.plane_selected, session.class_selected):
             one.connect(self._note)
@@ -168,12 +175,14 @@ class Viewing(QObject):
                 _, _, height, width = project.images[image_id].shape
                 views[image_id] = ViewState(min(max(y, 0), height), min(max(x, 0), width), zoom)
         canvas.remember_views(views)
+        canvas.crosshair.remember_places({i: (y, x) for i, (y, x) in place.crosshairs.items()})
         image = project.images.get(place.image_id)
         if image is not None:
             self._session.begin_at = place.image_id, min(place.z, image.shape[1] - 1)
         if project.class_of(place.class_id) is not None:
             self._session.select_class(place.class_id)
         self._take_up_tools(place)
+        self._session.objects.set(is_on=place.objects_mode, each_stroke=place.each_stroke)
         self._window.display.remember_layer_looks(place.layers)
         restore_display(self._window.display, place.display)
         known_looks = {i: look for i, look in place.looks.items() if i in project.images}
@@ -225,6 +234,9 @@ class Viewing(QObject):
             display_state(window.display),
             window.display.layer_looks(),
             {i: look for i, look in window.display.looks().items() if i in known},
+            session.objects.is_on,
+            session.objects.each_stroke,
+            {i: list(at) for i, at in list(canvas.crosshair.places().items())[-_VIEWS_KEPT:]},
         )
 
 
@@ -258,6 +270,8 @@ def _usable(content: dict[str, Any]) -> Place:
         value = content.get(name)
         if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
             setattr(place, name, value)
+    for name in ("objects_mode", "each_stroke"):
+        setattr(place, name, content.get(name) is True)
     for name in ("tool_settings", "display"):
         if isinstance(content.get(name), dict):
             values = content[name].items()
@@ -265,6 +279,13 @@ def _usable(content: dict[str, Any]) -> Place:
     views = content.get("views")
     if isinstance(views, dict):
         place.views = {i: v for i, v in views.items() if _is_numbers(v, 3) and v[2] > 0}
+    crosshairs = content.get("crosshairs")
+    if isinstance(crosshairs, dict):
+        place.crosshairs = {
+            i: [int(v[0]), int(v[1])]
+            for i, v in crosshairs.items()
+            if _is_numbers(v, 2) and min(v) >= 0
+        }
     for name in ("layers", "looks"):
         if isinstance(content.get(name), dict):
             setattr(place, name, content[name])

@@ -143,7 +143,7 @@ class ComponentTool(Tool):
         """None where there is no region, or it has the chosen class already."""
         under = self.class_under()
         changes = is_object(under) and under != self.canvas.session.class_id
-        return super().cursor_colour() if changes else ""
+        return self.colour_of(self.canvas.session.class_id) if changes else ""
 
     def press(self, y: float, x: float, modifiers: Qt.KeyboardModifier) -> None:
         """Delete at once; mark or merge with Alt; begin a cut with Shift; else wait and see."""

@@ -16,7 +16,15 @@ from orgseg_app.core.edits.guided import PaintLivewire
 from orgseg_app.core.edits.regions import PaintRegion
 from orgseg_app.core.painting import grabcut
 from orgseg_app.core.painting.brush import Point
-from orgseg_app.core.painting.livewire import LivewireMap, joined, step_for, window_around
+from orgseg_app.core.painting.livewire import (
+    LivewireMap,
+    closing,
+    encloses,
+    joined,
+    on_edge,
+    step_for,
+    window_around,
+)
 from orgseg_app.gui.canvas.tools.cursors import ERASE
 from orgseg_app.gui.canvas.tools.footprint import draw_handle, two_tone
 from orgseg_app.gui.canvas.tools.outlines import CLOSE_DISTANCE_PX
@@ -28,11 +36,26 @@ if TYPE_CHECKING:
     from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
 
 
-class _Anchor:
-    """A clicked place, and the cheapest paths from there once they are known."""
+SNAP_PX = 8.0
+"""How far from a click, on the screen, an anchor looks for an edge to sit on."""
 
-    def __init__(self, point: Point) -> None:
-        self.point = point
+_EXACT = Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.ControlModifier
+
+
+class _Anchor:
+    """A clicked place, and the cheapest paths from there once they are known.
+
+    Attributes
+    ----------
+    clicked, point
+        Where was clicked, and the edge nearby that it came to sit on.
+    reach
+        How far that may be, in voxels.
+    """
+
+    def __init__(self, clicked: Point, reach: float) -> None:
+        self.clicked = self.point = clicked
+        self.reach = reach
         self.wire: LivewireMap | None = None
         self.is_settled = False  # the paths are known, or cannot be
         self.is_dropped = False
@@ -51,7 +74,7 @@ class LivewireTool(Tool):
     """
 
     name = "livewire"
-    hint = "Click along an edge · Enter, double-click or the first anchor closes · Backspace: back"
+    hint = "Click along an edge · Alt: exact · Enter or the first anchor closes · Backspace: back"
     settings = ("protect",)
     double_click_finishes = True
     paints = True
@@ -82,13 +105,14 @@ class LivewireTool(Tool):
             return
         # half an outline may lead along the edge of the image, but not beyond
         point = (min(max(y, 0.0), size[0] - 1e-3), min(max(x, 0.0), size[1] - 1e-3))
-        if self._anchors and self._anchors[-1].point == point:
+        if self._anchors and self._anchors[-1].clicked == point:
             return
         if not self._anchors:
             self._plane = SeenPlane.of(self.canvas)
-        if self._anchors:
-            self._anchors[-1].path = self._anchors[-1].way_to(point)
-        self._anchors.append(_Anchor(point))
+        is_exact = bool(modifiers & _EXACT) or point != (y, x)
+        reach = 0.0 if is_exact else SNAP_PX / self.canvas.view_state().zoom
+        self._anchors.append(_Anchor(point, reach))
+        self._lead()
         self._search(self._anchors[-1])
         self.canvas.update()
 
@@ -110,7 +134,7 @@ class LivewireTool(Tool):
             return
         self._class_id = self.canvas.session.class_id
         self._is_closed = True
-        self._anchors[-1].path = self._anchors[-1].way_to(self._anchors[0].point)
+        self._lead()
         self._fill_when_settled()
         self.canvas.update()
 
@@ -120,8 +144,7 @@ class LivewireTool(Tool):
             return False
         self._is_closed = False
         self._anchors.pop().is_dropped = True
-        if self._anchors:
-            self._anchors[-1].path = []
+        self._lead()
         self.canvas.update()
         return True
 
@@ -164,6 +187,14 @@ class LivewireTool(Tool):
             return (self._anchors[0].point,)
         return joined([anchor.path for anchor in self._anchors])
 
+    def _lead(self) -> None:
+        """Lead the wire from anchor to anchor, and back when it is closed."""
+        for anchor, following in zip(self._anchors, self._anchors[1:], strict=False):
+            anchor.path = anchor.way_to(following.point)
+        if self._anchors:
+            last = self._anchors[-1]
+            last.path = last.way_to(self._anchors[0].point) if self._is_closed else []
+
     def _search(self, anchor: _Anchor) -> None:
         """Find the paths from an anchor, off the window's thread."""
         canvas, plane, size = self.canvas, self._plane, self.canvas.plane_size
@@ -175,7 +206,11 @@ class LivewireTool(Tool):
         def search(task: Task) -> LivewireMap | None:
             if anchor.is_dropped:
                 return None
-            return LivewireMap(plane.read(*window), window[:2], anchor.point, step)
+            picture, corner = plane.read(*window), window[:2]
+            point = anchor.clicked
+            if anchor.reach > 0:
+                point = on_edge(picture, corner, point, anchor.reach)
+            return LivewireMap(picture, corner, point, step)
 
         canvas.session.background.start(
             "Following edges",
@@ -189,8 +224,9 @@ class LivewireTool(Tool):
         if anchor.is_dropped:
             return
         anchor.wire, anchor.is_settled = wire, True
-        if anchor.path:
-            anchor.path = anchor.way_to(anchor.path[-1])
+        if wire is not None:
+            anchor.point = wire.anchor
+        self._lead()
         self._fill_when_settled()
         self.canvas.update()
 
@@ -204,7 +240,20 @@ class LivewireTool(Tool):
     def _fill_when_settled(self) -> None:
         if not self._is_closed or not all(anchor.is_settled for anchor in self._anchors):
             return
+        last = self._anchors[-1]
+        drawn = joined([anchor.path for anchor in self._anchors[:-1]])
+        step = last.wire.step if last.wire is not None else 1
+        last.path = closing(drawn, last.path, step)
         plane, points = self._plane, self._outline()
+        if not encloses(points):
+            self._is_closed = False
+            self._lead()
+            self.canvas.session.message.emit(
+                "The line encloses nothing yet, so nothing was painted. Click on around the "
+                "object, then close it.",
+                "info",
+            )
+            return
         self._drop()
         if plane is not None and plane.is_open:
             edit = PaintLivewire(plane.z, points, self._class_id, self.canvas.tools.protect)

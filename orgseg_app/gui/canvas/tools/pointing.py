@@ -74,12 +74,14 @@ class PickerTool(Tool):
         return self.colour_of(self.class_under())
 
     def paint(self, painter: QPainter) -> None:
-        """The name of the class under the pointer, below it."""
+        """The name of the class under the pointer, below it; in objects mode the object, too."""
         if self._found is None or self._pointer is None:
             return
         at = self.canvas.to_widget(*self._pointer) + NAME_AT
         painter.save()
-        _draw_words(painter, self.canvas, self._found.name, at)
+        number = self.object_under()
+        words = f"{self._found.name} · object {number}" if number else self._found.name
+        _draw_words(painter, self.canvas, words, at)
         painter.restore()
 
     def _paint_again(self) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
     from orgseg_app.gui.session import Session
 
-HERE_VOXELS = 16 * 2**20
+HERE_VOXELS = 2**20
 """Planes that the wand searches at once; larger ones are searched in the background."""
 
 
@@ -37,8 +37,11 @@ class FillTool(Tool):
     marks: ClassVar[Mapping[Qt.KeyboardModifier, str]] = {Qt.KeyboardModifier.AltModifier: ERASE}
 
     def cursor_colour(self) -> str:
-        """None where the region has the chosen class already."""
-        return "" if self.class_under() == self.canvas.session.class_id else super().cursor_colour()
+        """None where the region is what is in the hand already."""
+        session = self.canvas.session
+        is_same = self.class_under() == session.class_id
+        is_same = is_same and self.object_under() == session.objects.number
+        return "" if is_same else super().cursor_colour()
 
     def press(self, y: float, x: float, modifiers: Qt.KeyboardModifier) -> None:
         """Fill."""
@@ -80,7 +83,7 @@ class WandTool(Tool):
 
     name = "wand"
     hint = "Click to paint what looks alike · inside it: try again · Shift: add · Alt: erase"
-    settings = ("wand_tolerance", "wand_contiguous", "protect")
+    settings = ("wand_tolerance", "wand_smooth", "wand_contiguous", "protect")
     paints = True
     marks: ClassVar[Mapping[Qt.KeyboardModifier, str]] = {
         Qt.KeyboardModifier.AltModifier: ERASE,
@@ -103,6 +106,7 @@ class WandTool(Tool):
         protect = self.canvas.tools.protect
         tolerances = self._tolerances(image.shape[0])
         contiguous = bool(self.canvas.tools.value("wand_contiguous"))
+        smoothing = float(self.canvas.tools.value("wand_smooth"))
         plane = session.loaded_plane(image_id, z)
         size, file = image.shape[2:], session.file
         assert file is not None
@@ -122,6 +126,7 @@ class WandTool(Tool):
                     math.floor(x),
                     tolerances=tolerances,
                     contiguous=contiguous,
+                    smoothing=smoothing,
                 )
             )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QLineF, QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPolygonF, QTransform
 
+from orgseg_app.core.classes import BACKGROUND
 from orgseg_app.gui.canvas.tools.footprint import footprint_outline, two_tone
 from orgseg_app.gui.canvas.tools.strokes import BallTool, BrushTool
 
@@ -18,13 +19,15 @@ TINY_PX = 5  # a smaller footprint is too small to see: a ring around the spot i
 PAD_PX = 3  # half of the widest pen, and what smoothing adds
 DEPTH_PX = 2.5  # an edge on the next plane that is nearer to this one's is not told from it
 WORDS_PX = (40, 20)  # room for the ball's reach, to the right and below
+NUMBER_PX = (80, 20)  # and for the number of an object, to the right and above
 
 
 class BrushRing:
     """Draws the footprint of the tool in the hand; one voxel for tools that have none.
 
-    A dot in its middle has the colour of the class, a cross says that it erases. The ball also
-    shows how wide it is on the planes beside this one, and how many it reaches.
+    A dot in its middle has the colour of the class, a cross says that it erases. In objects mode
+    the colour is the object's, and its number stands beside the ring. The ball also shows how wide
+    it is on the planes beside this one, and how many it reaches.
     """
 
     def __init__(self, canvas: AnnotationCanvas) -> None:
@@ -38,9 +41,12 @@ class BrushRing:
         reach = max(self._footprint()[0] * zoom / 2, TINY_PX) + zoom / 2 + PAD_PX
         middle = canvas.to_widget(y, x)
         right, below = WORDS_PX if isinstance(canvas.tool, BallTool) else (0, 0)
-        return QRectF(
-            middle.x() - reach, middle.y() - reach, 2 * reach + right, 2 * reach + below
-        ).toAlignedRect()
+        wide, above = NUMBER_PX if canvas.session.objects.is_on else (0, 0)
+        return (
+            QRectF(middle.x() - reach, middle.y() - reach, 2 * reach, 2 * reach)
+            .adjusted(0, -above, max(right, wide), below)
+            .toAlignedRect()
+        )
 
     def paint(self, painter: QPainter, y: float, x: float, *, erases: bool) -> None:
         """Draw it around a place, in widget coordinates."""
@@ -55,7 +61,10 @@ class BrushRing:
         if isinstance(self._canvas.tool, BallTool):
             self._paint_depth(painter, middle, size * zoom / 2)
         if isinstance(self._canvas.tool, BrushTool):
-            self._paint_middle(painter, middle, erases=erases or self._canvas.tool.erases)
+            erases = erases or self._canvas.tool.erases
+            self._paint_middle(painter, middle, erases=erases)
+            if not erases:
+                self._paint_number(painter, middle, max(size * zoom / 2, TINY_PX))
         painter.restore()
 
     def _footprint(self) -> tuple[int, bool]:
@@ -96,22 +105,31 @@ class BrushRing:
         radius = cuts[1][1] * self._canvas.view_state().zoom if len(cuts) > 1 else reach
         if reach - radius >= DEPTH_PX:
             two_tone(painter, lambda: painter.drawEllipse(middle, radius, radius), 0.6)
-        words = f"±{min(len(cuts), image.shape[1]) - 1}"
         at = middle + QPointF(1, 1) * (reach * 0.7071 + 4) + QPointF(0, 10)
-        for colour, offset in (("#000000", QPointF(1, 1)), ("#FFFFFF", QPointF(0, 0))):
-            painter.setPen(QColor(colour))
-            painter.drawText(at + offset, words)
+        _draw_words(painter, at, f"±{min(len(cuts), image.shape[1]) - 1}")
+
+    def _paint_number(self, painter: QPainter, middle: QPointF, reach: float) -> None:
+        """Which object is painted; none is, where the chosen class belongs to no object."""
+        session = self._canvas.session
+        if session.objects.number and session.class_id > BACKGROUND:
+            at = middle + QPointF(1, -1) * (reach * 0.7071 + 4)
+            _draw_words(painter, at, str(session.objects.number))
 
     def _paint_middle(self, painter: QPainter, middle: QPointF, *, erases: bool) -> None:
-        session = self._canvas.session
-        chosen = session.project and session.project.class_of(session.class_id)
+        colour = self._canvas.tool.hand_colour()
         if erases:
             lines = [
                 QLineF(middle - QPointF(2.5, 2.5 * way), middle + QPointF(2.5, 2.5 * way))
                 for way in (1, -1)
             ]
             two_tone(painter, lambda: painter.drawLines(lines))
-        elif chosen:
+        elif colour:
             painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(chosen.colour))
+            painter.setBrush(QColor(colour))
             painter.drawEllipse(middle, 2, 2)
+
+
+def _draw_words(painter: QPainter, at: QPointF, words: str) -> None:
+    for colour, offset in (("#000000", QPointF(1, 1)), ("#FFFFFF", QPointF(0, 0))):
+        painter.setPen(QColor(colour))
+        painter.drawText(at + offset, words)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QPainter
 
-from orgseg_app.core.classes import UNLABELLED
+from orgseg_app.core.classes import BACKGROUND, UNLABELLED
+from orgseg_app.core.objects import NO_OBJECT
+from orgseg_app.gui.canvas.object_colours import object_colour
 
 if TYPE_CHECKING:
     from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
@@ -80,8 +82,15 @@ class Tool:
         return next((mark for key, mark in self.marks.items() if key & held), "")
 
     def cursor_colour(self) -> str:
-        """``"#RRGGBB"`` of the class that a press would paint or pick here; "" for none."""
-        return self.colour_of(self.canvas.session.class_id) if self.paints else ""
+        """``"#RRGGBB"`` of what a press would paint or pick here; "" for none."""
+        return self.hand_colour() if self.paints else ""
+
+    def hand_colour(self) -> str:
+        """``"#RRGGBB"`` of the object in the hand, else of the chosen class; "" for none."""
+        session = self.canvas.session
+        if session.objects.number and session.class_id > BACKGROUND:
+            return object_colour(session.objects.number)
+        return self.colour_of(session.class_id)
 
     def colour_of(self, class_id: int) -> str:
         """``"#RRGGBB"`` of a class; "" for none."""
@@ -96,6 +105,14 @@ class Tool:
             return UNLABELLED
         y, x = canvas.pointer
         return session.mask().value(session.z, math.floor(y), math.floor(x))
+
+    def object_under(self) -> int:
+        """Number of the object under the pointer; 0 for none, and outside objects mode."""
+        canvas, session = self.canvas, self.canvas.session
+        if session.image is None or not canvas.is_shown or not session.objects.is_on:
+            return NO_OBJECT
+        y, x = canvas.pointer
+        return session.mask().objects.value(session.z, math.floor(y), math.floor(x))
 
     def cancel(self) -> None:
         """Esc, or another tool is taken."""

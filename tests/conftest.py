@@ -19,9 +19,14 @@ os.environ.setdefault("MKL_NUM_THREADS", "1")
 import psutil
 import pytest
 from hypothesis import settings as hypothesis_settings
+from pytestqt.qtbot import QtBot
 
 hypothesis_settings.register_profile("orgseg", deadline=None, derandomize=True, database=None)
 hypothesis_settings.load_profile("orgseg")
+
+# A busy machine is late, not wrong.
+for _waiting in (QtBot.waitUntil, QtBot.waitSignal, QtBot.waitSignals):
+    _waiting.__kwdefaults__["timeout"] = 30_000
 
 _ROOT = Path(__file__).resolve().parents[1]
 _SHARED_DATA = Path(

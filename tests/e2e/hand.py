@@ -82,9 +82,10 @@ class Hand:
 
     def settle(self) -> None:
         """Wait until nothing is worked on any more."""
-        self.wait(lambda: self.session.background.is_idle, 30, "the background")
+        background, saving = self.session.background, self.session.saving
+        self.wait(lambda: background.is_idle, 30, "the background")
         self.rest()
-        self.wait(lambda: self.session.background.is_idle, 30, "the background")
+        self.wait(lambda: background.is_idle and saving.is_idle, 30, "the background")
 
     # -- doing -------------------------------------------------------------------------------------
 

@@ -5,13 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from pytestqt.qtbot import QtBot
 
 from orgseg_app.core.classes import default_classes
 from orgseg_app.core.edits.whole import ReplaceMask
 from orgseg_app.core.image import open_array
 from orgseg_app.files.project_file import NewImage
+from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
 from orgseg_app.gui.session import Session
 
+LEFT = Qt.MouseButton.LeftButton
+PLAIN = Qt.KeyboardModifier.NoModifier
 SIDE, RADIUS = 300, 80.0
 
 
@@ -45,3 +51,21 @@ def two_squares(session: Session) -> None:
     plane[0, 40:60, 40:60] = plane[0, 40:60, 100:120] = 2
     plane[0, 200:220, 40:60] = 3
     session.apply(ReplaceMask(plane))
+
+
+def spot(canvas: AnnotationCanvas, place: tuple[float, float]) -> QPoint:
+    return canvas.to_widget(*place).toPoint()
+
+
+def click(canvas: AnnotationCanvas, *places: tuple[float, float]) -> None:
+    for place in places:
+        QTest.mouseMove(canvas, spot(canvas, place))
+        QTest.mouseClick(canvas, LEFT, PLAIN, spot(canvas, place))
+
+
+def settle(session: Session, qtbot: QtBot) -> None:
+    qtbot.waitUntil(lambda: session.background.is_idle, timeout=20_000)
+
+
+def painted(session: Session, class_id: int = 2) -> np.ndarray:
+    return session.mask().plane(session.z) == class_id

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
@@ -20,7 +20,17 @@ from orgseg_app.gui.main_window import MainWindow
 from orgseg_app.gui.session import Session
 from orgseg_app.settings import Settings
 from tests.gui.canvas_hand import canvas_on
-from tests.gui.guided_project import RADIUS, SIDE, disk, open_guided, two_squares
+from tests.gui.guided_project import (
+    RADIUS,
+    SIDE,
+    click,
+    disk,
+    open_guided,
+    painted,
+    settle,
+    spot,
+    two_squares,
+)
 
 LEFT = Qt.MouseButton.LeftButton
 PLAIN = Qt.KeyboardModifier.NoModifier
@@ -45,24 +55,6 @@ def session(tmp_path: Path, qtbot: QtBot) -> Iterator[Session]:
 @pytest.fixture
 def canvas(session: Session, qtbot: QtBot) -> AnnotationCanvas:
     return canvas_on(session, qtbot, 520)
-
-
-def spot(canvas: AnnotationCanvas, place: tuple[float, float]) -> QPoint:
-    return canvas.to_widget(*place).toPoint()
-
-
-def click(canvas: AnnotationCanvas, *places: tuple[float, float]) -> None:
-    for place in places:
-        QTest.mouseMove(canvas, spot(canvas, place))
-        QTest.mouseClick(canvas, LEFT, PLAIN, spot(canvas, place))
-
-
-def settle(session: Session, qtbot: QtBot) -> None:
-    qtbot.waitUntil(lambda: session.background.is_idle, timeout=20_000)
-
-
-def painted(session: Session, class_id: int = 2) -> np.ndarray:
-    return session.mask().plane(session.z) == class_id
 
 
 # -- livewire --------------------------------------------------------------------------------------

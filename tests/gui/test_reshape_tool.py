@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
@@ -16,19 +15,15 @@ from orgseg_app.core.edits.regions import PaintRegion
 from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
 from orgseg_app.gui.session import Session
 from tests.gui.canvas_hand import canvas_on
-from tests.gui.guided_project import RADIUS, SIDE, open_guided, two_squares
+from tests.gui.guided_project import (
+    click,
+    open_guided,
+    settle,
+    two_squares,
+)
 
 LEFT = Qt.MouseButton.LeftButton
 PLAIN = Qt.KeyboardModifier.NoModifier
-
-
-def on_rim(degrees: float) -> tuple[float, float]:
-    angle = math.radians(degrees)
-    return SIDE / 2 + RADIUS * math.sin(angle), SIDE / 2 + RADIUS * math.cos(angle)
-
-
-def iou(one: np.ndarray, other: np.ndarray) -> float:
-    return float((one & other).sum() / (one | other).sum())
 
 
 @pytest.fixture
@@ -41,24 +36,6 @@ def session(tmp_path: Path, qtbot: QtBot) -> Iterator[Session]:
 @pytest.fixture
 def canvas(session: Session, qtbot: QtBot) -> AnnotationCanvas:
     return canvas_on(session, qtbot, 520)
-
-
-def spot(canvas: AnnotationCanvas, place: tuple[float, float]) -> QPoint:
-    return canvas.to_widget(*place).toPoint()
-
-
-def click(canvas: AnnotationCanvas, *places: tuple[float, float]) -> None:
-    for place in places:
-        QTest.mouseMove(canvas, spot(canvas, place))
-        QTest.mouseClick(canvas, LEFT, PLAIN, spot(canvas, place))
-
-
-def settle(session: Session, qtbot: QtBot) -> None:
-    qtbot.waitUntil(lambda: session.background.is_idle, timeout=20_000)
-
-
-def painted(session: Session, class_id: int = 2) -> np.ndarray:
-    return session.mask().plane(session.z) == class_id
 
 
 @pytest.mark.parametrize(

@@ -27,10 +27,10 @@ from orgseg_app.core.image import open_array
 from orgseg_app.core.mask import Mask
 from orgseg_app.files.project_file import NewImage
 from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
-from orgseg_app.gui.canvas.options import DisplayOptions, ToolOptions
 from orgseg_app.gui.canvas.tools.plane_values import plane_values
 from orgseg_app.gui.session import Session
 from tests.e2e.hand import Hand
+from tests.gui.canvas_hand import canvas_on
 from tests.gui.volume_project import make_volume_project
 
 LEFT = Qt.MouseButton.LeftButton
@@ -70,14 +70,7 @@ def session(tmp_path: Path, qtbot: QtBot) -> Iterator[Session]:
 
 @pytest.fixture
 def canvas(session: Session, qtbot: QtBot) -> AnnotationCanvas:
-    canvas = AnnotationCanvas(session, ToolOptions(session), DisplayOptions(session))
-    qtbot.addWidget(canvas)
-    canvas.resize(520, 400)
-    canvas.show()
-    session.select_image(session.image_id)
-    canvas.set_zoom(1.0)
-    canvas.setFocus()
-    return canvas
+    return canvas_on(session, qtbot, 520, 400)
 
 
 def spot(canvas: AnnotationCanvas, place: tuple[float, float]) -> QPoint:

@@ -20,11 +20,11 @@ from orgseg_app.files.project_file import NewImage
 from orgseg_app.gui import background
 from orgseg_app.gui.background import Task
 from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
-from orgseg_app.gui.canvas.options import DisplayOptions, ToolOptions
 from orgseg_app.gui.editing import working as working_module
 from orgseg_app.gui.editing.slices import Slices
 from orgseg_app.gui.panels.working_card import WorkingCard
 from orgseg_app.gui.session import Session
+from tests.gui.canvas_hand import canvas_on
 
 LEFT = Qt.MouseButton.LeftButton
 PLAIN = Qt.KeyboardModifier.NoModifier
@@ -43,13 +43,7 @@ def session(tmp_path: Path, qtbot: QtBot) -> Iterator[Session]:
 
 @pytest.fixture
 def canvas(session: Session, qtbot: QtBot) -> AnnotationCanvas:
-    canvas = AnnotationCanvas(session, ToolOptions(session), DisplayOptions(session))
-    qtbot.addWidget(canvas)
-    canvas.resize(620, 480)
-    canvas.show()
-    session.select_image(session.image_id)
-    canvas.set_zoom(1.0)
-    canvas.setFocus()
+    canvas = canvas_on(session, qtbot)
     canvas.tools.set_value("in_3d", True)
     return canvas
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from orgseg_app.core.edits.recorder import Recorder, overwritable
 from orgseg_app.core.painting import shapes
@@ -56,10 +60,7 @@ class PaintRectangle:
 
     def apply(self, recorder: Recorder) -> None:
         """Fill the box."""
-        _, height, width = recorder.mask.shape
-        allowed = overwritable(self.class_id, self.protect)
-        for y0, x0, where in shapes.rectangle_rows(self.box, (height, width)):
-            recorder.paint(self.z, y0, x0, where, self.class_id, allowed)
+        _paint_rows(recorder, self, shapes.rectangle_rows(self.box, recorder.mask.shape[1:]))
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,15 @@ class PaintEllipse:
 
     def apply(self, recorder: Recorder) -> None:
         """Fill the ellipse."""
-        _, height, width = recorder.mask.shape
-        allowed = overwritable(self.class_id, self.protect)
-        for y0, x0, where in shapes.ellipse_rows(self.box, (height, width)):
-            recorder.paint(self.z, y0, x0, where, self.class_id, allowed)
+        _paint_rows(recorder, self, shapes.ellipse_rows(self.box, recorder.mask.shape[1:]))
+
+
+def _paint_rows(
+    recorder: Recorder,
+    edit: PaintRectangle | PaintEllipse,
+    rows: Iterable[tuple[int, int, NDArray[np.bool_]]],
+) -> None:
+    """Give the class of an edit to the voxels of a shape, which come in pieces."""
+    allowed = overwritable(edit.class_id, edit.protect)
+    for y0, x0, where in rows:
+        recorder.paint(edit.z, y0, x0, where, edit.class_id, allowed)

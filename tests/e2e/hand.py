@@ -24,6 +24,10 @@ NOT_WORDS = ("Traceback", "Errno", "Error(", "Error:", "None", "object at", "{",
 """What no sentence for a person holds."""
 
 
+LEAST_PATIENCE_S = 60
+"""What must happen is waited for this long at least: other tests keep the machine busy."""
+
+
 class Hand:
     """A window with everything it has said so far.
 
@@ -67,7 +71,7 @@ class Hand:
 
     def wait(self, until: Callable[[], object], seconds: float = 20, what: str = "") -> None:
         """Let the window live until something holds."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + max(seconds, LEAST_PATIENCE_S)
         while not until():
             assert time.monotonic() < end, f"waited in vain for {what or until}: {self.said}"
             QApplication.processEvents()

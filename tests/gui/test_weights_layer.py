@@ -186,7 +186,8 @@ def test_a_backup_brings_them_back_to_the_canvas(qapp: object, tmp_path: Path) -
     hand.session.select_image(image_id)
     restoring = hand.window.commands.restoring
     hand.action("restore_backup")
-    hand.wait(lambda: restoring.panel.restore_button.isEnabled(), 10, "the comparison")
+    hand.wait(lambda: restoring.panel.preview.pictures.has_pictures(), 10, "the preview")
+    assert restoring.panel.restore_button.isEnabled()  # though the voxels' classes are the same
     assert not section(hand).isVisibleTo(hand.parts)
     hand.said.clear()
     QTest.mouseClick(restoring.panel.restore_button, LEFT)

@@ -53,6 +53,11 @@ class Difference:
     is_same: bool
 
     @property
+    def is_classes_only(self) -> bool:
+        """Whether a look at the classes of all voxels says everything about the backup's image."""
+        return not {"objects", "weights"} & set(self.match.source.layers)
+
+    @property
     def gained(self) -> dict[int, int]:
         """Voxels of each class that restoring would add (below 0: take away)."""
         ids = sorted({*self.now, *self.then})
@@ -107,10 +112,10 @@ def differences(
         then = classes.counts(source.counts)
         same = bool(source.annotation) and digests.get(image.image_id) == source.annotation
         is_moved = any(int(classes.table[i]) != i for i in source.counts)
-        more = {"objects", "weights"} & set(source.layers)
-        if not same and now == then and not more and not source.damaged:
+        difference = Difference(match, image.name, now, then, same and not is_moved)
+        if not same and now == then and difference.is_classes_only and not source.damaged:
             doubtful.append(len(found))
-        found.append(Difference(match, image.name, now, then, same and not is_moved))
+        found.append(difference)
     if doubtful:
         with opened_backup(backup.path) as file:
             for number in doubtful:

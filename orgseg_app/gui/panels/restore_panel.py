@@ -393,7 +393,8 @@ class RestorePanel(QDialog):
         if self._asked == key and item is not None:
             depth = row.match.source.mask_shape[0]
             self.preview.show_preview(found, self._classes(item), depth)
-            if not found.changed and row.match.image_id and row in self.images.rows:
+            is_same = not found.changed and row.is_classes_only
+            if is_same and row.match.image_id and row in self.images.rows:
                 self.images.mark_same(row)  # other bytes, the same voxels
 
     # -- restoring -------------------------------------------------------------------------------

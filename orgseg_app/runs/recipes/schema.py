@@ -1,29 +1,21 @@
-"""The fields of a recipe, with their ranges and what they mean to a biologist.
-
-The form in the window is made from `recipe_fields`; sentences about mistakes name the same titles.
-"""
+"""The fields of a recipe, with their ranges and what they mean to a biologist."""
 
 from __future__ import annotations
 
-import dataclasses
-import re
-import typing
-from collections.abc import Mapping
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 
-from orgseg_app.runs import choices
-
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
+"""2: augmentation is a list of steps (1: its name)."""
 
 
 class PreprocessStep(Struct, frozen=True, forbid_unknown_fields=True):
     """One step that every image goes through before the network sees it.
 
     The name is one of `choices.PREPROCESSING_NAMES`; parameters that are not given keep the
-    defaults of ``core.preprocess``.
+    defaults of ``core.preprocessing``. `reference` is what a step has learnt of the training images
+    (empty until then); it travels with the model.
     """
 
     name: Annotated[
@@ -33,6 +25,10 @@ class PreprocessStep(Struct, frozen=True, forbid_unknown_fields=True):
         dict[str, float],
         Meta(title="Preprocessing values", description="Only what differs from the usual."),
     ] = {}
+    reference: Annotated[
+        tuple[float, ...],
+        Meta(max_length=4096, title="Reference", description="Learnt from the training images."),
+    ] = ()
 
 
 class NetworkChoice(Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,6 +67,31 @@ class NetworkChoice(Struct, frozen=True, forbid_unknown_fields=True):
             "pixels are painted.",
         ),
     ] = 0.0
+    fusion: Annotated[
+        Literal["origin", "concat", "add", "none"],
+        Meta(
+            title="Fine detail",
+            description="Whether the first layers work at full size, and how their fine detail "
+            "reaches the answer. Joining it helps networks that were made for photographs.",
+        ),
+    ] = "origin"
+    encoder: Annotated[
+        str,
+        Meta(
+            max_length=80,
+            title="Encoder",
+            description="Which known network looks at the image first, such as resnet18; only for "
+            "networks of the optional library.",
+        ),
+    ] = ""
+    pretrained: Annotated[
+        bool,
+        Meta(
+            title="Start from photographs",
+            description="Starts from weights learnt on photographs (ImageNet), when they are on "
+            "this computer.",
+        ),
+    ] = False
 
 
 class LossTerm(Struct, frozen=True, forbid_unknown_fields=True):
@@ -86,6 +107,24 @@ class LossTerm(Struct, frozen=True, forbid_unknown_fields=True):
             description="How much this part counts beside the others.",
         ),
     ] = 1.0
+    params: Annotated[
+        dict[str, float],
+        Meta(title="Loss values", description="Only what differs from the usual."),
+    ] = {}
+
+
+class AugmentationStep(Struct, frozen=True, forbid_unknown_fields=True):
+    """One way in which patches are changed before the network sees them."""
+
+    name: Annotated[str, Meta(title="Augmentation", description="How the patch is changed.")]
+    chance: Annotated[
+        float,
+        Meta(ge=0, le=1, title="Chance", description="How many of the patches it is done to, 0…1."),
+    ] = 1.0
+    params: Annotated[
+        dict[str, float],
+        Meta(title="Augmentation values", description="Only what differs from the usual."),
+    ] = {}
 
 
 class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -122,17 +161,28 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         ),
     ] = (LossTerm("soft_iou"),)
     augmentation: Annotated[
-        Literal["none", "d4"],
+        tuple[AugmentationStep, ...],
         Meta(
+            max_length=16,
             title="Augmentation",
-            description="Shows the same patch flipped and turned, so that direction does not "
-            "matter and little paint goes further.",
+            description="Shows the same patch turned, bent, dimmed and blurred, so that such "
+            "things do not matter and little paint goes further.",
         ),
-    ] = "d4"
+    ] = (AugmentationStep("d4"),)
     optimiser: Annotated[
         Literal["adamw", "adam", "sgd"],
         Meta(title="Optimiser", description="How the network is improved after each step."),
     ] = "adamw"
+    momentum: Annotated[
+        float,
+        Meta(
+            ge=0,
+            lt=1,
+            title="Momentum",
+            description="How much of the last improvement is kept on (SGD; the first moment of "
+            "Adam).",
+        ),
+    ] = 0.9
     learning_rate: Annotated[
         float,
         Meta(
@@ -153,9 +203,73 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         ),
     ] = 0.0001
     schedule: Annotated[
-        Literal["constant", "cosine", "step"],
+        Literal["constant", "cosine", "step", "multi_step", "plateau"],
         Meta(title="Schedule", description="How the learning rate falls during the training."),
     ] = "cosine"
+    decay_factor: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=1,
+            title="Fall of the learning rate",
+            description="What it is multiplied with at each fall (steps, milestones, stalling).",
+        ),
+    ] = 0.1
+    decay_steps: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10_000_000,
+            title="Fall every (steps)",
+            description='For the schedule "Steps". 0 means after each third of the training.',
+        ),
+    ] = 0
+    milestones: Annotated[
+        tuple[float, ...],
+        Meta(
+            max_length=10,
+            title="Milestones",
+            description='Shares of the training, 0…1, for the schedule "Milestones".',
+        ),
+    ] = (0.5, 0.75, 0.9)
+    plateau_checks: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1000,
+            title="Checks before a fall",
+            description='For the schedule "When it stalls".',
+        ),
+    ] = 5
+    warmup_steps: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            title="Warm-up (steps)",
+            description="The learning rate rises from nothing during these first steps; steadies "
+            "the start of large networks.",
+        ),
+    ] = 0
+    gradient_clip: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1000,
+            title="Largest gradient",
+            description="Longer gradients are shortened to this length. 0 means never.",
+        ),
+    ] = 0.0
+    ema: Annotated[
+        float,
+        Meta(
+            ge=0,
+            lt=1,
+            title="Average of weights",
+            description="Keeps a running mean of the network's weights and uses that; 0.99 "
+            "remembers about 100 steps. 0 means off.",
+        ),
+    ] = 0.0
     steps: Annotated[
         int,
         Meta(
@@ -195,6 +309,13 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             "surroundings and needs more time and memory.",
         ),
     ] = 128
+    sampling: Annotated[
+        Literal["balanced", "uniform"],
+        Meta(
+            title="Patches show",
+            description="How patches are chosen among the painted pixels.",
+        ),
+    ] = "balanced"
     validate_every: Annotated[
         int,
         Meta(
@@ -214,12 +335,30 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         ),
     ] = 0
     class_weights: Annotated[
-        Literal["none", "auto"],
+        Literal["none", "auto", "manual"],
         Meta(
             title="Class weights",
             description='"auto" lets rare classes count more, from how much of each is painted.',
         ),
     ] = "none"
+    class_weight_values: Annotated[
+        dict[str, Annotated[float, Meta(ge=0, le=1000)]],
+        Meta(
+            title="Weights by class",
+            description="By the names of classes, for weights by hand; others count 1.",
+        ),
+    ] = {}
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16", "fp16"],
+        Meta(title="Precision", description="How many digits the network computes with."),
+    ] = "auto"
+    compile: Annotated[
+        Literal["auto", "never"],
+        Meta(
+            title="Compile",
+            description="Lets torch build a faster network first, where that pays back.",
+        ),
+    ] = "never"
     seed: Annotated[
         int,
         Meta(
@@ -230,138 +369,3 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             "luck.",
         ),
     ] = 0
-
-
-@dataclasses.dataclass(frozen=True)
-class FieldInfo:
-    """What a form needs to know about one field of a recipe.
-
-    Attributes
-    ----------
-    path : str
-        As in ``--set``: ``"network.width"``.
-    title, description : str
-        For a person.
-    kind : str
-        ``"int"``, ``"float"``, ``"text"``, ``"choice"``, ``"losses"`` or ``"steps"``.
-    minimum, maximum : float or None
-        Inclusive bounds (an exclusive lower bound of 0 is given as 0).
-    options : mapping of str to `choices.Choice`
-        What may be chosen; empty unless `kind` is a choice or a list of choices.
-    default : object
-        Value of a new recipe; None for the name.
-    """
-
-    path: str
-    title: str
-    description: str
-    kind: str
-    minimum: float | None
-    maximum: float | None
-    options: Mapping[str, choices.Choice]
-    default: object
-
-
-_OPTIONS: Mapping[str, Mapping[str, choices.Choice]] = {
-    "network.name": choices.NETWORK_NAMES,
-    "loss": choices.LOSS_NAMES,
-    "preprocess": choices.PREPROCESSING_NAMES,
-    "augmentation": choices.AUGMENTATION_NAMES,
-    "optimiser": choices.OPTIMISER_NAMES,
-    "schedule": choices.SCHEDULE_NAMES,
-    "class_weights": {
-        "none": choices.Choice("none", "Equal", "All classes count the same.", ""),
-        "auto": choices.Choice("auto", "Automatic", "Rare classes count more.", ""),
-    },
-}
-
-
-def _field_infos(struct: type[Struct], prefix: str = "") -> list[FieldInfo]:
-    hints = typing.get_type_hints(struct, include_extras=True)
-    defaults = {
-        field.name: None if field.required else field.default
-        for field in msgspec.structs.fields(struct)
-    }
-    found: list[FieldInfo] = []
-    for name in struct.__struct_fields__:
-        hint, path = hints[name], prefix + name
-        if path == "version":
-            continue
-        if isinstance(hint, type) and issubclass(hint, Struct):
-            found.extend(_field_infos(hint, path + "."))
-            continue
-        base, meta = typing.get_args(hint)[:2]
-        kind = {int: "int", float: "float", str: "text"}.get(base, "choice")
-        kind = {"loss": "losses", "preprocess": "steps", "network.name": "choice"}.get(path, kind)
-        found.append(
-            FieldInfo(
-                path=path,
-                title=meta.title,
-                description=meta.description,
-                kind=kind,
-                minimum=meta.ge if meta.ge is not None else meta.gt,
-                maximum=meta.le,
-                options=_OPTIONS.get(path, {}),
-                default=defaults.get(name),
-            )
-        )
-    return found
-
-
-def recipe_fields() -> list[FieldInfo]:
-    """Every field a person may set, in the order of the form."""
-    return _field_infos(Recipe)
-
-
-def _title(path: str) -> str:
-    """Title of the field at a msgspec path (``$.loss[0].weight``), in quotes."""
-    plain = re.sub(r"\[[^\]]*\]", "", path).removeprefix("$").removeprefix(".")
-    extra = {"loss.weight": "Loss weight", "loss.name": "Loss", "preprocess.name": "Preprocessing"}
-    titles = {info.path: info.title for info in recipe_fields()} | extra
-    return f'"{titles.get(plain, plain or "the recipe")}"'
-
-
-_KINDS = {
-    "int": "a whole number",
-    "float": "a number",
-    "str": "text",
-    "array": "a list",
-    "object": "a group of values",
-}
-
-
-def sentence_for(message: str) -> str:
-    """A message of msgspec as a sentence that names the field in plain words.
-
-    Examples
-    --------
-    >>> sentence_for("Expected `int` >= 1 - at `$.steps`")
-    '"Steps" must be at least 1.'
-    """
-    text, _, path = message.partition(" - at `")
-    path = path.rstrip("`") or "$"
-    title = _title(path)
-    if found := re.match(r"Expected `(?:int|float)` (>=|<=|>|<) (\S+)", text):
-        bound = {
-            ">=": "must be at least {}",
-            "<=": "must be at most {}",
-            ">": "must be more than {}",
-            "<": "must be less than {}",
-        }[found[1]].format(found[2].removesuffix(".0"))
-        return f"{title} {bound}."
-    if found := re.match(r"Object contains unknown field `(.*)`", text):
-        known = [info.path.rsplit(".")[-1] for info in recipe_fields()]
-        return f'A recipe has no field "{found[1]}".{choices.closest(found[1], known)}'
-    if found := re.match(r"Object missing required field `(.*)`", text):
-        return f'The recipe lacks "{found[1]}".'
-    if found := re.match(r"Invalid enum value '(.*)'", text):
-        options = _OPTIONS.get(path.removeprefix("$."), {})
-        near = choices.closest(found[1], options)
-        return f'{title} cannot be "{found[1]}"; it is one of {", ".join(options)}.{near}'
-    if found := re.match(r"Expected `(?:str|array|object)` of length (>=|<=) (\d+)", text):
-        if found[1] == ">=":
-            return f"{title} must not be empty."
-        return f"{title} is too long: at most {found[2]} are allowed."
-    if found := re.match(r"Expected `(\w+)`", text):
-        return f"{title} must be {_KINDS.get(found[1], found[1])}."
-    return f"{title}: {text}."

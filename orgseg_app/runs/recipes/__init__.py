@@ -1,0 +1,1 @@
+"""Recipes: their fields, what may be chosen, presets, reading and describing them."""

@@ -1,0 +1,214 @@
+"""The presets: recipes named after what they are for.
+
+Those "as published" hold the numbers of the study they name, whatever they cost; all others are
+meant for a computer without a graphics card.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from orgseg_app.runs.recipes.augmentation import AUGMENTATION_PRESETS
+from orgseg_app.runs.recipes.schema import (
+    AugmentationStep,
+    LossTerm,
+    NetworkChoice,
+    PreprocessStep,
+    Recipe,
+)
+
+_FAST = Recipe(
+    name="fast",
+    about="A small U-Net that learns in a minute or two without a graphics card.",
+    ema=0.98,
+)
+
+_ON_A_LAPTOP = (
+    _FAST,
+    msgspec.structs.replace(
+        _FAST,
+        name="fast-bce",
+        about='As "Fast on a laptop", but judging every pixel on its own (binary cross-entropy).',
+        loss=(LossTerm("bce"),),
+    ),
+    msgspec.structs.replace(
+        _FAST,
+        name="fast-clahe",
+        about='As "Fast on a laptop", with local contrast evened out first; for unevenly lit '
+        "images.",
+        preprocess=(PreprocessStep("clahe"), PreprocessStep("percentile")),
+    ),
+    Recipe(
+        name="multi-class",
+        about="Several kinds of structure: classes compete for every pixel and rare ones count "
+        "more.",
+        network=NetworkChoice(depth=4, width=16),
+        loss=(LossTerm("cross_entropy"), LossTerm("dice")),
+        steps=800,
+        patch_size=192,
+        class_weights="auto",
+    ),
+    Recipe(
+        name="instant",
+        about="A forest of trees over textures and edges, from a few scribbles. No network; a "
+        "first look, and something for the others to beat.",
+        network=NetworkChoice(name="pixel_classifier"),
+    ),
+)
+
+_FLUORESCENCE = (
+    Recipe(
+        name="er-laptop",
+        about="Thin networks such as the ER with PE-Net: fine detail first, 1.2 million "
+        "parameters.",
+        preprocess=(PreprocessStep("clahe"), PreprocessStep("zscore")),
+        network=NetworkChoice(name="penet", width=32),
+        steps=400,
+    ),
+    Recipe(
+        name="nuclei",
+        about="Round, bright, crowded: a U-Net that sees each nucleus and its neighbours.",
+        network=NetworkChoice(depth=4, width=16),
+        loss=(LossTerm("bce_dice"),),
+        augmentation=AUGMENTATION_PRESETS["basic"].steps,
+        steps=600,
+    ),
+    Recipe(
+        name="cells",
+        about="Whole cells, painted or from outlines and boxes; loss and optimiser as in Cells "
+        "Segger.",
+        preprocess=(PreprocessStep("minmax"),),
+        network=NetworkChoice(depth=4, width=32),
+        loss=(LossTerm("bce_dice"),),
+        optimiser="adam",
+        learning_rate=0.001,
+        weight_decay=0.0,
+        schedule="constant",
+        steps=600,
+        patch_size=256,
+        validate_every=12,
+        patience=20,
+    ),
+)
+
+_ELECTRONS = (
+    Recipe(
+        name="em-mitochondria",
+        about="Mitochondria in electron micrographs: local contrast, wide surroundings.",
+        preprocess=(PreprocessStep("clahe"), PreprocessStep("zscore")),
+        network=NetworkChoice(depth=4, width=16),
+        loss=(LossTerm("bce"), LossTerm("dice")),
+        steps=1500,
+        patch_size=256,
+    ),
+)
+
+_STUDY = Recipe(
+    name="study",
+    preprocess=(PreprocessStep("clahe"),),
+    network=NetworkChoice(depth=4, width=64),
+    optimiser="sgd",
+    learning_rate=0.01,
+    weight_decay=0.0005,
+    schedule="step",
+    batch_size=32,
+    patch_size=256,
+)
+"""What the studies of the CBMI group share: SGD of momentum 0.9, a tenth of the rate every few
+epochs of 30, patches of 256²."""
+
+_AS_PUBLISHED = (
+    msgspec.structs.replace(
+        _STUDY,
+        name="er-published",
+        about="Guo, Luo, Li and Yang: U-Net of width 64, soft IoU, SGD; 30 epochs of 942 patches.",
+        steps=900,
+        decay_steps=150,
+        validate_every=30,
+    ),
+    msgspec.structs.replace(
+        _STUDY,
+        name="er-fusion",
+        about="Guo and others 2021: DeepLabv3+ with its first layers at full size, their detail "
+        "joined to the answer.",
+        preprocess=(PreprocessStep("clahe"), PreprocessStep("zscore")),
+        network=NetworkChoice(name="deeplab", fusion="concat", width=64),
+        learning_rate=0.1,
+        batch_size=16,
+        steps=2310,
+        decay_steps=770,
+        validate_every=77,
+    ),
+    msgspec.structs.replace(
+        _STUDY,
+        name="mito-published",
+        about="As for the ER, with 30 epochs of 1,980 patches of mitochondria.",
+        steps=1860,
+        decay_steps=310,
+        validate_every=62,
+    ),
+    msgspec.structs.replace(
+        _STUDY,
+        name="nuclei-published",
+        about="Guo and others 2021: U-Net, soft IoU, SGD; 30 epochs of 6,360 patches.",
+        batch_size=16,
+        steps=11_940,
+        decay_steps=1990,
+        validate_every=398,
+    ),
+    Recipe(
+        name="em-published",
+        about="CLAHE as in Fiji, U-Net with dropout, Adam 0.0001, binary cross-entropy; 5 epochs "
+        "of 5,000 steps.",
+        preprocess=(
+            PreprocessStep("clahe_fiji", {"block": 127, "bins": 256, "max_slope": 1.5}),
+            PreprocessStep("minmax"),
+        ),
+        network=NetworkChoice(name="unet_dropout", depth=4, width=64),
+        loss=(LossTerm("bce"),),
+        augmentation=(AugmentationStep("d4"),),
+        optimiser="adam",
+        learning_rate=0.0001,
+        weight_decay=0.0,
+        schedule="constant",
+        steps=25_000,
+        batch_size=2,
+        patch_size=256,
+        validate_every=500,
+    ),
+)
+
+_GROUPS: Mapping[str, tuple[Recipe, ...]] = {
+    "For a start": _ON_A_LAPTOP,
+    "Light microscopy": _FLUORESCENCE,
+    "Electron microscopy": _ELECTRONS,
+    "As published, for a graphics card": _AS_PUBLISHED,
+}
+
+PRESETS: dict[str, Recipe] = {recipe.name: recipe for group in _GROUPS.values() for recipe in group}
+"""Name on the command line → recipe; the first is where everybody starts."""
+
+PRESET_GROUPS: Mapping[str, tuple[str, ...]] = {
+    title: tuple(recipe.name for recipe in group) for title, group in _GROUPS.items()
+}
+"""Title of a group → names of its presets."""
+
+PRESET_TITLES: Mapping[str, str] = {
+    "fast": "Fast on a laptop",
+    "fast-bce": "Fast, pixel by pixel",
+    "fast-clahe": "Fast, evened contrast",
+    "multi-class": "Several classes at once",
+    "instant": "Ready in seconds",
+    "er-laptop": "ER network, on a laptop",
+    "nuclei": "Nuclei",
+    "cells": "Cells (outlines, boxes)",
+    "em-mitochondria": "EM mitochondria, on a laptop",
+    "er-published": "ER network, as published",
+    "er-fusion": "ER network, low-level fusion",
+    "mito-published": "Mitochondria in fluorescence, as published",
+    "nuclei-published": "Nuclei, as published",
+    "em-published": "EM mitochondria, CLAHE + U-Net",
+}
+"""What each preset is for, in a few words."""

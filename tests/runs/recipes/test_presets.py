@@ -1,0 +1,75 @@
+"""Presets, what was published of each network, and which fields matter."""
+
+from __future__ import annotations
+
+import pytest
+
+from orgseg_app.runs.recipes.fields import recipe_fields
+from orgseg_app.runs.recipes.networks import NETWORK_NAMES
+from orgseg_app.runs.recipes.presets import PRESET_GROUPS, PRESET_TITLES, PRESETS
+from orgseg_app.runs.recipes.published import published_settings, published_words
+from orgseg_app.runs.recipes.reading import recipe_from_builtins, recipe_to_builtins
+from orgseg_app.runs.recipes.relevance import idle_fields
+
+OLD_NAMES = ("fast", "fast-bce", "fast-clahe", "multi-class", "em-mitochondria", "er-published")
+
+
+def test_every_preset_has_a_title_and_one_group() -> None:
+    assert [name for names in PRESET_GROUPS.values() for name in names] == list(PRESETS)
+    assert set(PRESET_TITLES) == set(PRESETS)
+    assert len(set(PRESET_TITLES.values())) == len(PRESETS)
+    assert next(iter(PRESETS)) == "fast"
+    assert set(OLD_NAMES) <= set(PRESETS)
+
+
+def test_presets_hold_the_numbers_of_their_studies() -> None:
+    er, fusion, em = (PRESETS[name] for name in ("er-published", "er-fusion", "em-published"))
+    assert (er.optimiser, er.momentum, er.weight_decay, er.learning_rate) == (
+        "sgd", 0.9, 0.0005, 0.01,
+    )  # fmt: skip
+    assert er.steps * er.batch_size / 942 == pytest.approx(30, abs=1)  # epochs
+    assert er.decay_steps * er.batch_size / 942 == pytest.approx(5, abs=0.2)
+    assert (fusion.network.name, fusion.network.fusion) == ("deeplab", "concat")
+    assert fusion.steps * fusion.batch_size / 1232 == pytest.approx(30, abs=0.1)
+    assert fusion.decay_steps * fusion.batch_size / 1232 == pytest.approx(10, abs=0.1)
+    assert em.preprocess[0].params == {"block": 127, "bins": 256, "max_slope": 1.5}
+    assert (em.optimiser, em.learning_rate, em.loss[0].name) == ("adam", 0.0001, "bce")
+    cells = PRESETS["cells"]
+    assert [term.name for term in cells.loss] == ["bce_dice"]
+
+
+@pytest.mark.parametrize("name", list(NETWORK_NAMES))
+def test_published_settings_make_a_sound_recipe(name: str) -> None:
+    data = recipe_to_builtins(PRESETS["fast"])
+    data["network"] |= {"name": name, "fusion": NETWORK_NAMES[name].fusions[0]}
+    settings = published_settings(name)
+    known = {info.path for info in recipe_fields()}
+    assert set(settings) <= known
+    for path, value in settings.items():
+        group, _, leaf = path.rpartition(".")
+        (data[group] if group else data)[leaf] = value
+    recipe = recipe_from_builtins(data)
+    assert recipe.network.name == name
+    words = published_words(name)
+    assert bool(words) == bool(settings)
+    if "learning_rate" in settings:
+        assert "Source: " in words
+        assert f"{recipe.learning_rate:g}" in words
+        assert settings["optimiser"] == recipe.optimiser
+
+
+def test_every_field_matters_to_some_recipe() -> None:
+    schedules = ("constant", "cosine", "step", "multi_step", "plateau")
+    always_idle = frozenset(info.path for info in recipe_fields())
+    for name in NETWORK_NAMES:
+        for schedule in schedules:
+            idle = idle_fields(name, schedule=schedule, class_weights="manual")
+            assert "network.name" not in idle
+            assert "preprocess" not in idle
+            always_idle &= idle
+    assert always_idle <= {"network.encoder", "network.pretrained"}  # of the optional library
+
+
+def test_an_unknown_network_hides_nothing_of_its_own() -> None:
+    idle = idle_fields("of the future", schedule="step", class_weights="none")
+    assert idle == {"class_weight_values", "milestones", "plateau_checks"}

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,14 +18,14 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from orgseg_app.core import preprocess
 from orgseg_app.core.classes import default_classes
 from orgseg_app.core.image import open_array
-from orgseg_app.core.preprocess import PREPROCESSING, apply_steps
+from orgseg_app.core.preprocessing import steps as preprocess
+from orgseg_app.core.preprocessing.steps import PREPROCESSING, apply_steps, fit_reference
 from orgseg_app.files.images.content import Source
 from orgseg_app.files.project_file import NewImage
 from orgseg_app.files.readers.registry import read_images
-from orgseg_app.gui.canvas import image_canvas, preview
+from orgseg_app.gui.canvas import image_canvas, preparing, preview
 from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
 from orgseg_app.gui.canvas.options import DisplayOptions, ToolOptions
 from orgseg_app.gui.canvas.plane_view import ViewState
@@ -32,8 +33,8 @@ from orgseg_app.gui.canvas.rendering import PlanePyramid, to_bytes
 from orgseg_app.gui.canvas.tile_cache import TileKey
 from orgseg_app.gui.canvas.tiles import TiledPyramid
 from orgseg_app.gui.session import Session
-from orgseg_app.runs.recipe import PRESETS
-from orgseg_app.runs.schema import PreprocessStep
+from orgseg_app.runs.recipes.presets import PRESETS
+from orgseg_app.runs.recipes.schema import PreprocessStep
 from tests.e2e.hand import Hand, make_project
 
 CLAHE, ZSCORE = PreprocessStep("clahe"), PreprocessStep("zscore")
@@ -50,6 +51,7 @@ STEP = st.one_of(
         st.floats(0.1, 40),
         st.integers(1, 12),
     ),
+    st.sampled_from([name for name in PREPROCESSING if name != "match"]).map(PreprocessStep),
 )
 
 
@@ -227,7 +229,7 @@ class Gate:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.let, self.entered = threading.Semaphore(0), threading.Event()
         self.times = 0
-        slow = replace(PREPROCESSING["zscore"], run=self.run)
+        slow = replace(PREPROCESSING["zscore"], whole=self.run)
         monkeypatch.setitem(preprocess.PREPROCESSING, "zscore", slow)
 
     def run(self, plane: np.ndarray, params: object) -> np.ndarray:
@@ -245,7 +247,7 @@ def test_what_takes_long_says_so_and_painting_goes_on(
     canvas.preview.set_on(True)
     assert canvas.badge.aside.isHidden()  # not for what is done in a moment
     qtbot.waitUntil(lambda: canvas.badge.aside.isVisible())
-    assert canvas.badge.aside.text() == "67%"
+    assert canvas.badge.aside.text() == "50%"
     assert canvas.picture is canvas._pyramid  # the image, until it is ready
     middle = canvas.to_widget(30, 40).toPoint()
     canvas.session.select_class(2)
@@ -257,6 +259,67 @@ def test_what_takes_long_says_so_and_painting_goes_on(
     calm(canvas)
     assert canvas.badge.aside.isHidden()
     assert not prepared(canvas).any()
+
+
+def test_a_smaller_copy_comes_first_where_it_takes_a_while(
+    canvas: AnnotationCanvas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let, entered, real = threading.Event(), threading.Event(), preparing.prepare_channel
+
+    def slow(*args: Any) -> np.ndarray:
+        entered.set()
+        assert let.wait(20)
+        return real(*args)
+
+    monkeypatch.setattr(preparing, "prepare_channel", slow)
+    monkeypatch.setattr(preparing, "FIRST_LOOK", 61 * 83 // 4 - 1)
+    steps = [PreprocessStep("gaussian", {"sigma": 3.0}), PreprocessStep("zscore")]
+    canvas.preview.set_steps([ZSCORE])  # which is as quick as a smaller copy
+    canvas.preview.set_on(True)
+    assert entered.wait(10)
+    QApplication.processEvents()
+    assert canvas.preview.prepared is None
+    let.set()
+    calm(canvas)
+    let.clear()
+    entered.clear()
+    canvas.preview.set_steps(steps)
+    assert entered.wait(10)
+    QApplication.processEvents()
+    assert canvas.preview.prepared is not None
+    assert canvas.preview.prepared.how.startswith("A smaller copy")
+    glimpse = prepared(canvas)
+    expected = apply_steps(pictures()["16 bit"][:, 0], steps)
+    assert glimpse.shape == expected.shape
+    assert np.corrcoef(glimpse.ravel(), expected.ravel())[0, 1] > 0.9
+    let.set()
+    calm(canvas)
+    assert canvas.preview.prepared.how == ""
+    np.testing.assert_array_equal(prepared(canvas), expected)
+
+
+def test_what_is_learnt_later_is_said(canvas: AnnotationCanvas) -> None:
+    values = choose(canvas, "16 bit")
+    canvas.preview.set_steps([PreprocessStep("match")])
+    canvas.preview.set_on(True)
+    calm(canvas)
+    np.testing.assert_array_equal(prepared(canvas), values)
+    assert "learnt when a training starts" in canvas.badge.toolTip()
+    learnt = fit_reference(PreprocessStep("match"), [values])
+    canvas.preview.set_steps([learnt])
+    calm(canvas)
+    np.testing.assert_array_equal(prepared(canvas), apply_steps(values, [learnt]))
+    assert canvas.badge.aside.isHidden()
+
+
+def test_a_poor_order_of_steps_is_said_at_the_badge(canvas: AnnotationCanvas) -> None:
+    canvas.preview.set_on(True)
+    canvas.preview.set_steps([PreprocessStep("median"), CLAHE])
+    assert "before it" not in canvas.badge.toolTip()
+    canvas.preview.set_steps([CLAHE, PreprocessStep("median")])
+    calm(canvas)
+    assert "Median filter" in canvas.badge.toolTip()
+    assert "before it" in canvas.badge.toolTip()
 
 
 def test_switched_off_nothing_comes_any_more(
@@ -300,7 +363,7 @@ def test_a_step_that_fails_is_said_once_and_the_image_stays(
         raise MemoryError
 
     monkeypatch.setitem(
-        preprocess.PREPROCESSING, "zscore", replace(PREPROCESSING["zscore"], run=fail)
+        preprocess.PREPROCESSING, "zscore", replace(PREPROCESSING["zscore"], whole=fail)
     )
     canvas.preview.set_steps([ZSCORE])
     canvas.preview.set_on(True)
@@ -335,8 +398,8 @@ def large(canvas: AnnotationCanvas, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     random = np.random.default_rng(0)
     shade = np.linspace(0.3, 1, 1100)[:, None]
     voxels = (random.gamma(4, 300, (1100, 1200)) * shade).astype(np.uint16)
-    monkeypatch.setattr(preview, "MOST_WHOLE", 1 << 18)
-    monkeypatch.setattr(preview, "SAMPLE", 1 << 18)
+    monkeypatch.setattr(preparing, "MOST_WHOLE", 1 << 18)
+    monkeypatch.setattr(preparing, "SAMPLE", 1 << 18)
     monkeypatch.setattr(image_canvas, "OVERVIEW_BYTES", 1 << 18)
     assert canvas.session.file is not None
     for name in ("plain", "packed"):
@@ -348,11 +411,18 @@ def large(canvas: AnnotationCanvas, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     return voxels[None]
 
 
-@pytest.mark.parametrize("steps", [["percentile"], ["zscore"], ["clahe"], ["clahe", "percentile"]])
+@pytest.mark.parametrize(
+    "steps",
+    [
+        *(["percentile"], ["zscore"], ["clahe"], ["clahe", "percentile"], ["equalise"]),
+        *(["median"], ["gaussian", "percentile"], ["background"], ["clahe_fiji"], ["nlm"]),
+    ],
+)
 def test_of_a_large_plane_only_tiles_in_sight_are_prepared(
     canvas: AnnotationCanvas, large: np.ndarray, steps: list[str]
 ) -> None:
-    params = {"clahe": {"tiles": 2.0}}
+    params = {"clahe": {"tiles": 2.0}, "nlm": {"search_radius": 2.0}}
+    is_exact = steps in (["percentile"], ["zscore"], ["clahe"], ["equalise"], ["median"])
     wanted = [PreprocessStep(name, params.get(name, {})) for name in steps]
     canvas.preview.set_steps(wanted)
     canvas.preview.set_on(True)
@@ -367,7 +437,7 @@ def test_of_a_large_plane_only_tiles_in_sight_are_prepared(
     (got,) = picture.sample(box.y0 + 0.5, box.x0 + 0.5, 1.0, size)
     expected = apply_steps(large, wanted)[0]
     seen = expected[box.y0 : box.y1, box.x0 : box.x1]
-    if len(steps) == 1:  # all voxels were counted
+    if is_exact:  # all voxels were counted, or nothing is learnt
         assert np.abs(got - seen).max() < 2e-5
     else:
         assert np.abs(got - seen).mean() < 0.05 * seen.std()
@@ -376,8 +446,8 @@ def test_of_a_large_plane_only_tiles_in_sight_are_prepared(
         key for key in canvas.preview._tiles._tiles if isinstance(key, TileKey) and not key.level
     }
     assert 1 <= len(prepared_tiles) <= 4  # of nine
-    assert canvas.badge.aside.isHidden() == (len(steps) == 1)
-    assert ("training looks at all" in canvas.badge.toolTip()) == (len(steps) > 1)
+    assert canvas.badge.aside.isHidden() == is_exact
+    assert ("training looks at all" in canvas.badge.toolTip()) != is_exact
 
 
 def test_what_is_kept_of_large_planes_is_counted_and_bounded(

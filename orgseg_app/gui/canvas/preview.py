@@ -1,76 +1,33 @@
 """A plane as the network will see it: prepared off the window's thread, in place of the image.
 
-Planes of up to `MOST_WHOLE` values are prepared as a whole, as training does. Of larger ones the
-steps look at a sample of the voxels, and then only the tiles in sight are prepared. The image
-itself is never changed.
+How a plane is prepared is `preparing`'s matter; here is decided which, when, and what of it is
+kept. The image itself is never changed.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from orgseg_app.core.contrast import auto_levels
-from orgseg_app.core.fitted_steps import FittedSteps, PlaneCounts
-from orgseg_app.core.preprocess import Step, apply_steps
+from orgseg_app.core.preprocessing.steps import Step
 from orgseg_app.gui.background import Background, Task
-from orgseg_app.gui.canvas.rendering import Picture, PlanePyramid
-from orgseg_app.gui.canvas.tile_cache import TileCache, TileRequest
-from orgseg_app.gui.canvas.tile_loading import NoPartsError, TileLoader
+from orgseg_app.gui.canvas import preparing
+from orgseg_app.gui.canvas.preparing import LookedAt, Maker, Prepared
+from orgseg_app.gui.canvas.tile_cache import TileCache
+from orgseg_app.gui.canvas.tile_loading import TileLoader
 from orgseg_app.gui.canvas.tiles import TiledPyramid
 
 if TYPE_CHECKING:
     from orgseg_app.gui.session import Session
     from orgseg_app.gui.viewing.overview import Overview
 
-MOST_WHOLE = 1 << 24
-"""Values of a plane, all channels together."""
-
-SAMPLE = 1 << 22
-"""Voxels of a channel that the steps look at where the plane is larger than that."""
-
 KEPT_BYTES = 256 << 20
 TILES_BYTES = 128 << 20
-STRIP_BYTES = 16 << 20
 SHOW_PROGRESS_MS = 150
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A plane as the network sees it.
-
-    Attributes
-    ----------
-    picture, levels
-        What is shown, and between which values of each channel.
-    read
-        Reads a tile of the picture; None where all of it is in memory.
-    how
-        How it differs from what training does, in a sentence; "" where it does not.
-    size_bytes
-        What it takes in memory.
-    """
-
-    picture: Picture
-    levels: tuple[tuple[float, float], ...]
-    read: Callable[[TileRequest], NDArray[Any] | None] | None = None
-    how: str = ""
-    size_bytes: int = 0
-
-
-@dataclass(frozen=True)
-class _Place:
-    """What is looked at: an image, a plane and, of large ones, its stored levels."""
-
-    image_id: str
-    z: int
-    overview: Overview | None = None
 
 
 class PlanePreview(QObject):
@@ -108,6 +65,7 @@ class PlanePreview(QObject):
     changed = Signal()
     tile_arrived = Signal(object)
     tile_failed = Signal(object, object)
+    _glimpsed = Signal(object, object)  # from the other thread: key, Prepared
 
     def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -117,7 +75,7 @@ class PlanePreview(QObject):
         self.prepared: Prepared | None = None
         self.progress: float | None = None
         self.problem = ""
-        self._place = _Place("", 0)
+        self._place = LookedAt("", 0)
         self._kept: OrderedDict[tuple[str, int, str], Prepared] = OrderedDict()
         self._background = Background(self)
         self._task: Task | None = None
@@ -131,6 +89,7 @@ class PlanePreview(QObject):
         self._loader = TileLoader(self._tiles, self)
         self._loader.arrived.connect(self.tile_arrived)
         self._loader.failed.connect(self.tile_failed)
+        self._glimpsed.connect(self._on_glimpsed)
         session.closing.connect(self.finish)
 
     # -- asked from outside ----------------------------------------------------------------------
@@ -154,7 +113,7 @@ class PlanePreview(QObject):
 
     def look_at(self, image_id: str, z: int, overview: Overview | None = None) -> None:
         """Another plane is looked at, or more of it is there; "" for none."""
-        place = _Place(image_id, z, overview)
+        place = LookedAt(image_id, z, overview)
         if (image_id, z) != (self._place.image_id, self._place.z):
             self.prepared = None
             self._step = -1 if image_id == self._place.image_id and z < self._place.z else 1
@@ -179,7 +138,7 @@ class PlanePreview(QObject):
         self._background.finish()
         self._kept.clear()
         self._tiles.clear()
-        self._wanted, self.prepared, self._place = None, None, _Place("", 0)
+        self._wanted, self.prepared, self._place = None, None, LookedAt("", 0)
         self.set_on(False)
 
     @property
@@ -189,8 +148,11 @@ class PlanePreview(QObject):
 
     # -- within ----------------------------------------------------------------------------------
 
-    def _key(self, place: _Place) -> tuple[str, int, str]:
-        words = [f"{step.name}{sorted(step.params.items())}" for step in self.steps]
+    def _key(self, place: LookedAt) -> tuple[str, int, str]:
+        words = [
+            f"{step.name}{sorted(step.params.items())}{hash(tuple(step.reference))}"
+            for step in self.steps
+        ]
         return place.image_id, place.z, " ".join(words)
 
     def _follow(self) -> None:
@@ -235,14 +197,17 @@ class PlanePreview(QObject):
         place, image = self._place, self._session.image
         z = place.z + self._step
         if image is not None and image.image_id == place.image_id and 0 <= z < image.shape[1]:
-            ahead = _Place(place.image_id, z, place.overview and place.overview.at(z))
-            is_small = np.prod(image.shape, dtype=np.int64) // image.shape[1] <= MOST_WHOLE
+            ahead = LookedAt(place.image_id, z, place.overview and place.overview.at(z))
+            is_small = (
+                np.prod(image.shape, dtype=np.int64) // image.shape[1] <= preparing.MOST_WHOLE
+            )
             if is_small and self._key(ahead) not in self._kept:
                 self._start(ahead)
 
-    def _start(self, place: _Place) -> None:
+    def _start(self, place: LookedAt) -> None:
         key = self._key(place)
-        maker = _Maker(self._session, place, self.steps, self._tiles, self._loader.want, key)
+        maker = Maker(self._session, place, self.steps, self._tiles, self._loader.want, key)
+        maker.glimpsed = lambda glimpse: self._glimpsed.emit(key, glimpse)
         self._done = 0.0
         task = self._background.start(
             "Preparing a preview",
@@ -262,6 +227,10 @@ class PlanePreview(QObject):
     def _show_progress(self) -> None:
         self.progress = self._done
         self.changed.emit()
+
+    def _on_glimpsed(self, key: tuple[str, int, str], glimpse: Prepared) -> None:
+        if key == self._wanted and key == self._task_key and key not in self._kept:
+            self._take(glimpse)
 
     def _on_made(self, key: tuple[str, int, str], prepared: Prepared | None) -> None:
         if prepared is None or self._session.file is None:
@@ -285,161 +254,6 @@ class PlanePreview(QObject):
         self.problem = _sentence(error)
         self._take(None)
         self._session.message.emit(self.problem, "error")
-
-
-class _StoppedError(Exception):
-    """Something else is wanted."""
-
-
-class _Maker:
-    """Prepares one plane, in another thread."""
-
-    def __init__(
-        self,
-        session: Session,
-        place: _Place,
-        steps: Sequence[Step],
-        tiles: TileCache,
-        want: Callable[[Sequence[TileRequest]], None],
-        key: tuple[str, int, str],
-    ) -> None:
-        assert session.file is not None
-        self._session, self._file = session, session.file
-        self._image = session.file.project.images[place.image_id]
-        self._id, self._z, self._overview = place.image_id, place.z, place.overview
-        self._steps, self._tiles, self._want = tuple(steps), tiles, want
-        self._tile_id = f"{self._id} {key[2]}"
-
-    def make(self, task: Task) -> Prepared | None:
-        """The prepared plane; None when something else is wanted meanwhile."""
-        channels, _, height, width = self._image.shape
-        try:
-            if self._overview is None or channels * height * width <= MOST_WHOLE:
-                return self._whole(task)
-            return self._sampled(task, self._overview)
-        except _StoppedError:
-            return None
-
-    def _go_on(self, task: Task, done: int, total: int) -> None:
-        if not task.report(done, total):
-            raise _StoppedError
-
-    def _loaded(self) -> NDArray[Any] | None:
-        return self._session.loaded_plane(self._id, self._z)
-
-    def _levels(self, sample: NDArray[Any]) -> tuple[tuple[float, float], ...]:
-        """Automatic contrast; the colours of a picture stay as they are to one another."""
-        levels = auto_levels(sample)
-        if self._image.is_rgb:
-            both = min(low for low, _ in levels), max(high for _, high in levels)
-            return (both,) * len(levels)
-        return levels
-
-    def _whole(self, task: Task) -> Prepared:
-        self._go_on(task, 0, 1)
-        plane = self._loaded()
-        if plane is None:
-            plane = self._file.read_plane(self._id, self._z, to_look=True)
-        out = np.empty(plane.shape, np.float32)
-        total = len(plane) * max(1, len(self._steps)) + 1
-        done = 1
-        for channel in range(len(plane)):  # each on its own, as `apply_steps` does: to stop between
-            values: NDArray[Any] = plane[channel : channel + 1]
-            for step in self._steps or (None,):
-                self._go_on(task, done, total)
-                values = apply_steps(values, [step] if step else [])
-                done += 1
-            out[channel] = values[0]
-        return Prepared(PlanePyramid(out), self._levels(out), size_bytes=out.nbytes * 4 // 3)
-
-    # -- planes that are not prepared as a whole -------------------------------------------------
-
-    def _sampled(self, task: Task, overview: Overview) -> Prepared:
-        channels, _, height, width = self._image.shape
-        counts = None
-        if PlaneCounts.can(np.dtype(self._image.dtype), self._steps):
-            shape = channels, height, width
-            counts = PlaneCounts(shape, np.dtype(self._image.dtype), self._steps[0])
-        sample, every = self._sample(task, overview, counts)
-        fitted = FittedSteps(
-            sample,
-            self._steps,
-            whole_yx=(height, width),
-            first=counts.first() if counts and every else (),
-            check=lambda: self._go_on(task, 99, 100),
-        )
-        self._go_on(task, 99, 100)
-        shown = fitted.of(sample, 0, 0, (sample.shape[1], sample.shape[2]))
-        stored = _PreparedLevels(overview, fitted)
-        picture = TiledPyramid(self._tile_id, self._z, stored, self._tiles, self._want)
-        picture.has_voxels = every > 0
-
-        def read(request: TileRequest) -> NDArray[Any] | None:
-            (_, _, level, _, _), *box = request
-            if level:
-                return stored.read(level, *box)
-            part = self._part(*box)
-            if part is None:
-                raise NoPartsError
-            return fitted.of(part, box[0], box[1], stored.sizes_yx[0])
-
-        if every and counts and len(self._steps) == 1:
-            how = ""
-        elif every:
-            start = "The second step" if counts else "The first step"
-            how = f"{start} on looked at one voxel in {every**2}; training looks at all of them."
-        else:
-            how = "The steps looked at a smaller copy of the plane; training looks at all of it."
-        size = fitted.size_bytes
-        size += 0 if picture.coarsest is None else picture.coarsest.nbytes * 4 // 3
-        return Prepared(picture, self._levels(shown), read, how, size)
-
-    def _part(self, y0: int, x0: int, y1: int, x1: int) -> NDArray[Any] | None:
-        loaded = self._loaded()
-        if loaded is not None:
-            return loaded[:, y0:y1, x0:x1]
-        return self._file.read_part(self._id, self._z, y0, x0, y1, x1)
-
-    def _sample(
-        self, task: Task, overview: Overview, counts: PlaneCounts | None
-    ) -> tuple[NDArray[Any], int]:
-        """Every n-th voxel and n; where they cannot be had in parts, a stored level and 0.
-
-        All that are read on the way are counted, too.
-        """
-        channels, _, height, width = self._image.shape
-        every = max(2, round((height * width / SAMPLE) ** 0.5))
-        row_bytes = channels * width * np.dtype(self._image.dtype).itemsize
-        rows = max(256, STRIP_BYTES // row_bytes // 256 * 256)
-        found = []
-        for top in range(0, height, rows):
-            self._go_on(task, 100 * top // height, 100)
-            part = self._part(top, 0, min(top + rows, height), width)
-            if part is None:
-                break
-            if counts is not None:
-                counts.add(part, top)
-            found.append(part[:, (every // 2 - top) % every :: every, every // 2 :: every].copy())
-        else:
-            return np.concatenate(found, axis=1), every
-        sizes = overview.sizes_yx
-        level = next((n for n, (h, w) in enumerate(sizes) if n and h * w <= SAMPLE), len(sizes) - 1)
-        small = overview.read(level, 0, 0, *sizes[level])
-        if small is None:
-            raise OSError("its smaller copy cannot be read")
-        return small, 0
-
-
-class _PreparedLevels:
-    """The stored levels of a plane, prepared."""
-
-    def __init__(self, overview: Overview, fitted: FittedSteps) -> None:
-        self.sizes_yx = overview.sizes_yx
-        self._overview, self._fitted = overview, fitted
-
-    def read(self, level: int, y0: int, x0: int, y1: int, x1: int) -> NDArray[Any] | None:
-        part = self._overview.read(level, y0, x0, y1, x1)
-        return None if part is None else self._fitted.of(part, y0, x0, self.sizes_yx[level])
 
 
 def _sentence(error: Exception) -> str:

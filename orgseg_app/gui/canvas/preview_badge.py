@@ -6,9 +6,10 @@ from PySide6.QtCore import QEvent, QObject, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
 
+from orgseg_app.core.preprocessing.order import advice
 from orgseg_app.gui.canvas.preview import PlanePreview
 from orgseg_app.gui.style.widgets import IconButton, label, plain_tip
-from orgseg_app.runs.choices import PREPROCESSING_NAMES
+from orgseg_app.runs.recipes.choices import PREPROCESSING_NAMES
 
 MARGIN_PX, HEIGHT_PX = 12, 34
 GROUND = QColor(16, 18, 20, 215)  # as under the scale bar: readable on any picture
@@ -83,7 +84,7 @@ class PreviewBadge(QFrame):
             return preview.problem
         tip = f"What the network will see: {names}. Contrast is automatic; the image is unchanged."
         how = preview.prepared.how if preview.prepared else ""
-        return f"{tip}\n{how}" if how else tip
+        return "\n".join([tip, *([how] if how else []), *advice(preview.steps)])
 
     def _fit(self) -> None:
         """As wide as its words, or as the canvas: then they end in …."""

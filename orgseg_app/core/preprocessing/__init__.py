@@ -1,0 +1,1 @@
+"""What every plane goes through before a network sees it."""

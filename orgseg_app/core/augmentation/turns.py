@@ -1,8 +1,7 @@
-"""Augmentation: the dice are drawn first, then applied to image, target and weights alike."""
+"""Flips and quarter turns: exact, nothing is interpolated."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,15 +35,3 @@ class Turn:
 
 
 ALL_TURNS: tuple[Turn, ...] = tuple(Turn(q, f) for f in (False, True) for q in range(4))
-
-
-def _none(random: np.random.Generator) -> Turn:
-    return Turn()
-
-
-def _d4(random: np.random.Generator) -> Turn:
-    return ALL_TURNS[int(random.integers(8))]
-
-
-AUGMENTATIONS: dict[str, Callable[[np.random.Generator], Turn]] = {"none": _none, "d4": _d4}
-"""Name in a recipe → what draws the dice."""

@@ -1,0 +1,1 @@
+"""Showing the same patch in many guises."""

@@ -1,70 +1,136 @@
-"""The networks that a recipe may name."""
+"""The networks that a recipe may name; what they are called and good for is in ``runs.recipes``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from torch import Tensor, nn
+from torch import nn
 
+from orgseg_app.learn.networks.agnet import AGNet
+from orgseg_app.learn.networks.danet import DANet
+from orgseg_app.learn.networks.deeplab import DeepLab
+from orgseg_app.learn.networks.fcn import FCN
+from orgseg_app.learn.networks.hrnet import HRNet
+from orgseg_app.learn.networks.icnet import ICNet
+from orgseg_app.learn.networks.library_network import LibraryNetwork
+from orgseg_app.learn.networks.mre import MultiResolutionUNet
+from orgseg_app.learn.networks.network import Network
+from orgseg_app.learn.networks.penet import PENet
+from orgseg_app.learn.networks.pixel_classifier.network import PixelClassifier
+from orgseg_app.learn.networks.pspnet import PSPNet
+from orgseg_app.learn.networks.resnet import RESNET50_OS16, RESNET101_OS16
+from orgseg_app.learn.networks.segnet import SegNet
 from orgseg_app.learn.networks.unet import UNet
+from orgseg_app.learn.networks.unet_dropout import DropoutUNet
+from orgseg_app.learn.networks.unetpp import NestedUNet
 
 if TYPE_CHECKING:
-    from orgseg_app.runs.recipe import NetworkChoice
+    from orgseg_app.runs.recipes.schema import NetworkChoice
+
+Build = Callable[[int, int, "NetworkChoice"], Network]
+"""``(channels, classes, choice) -> network``."""
 
 
-class Network(Protocol):
-    """What the trainer and the predictor ask of a network beside being a module.
-
-    Attributes
-    ----------
-    multiple
-        Tiles start at multiples of this many pixels.
-    radius
-        Pixels of context that decide an output pixel; None when the whole image does.
-    """
-
-    multiple: int
-    radius: int | None
-
-    def __call__(self, image: Tensor) -> Tensor:
-        """``(N, C, Y, X)`` → logits ``(N, K, Y, X)``."""
-
-
-@dataclass(frozen=True)
-class NetworkEntry:
-    """One architecture.
-
-    Attributes
-    ----------
-    build
-        ``(channels, classes, choice) -> module`` that keeps the promises of `Network`.
-    origin
-        Authors, year, where.
-    explanation
-        One line for people.
-    """
-
-    build: Callable[[int, int, NetworkChoice], nn.Module]
-    origin: str
-    explanation: str
-
-
-def _unet(channels: int, classes: int, choice: NetworkChoice) -> nn.Module:
+def _unet(channels: int, classes: int, choice: NetworkChoice) -> Network:
     return UNet(channels, classes, depth=choice.depth, width=choice.width, dropout=choice.dropout)
 
 
-NETWORKS: dict[str, NetworkEntry] = {
-    "unet": NetworkEntry(
-        build=_unet,
-        origin="Ronneberger, Fischer, Brox 2015, MICCAI; batch norm as in Guo et al. 2020",
-        explanation="Looks at fine detail and wide context together; depth and width are yours.",
-    ),
+def _unet_dropout(channels: int, classes: int, choice: NetworkChoice) -> Network:
+    return DropoutUNet(channels, classes, depth=choice.depth, width=choice.width)
+
+
+def _unetpp(channels: int, classes: int, choice: NetworkChoice) -> Network:
+    return NestedUNet(channels, classes, depth=choice.depth, width=choice.width)
+
+
+def _penet(channels: int, classes: int, choice: NetworkChoice) -> Network:
+    return PENet(channels, classes, width=choice.width)
+
+
+def _agnet(channels: int, classes: int, choice: NetworkChoice) -> Network:
+    return AGNet(channels, classes, width=choice.width)
+
+
+def _mre(channels: int, classes: int, choice: NetworkChoice) -> Network:
+    return MultiResolutionUNet(channels, classes, depth=choice.depth, width=choice.width)
+
+
+def _pixel_classifier(channels: int, classes: int, choice: NetworkChoice) -> Network:
+    return PixelClassifier(channels, classes)
+
+
+def _fcn32(channels: int, classes: int, choice: NetworkChoice) -> Network:
+    skips = 0 if choice.fusion == "origin" else 4
+    return FCN(channels, classes, skips=skips, fusion=choice.fusion, width=choice.width)
+
+
+def _fcn16(channels: int, classes: int, choice: NetworkChoice) -> Network:
+    return FCN(channels, classes, skips=1, width=choice.width)
+
+
+def _fcn8(channels: int, classes: int, choice: NetworkChoice) -> Network:
+    return FCN(channels, classes, skips=2, width=choice.width)
+
+
+def _segnet(channels: int, classes: int, choice: NetworkChoice) -> Network:
+    return SegNet(channels, classes, fusion=choice.fusion, width=choice.width)
+
+
+def _deeplab(channels: int, classes: int, choice: NetworkChoice) -> Network:
+    return DeepLab(
+        channels,
+        classes,
+        plan=RESNET50_OS16 if choice.name == "deeplab50" else RESNET101_OS16,
+        fusion=choice.fusion,
+        width=choice.width,
+        dropout=choice.dropout,
+    )
+
+
+def _hrnet(channels: int, classes: int, choice: NetworkChoice) -> Network:
+    return HRNet(channels, classes, fusion=choice.fusion, width=choice.width)
+
+
+def _pspnet(channels: int, classes: int, choice: NetworkChoice) -> Network:
+    return PSPNet(channels, classes, width=choice.width, dropout=choice.dropout)
+
+
+def _icnet(channels: int, classes: int, choice: NetworkChoice) -> Network:
+    return ICNet(channels, classes, width=choice.width)
+
+
+def _danet(channels: int, classes: int, choice: NetworkChoice) -> Network:
+    return DANet(channels, classes, width=choice.width, dropout=choice.dropout)
+
+
+def _smp(channels: int, classes: int, choice: NetworkChoice) -> Network:
+    return LibraryNetwork(channels, classes, pair=choice.encoder, pretrained=choice.pretrained)
+
+
+NETWORKS: dict[str, Build] = {
+    "unet": _unet,
+    "unet_dropout": _unet_dropout,
+    "unetpp": _unetpp,
+    "penet": _penet,
+    "agnet": _agnet,
+    "mre": _mre,
+    "pixel_classifier": _pixel_classifier,
+    "fcn32": _fcn32,
+    "fcn16": _fcn16,
+    "fcn8": _fcn8,
+    "segnet": _segnet,
+    "deeplab": _deeplab,
+    "deeplab50": _deeplab,
+    "hrnet": _hrnet,
+    "pspnet": _pspnet,
+    "icnet": _icnet,
+    "danet": _danet,
+    "smp": _smp,
 }
 
 
-def build_network(choice: NetworkChoice, *, channels: int, classes: int) -> nn.Module:
+def build_network(choice: NetworkChoice, *, channels: int, classes: int) -> Network:
     """A fresh network, its weights drawn from torch's random numbers.
 
     Parameters
@@ -83,7 +149,7 @@ def build_network(choice: NetworkChoice, *, channels: int, classes: int) -> nn.M
         raise ValueError(f"There is no network {choice.name!r}; there is {', '.join(NETWORKS)}.")
     if channels < 1 or classes < 1:
         raise ValueError("A network needs at least one channel and one class.")
-    return NETWORKS[choice.name].build(channels, classes, choice)
+    return NETWORKS[choice.name](channels, classes, choice)
 
 
 def parameter_count(network: nn.Module) -> int:

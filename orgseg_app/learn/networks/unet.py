@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from orgseg_app.learn.networks.network import Join, Network
 
-class UNet(nn.Module):
+
+class UNet(Network):
     """Contracting path, expanding path, a skip connection a level.
 
     Parameters
@@ -46,14 +48,14 @@ class UNet(nn.Module):
         super().__init__()
         widths = [width * 2**level for level in range(depth + 1)]
         inputs = [channels, *widths[:-1]]
-        self.down = nn.ModuleList(_double_conv(i, o) for i, o in zip(inputs, widths, strict=True))
+        self.down = nn.ModuleList(double_conv(i, o) for i, o in zip(inputs, widths, strict=True))
         self.dropout = nn.Dropout2d(dropout) if dropout else nn.Identity()
         self.up = nn.ModuleList(
             nn.ConvTranspose2d(widths[level + 1], widths[level], 2, stride=2)
             for level in reversed(range(depth))
         )
         self.join = nn.ModuleList(
-            _double_conv(2 * widths[level], widths[level]) for level in reversed(range(depth))
+            double_conv(2 * widths[level], widths[level]) for level in reversed(range(depth))
         )
         self.head = nn.Conv2d(width, classes, 1)
         self.multiple = 2**depth
@@ -84,6 +86,11 @@ class UNet(nn.Module):
             features = join(torch.cat([skips.pop(), up(features)], dim=1))
         return cast(Tensor, self.head(features))[..., :height, :width]
 
+    def joins(self) -> list[Join]:
+        """The first convolution of each level of the expanding path, finest first."""
+        convs = [cast(nn.Conv2d, cast(nn.Sequential, join)[0]) for join in reversed(self.join)]
+        return [Join(conv, slice(conv.in_channels // 2, None)) for conv in convs]
+
 
 def pad_to_multiple(image: Tensor, multiple: int, *, at_least: int = 1) -> Tensor:
     """An image enlarged at the bottom and on the right by its mirror image (or its edge, if tiny).
@@ -104,7 +111,8 @@ def pad_to_multiple(image: Tensor, multiple: int, *, at_least: int = 1) -> Tenso
     return image
 
 
-def _double_conv(inputs: int, outputs: int) -> nn.Sequential:
+def double_conv(inputs: int, outputs: int) -> nn.Sequential:
+    """Two 3 × 3 convolutions, each with batch norm and ReLU."""
     layers: list[nn.Module] = []
     for channels in (inputs, outputs):
         # No bias: the batch norm that follows subtracts it again.

@@ -1,0 +1,1 @@
+"""The instant pixel classifier: filters at several scales, and trees that judge each pixel."""

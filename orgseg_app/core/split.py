@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,11 @@ TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
 
 VALIDATION_SHARE = 0.2
 TEST_SHARE = 0.2
+
+_LEAST_BAND = 16
+_LEAST_COMPARED = 32
+_COMPARED = 128
+_FIELDS = 4
 
 
 def assign_splits(
@@ -59,58 +66,266 @@ def assign_splits(
     return splits
 
 
+@dataclass(frozen=True)
+class Blocks:
+    """Parts of one image for different splits: bands along one axis, with gaps between.
+
+    Attributes
+    ----------
+    axis
+        Of ``(Z, Y, X)``: 1 for bands of rows, 2 for bands of columns.
+    bands
+        ``(split, start, stop)`` each, in voxels; a split may have several.
+    gap
+        The least distance between bands of different splits, in voxels.
+    """
+
+    axis: int
+    bands: tuple[tuple[str, int, int], ...]
+    gap: int
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that have a part."""
+        return tuple(s for s in SPLITS if any(split == s for split, _, _ in self.bands))
+
+    def part(self, mask: NDArray[np.uint8], split: str) -> NDArray[np.uint8]:
+        """What a split may use of a mask ``(Z, Y, X)``: the rest is unlabelled there."""
+        out = np.zeros_like(mask)
+        for owner, start, stop in self.bands:
+            if owner == split:
+                place = [slice(None)] * 3
+                place[self.axis] = slice(start, stop)
+                out[tuple(place)] = mask[tuple(place)]
+        return out
+
+
 def hold_out_strip(
     mask: NDArray[np.uint8], gap: int = 32, share: float = 0.25
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Part one annotated image into a training and a validation region with a gap between.
 
+    Parameters
+    ----------
+    mask, gap, share
+        As in `hold_out_blocks`.
+
+    Returns
+    -------
+    train, validation
+        ``(Z, Y, X)`` class ids each; voxels in the gap, and outside a region, are unlabelled
+        there. When no cut leaves something on both sides (a few voxels only), validation equals
+        train: the caller says so.
+    """
+    blocks = hold_out_blocks(mask, gap, share)
+    if blocks is None:
+        return mask, mask
+    return blocks.part(mask, TRAIN), blocks.part(mask, VALIDATION)
+
+
+def hold_out_blocks(mask: NDArray[np.uint8], gap: int = 32, share: float = 0.25) -> Blocks | None:
+    """A training and a validation band of one annotated image, with a gap between.
+
     Four strips are tried (top, bottom, left, right, ``share`` of the painted extent); the one that
     leaves most classes on both sides wins, then the one whose share of painted voxels is closest
-    to ``share``. Voxels in the gap, and outside a region, are unlabelled there.
+    to ``share``.
 
     Parameters
     ----------
     mask
         ``(Z, Y, X)`` class ids.
     gap
-        Voxels left out between the regions; shrunk when the image is too small for it.
+        Voxels left out between the regions; at most a quarter of the painted extent.
+    share
+        Of the extent that is held out, 0…1.
 
     Returns
     -------
-    train, validation
-        ``(Z, Y, X)`` class ids each. When no cut leaves something on both sides (a few voxels
-        only), validation equals train: the caller says so.
+    Blocks or None
+        None when no cut leaves something on both sides.
     """
-    painted = mask != UNLABELLED
-    best: tuple[tuple[int, float], NDArray[np.uint8], NDArray[np.uint8]] | None = None
-    for axis in (1, 2):
-        others = tuple(a for a in range(3) if a != axis)
-        places = np.flatnonzero(painted.any(axis=others))
-        if not len(places):
-            continue
-        low, high = int(places[0]), int(places[-1]) + 1
-        length = high - low
-        space = min(gap, length // 8)
-        strip = max(1, round(length * share))
-        for start, stop, keep_low, keep_high in (
-            (low, low + strip, low + strip + space, high),
-            (high - strip, high, low, high - strip - space),
+    best: tuple[tuple[int, float], Blocks] | None = None
+    for axis, low, high in _painted_extents(mask):
+        strip = max(1, round((high - low) * share))
+        space = min(gap, (high - low) // 4)
+        for bands in (
+            ((VALIDATION, low, low + strip), (TRAIN, low + strip + space, high)),
+            ((TRAIN, low, high - strip - space), (VALIDATION, high - strip, high)),
         ):
-            train = _only(mask, axis, keep_low, keep_high)
-            validation = _only(mask, axis, start, stop)
-            classes = set(np.unique(train)) & set(np.unique(validation)) - {UNLABELLED}
-            if not classes:
-                continue
-            part = np.count_nonzero(validation) / np.count_nonzero(painted)
-            score = (len(classes), -abs(part - share))
-            if best is None or score > best[0]:
-                best = (score, train, validation)
-    return (mask, mask) if best is None else (best[1], best[2])
+            found = _judged(mask, Blocks(axis, bands, space), {VALIDATION: share})
+            if found is not None and (best is None or found[0] > best[0]):
+                best = found
+    return None if best is None else best[1]
 
 
-def _only(mask: NDArray[np.uint8], axis: int, start: int, stop: int) -> NDArray[np.uint8]:
-    out = np.zeros_like(mask)
-    part = [slice(None)] * 3
-    part[axis] = slice(max(0, start), max(0, stop))
-    out[tuple(part)] = mask[tuple(part)]
-    return out
+def three_blocks(mask: NDArray[np.uint8], gap: int) -> Blocks | None:
+    """A training, a validation and a test band of one annotated image, 60 : 20 : 20.
+
+    All orders along both axes are tried; the one with most classes in all three wins, then the
+    one whose shares of painted voxels are closest to the wanted ones. The gap is kept whole.
+
+    Parameters
+    ----------
+    mask
+        ``(Z, Y, X)`` class ids.
+    gap
+        Voxels left out between the bands: at least what the network sees around a voxel.
+
+    Returns
+    -------
+    Blocks or None
+        None when the image is too small for three bands and their gaps, or a band has no paint.
+    """
+    wanted = {TRAIN: 1 - VALIDATION_SHARE - TEST_SHARE, VALIDATION: VALIDATION_SHARE}
+    wanted[TEST] = TEST_SHARE
+    best: tuple[tuple[int, float], Blocks] | None = None
+    for axis, low, high in _painted_extents(mask):
+        room = high - low - 2 * gap
+        if room < 3 * _LEAST_BAND:
+            continue
+        for order in itertools.permutations(SPLITS):
+            ends = np.cumsum([max(_LEAST_BAND, round(room * wanted[s])) for s in order[:2]])
+            bands = (
+                (order[0], low, low + int(ends[0])),
+                (order[1], low + int(ends[0]) + gap, low + int(ends[1]) + gap),
+                (order[2], low + int(ends[1]) + 2 * gap, high),
+            )
+            found = _judged(mask, Blocks(axis, bands, gap), wanted)
+            if found is not None and (best is None or found[0] > best[0]):
+                best = found
+    return None if best is None else best[1]
+
+
+def fold_blocks(mask: NDArray[np.uint8], gap: int, folds: int) -> list[Blocks] | None:
+    """One annotated image in `folds` bands of equally much paint; each is held out once.
+
+    Parameters
+    ----------
+    mask
+        ``(Z, Y, X)`` class ids.
+    gap
+        Voxels on both sides of the band held out that nobody learns from.
+    folds
+        2 or more.
+
+    Returns
+    -------
+    list of Blocks or None
+        One a fold; None when the bands would be thinner than the gap beside them, or one of them
+        had no paint to check on or to learn from.
+    """
+    extents = sorted(_painted_extents(mask), key=lambda e: e[1] - e[2])
+    for axis, low, high in extents:
+        others = tuple(a for a in range(3) if a != axis)
+        paint = np.cumsum((mask != UNLABELLED).sum(axis=others)[low:high])
+        cuts = [
+            low,
+            *(low + int(np.searchsorted(paint, paint[-1] * i / folds)) for i in range(1, folds)),
+            high,
+        ]
+        if min(b - a for a, b in itertools.pairwise(cuts)) < max(_LEAST_BAND, gap):
+            continue
+        found = []
+        for start, stop in itertools.pairwise(cuts):
+            bands = (
+                (TRAIN, low, start - gap),
+                (VALIDATION, start, stop),
+                (TRAIN, stop + gap, high),
+            )
+            kept = tuple(band for band in bands if band[2] > band[1])
+            found.append(Blocks(axis, kept, gap))
+        if all(_judged(mask, blocks, {}) is not None for blocks in found):
+            return found
+    return None
+
+
+def assign_folds(keys: Sequence[str], folds: int, seed: int = 0) -> dict[str, int]:
+    """The fold of each image, 0…folds-1, as equal in size as possible; alike for equal keys.
+
+    Parameters
+    ----------
+    keys
+        Images, by the fingerprints of their content: the order is drawn from a hash of these, so
+        that it does not depend on the order in which they were added.
+
+    >>> sorted(assign_folds(["a", "b", "c", "d"], 2).values())
+    [0, 0, 1, 1]
+    """
+    order = sorted(set(keys), key=lambda k: hashlib.sha256(f"{seed}:{k}".encode()).digest())
+    return {key: number % folds for number, key in enumerate(order)}
+
+
+def fine_structure(plane: NDArray[np.floating]) -> NDArray[np.float32]:
+    """What tells the place that a plane shows from other places; for `likeness`.
+
+    What changes slowly across the picture (uneven light) and what is finer than the noise is taken
+    away first.
+
+    Parameters
+    ----------
+    plane
+        ``(Y, X)``.
+
+    Returns
+    -------
+    ``(16, n)`` float32: one row for each of 4 × 4 fields, the sum of all squares 1; zeros for an
+    even or a tiny plane.
+    """
+    import cv2
+
+    if min(plane.shape) < _LEAST_COMPARED:
+        return np.zeros((_FIELDS**2, 1), np.float32)
+    side = [max(_FIELDS, min(_COMPARED, n) // _FIELDS * _FIELDS) for n in plane.shape[::-1]]
+    small = cv2.resize(plane.astype(np.float32), side, interpolation=cv2.INTER_AREA)
+    light = cv2.GaussianBlur(small, (0, 0), max(side) / 10)
+    fine = cv2.GaussianBlur(small, (0, 0), 1.0) - light
+    fields = np.stack(
+        [f for row in np.split(fine, _FIELDS) for f in np.split(row, _FIELDS, axis=1)]
+    )
+    fields = fields.reshape(len(fields), -1)
+    fields = fields - fields.mean(axis=1, keepdims=True)
+    size = float(np.linalg.norm(fields))
+    found: NDArray[np.float32] = (fields / size if size > 0 else fields * 0).astype(np.float32)
+    return found
+
+
+def likeness(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    """How much two planes look like the same place, from their `fine_structure`.
+
+    The correlation of the whole, or the median of that of the fields where that is less: so a scale
+    bar, or the wall of a chamber, that all images show says nothing. Near 1 for neighbouring planes
+    of a volume and for one image saved twice with another contrast, near 0 for different places of
+    one sample; 0 for planes of different shape.
+    """
+    if a.shape != b.shape:
+        return 0.0
+    products = (a * b).sum(axis=1)
+    sizes = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    by_field = np.divide(products, sizes, out=np.zeros_like(products), where=sizes > 0)
+    return float(min(abs(products.sum()), abs(np.median(by_field))))
+
+
+def _painted_extents(mask: NDArray[np.uint8]) -> list[tuple[int, int, int]]:
+    """``(axis, first, last + 1)`` of the painted rows and columns; empty without paint."""
+    painted = mask != UNLABELLED
+    found = []
+    for axis in (1, 2):
+        places = np.flatnonzero(painted.any(axis=tuple(a for a in range(3) if a != axis)))
+        if len(places):
+            found.append((axis, int(places[0]), int(places[-1]) + 1))
+    return found
+
+
+def _judged(
+    mask: NDArray[np.uint8], blocks: Blocks, wanted: Mapping[str, float]
+) -> tuple[tuple[int, float], Blocks] | None:
+    """A cut with its score, the more the better; None where the parts share no class."""
+    if any(stop <= start for _, start, stop in blocks.bands):
+        return None
+    parts = {split: blocks.part(mask, split) for split in blocks.splits}
+    classes = set.intersection(*(set(np.unique(part)) - {UNLABELLED} for part in parts.values()))
+    if len(parts) < 2 or not classes:
+        return None
+    painted = np.count_nonzero(mask)
+    off = [abs(np.count_nonzero(parts[s]) / painted - x) for s, x in wanted.items()]
+    return (len(classes), -sum(off)), blocks

@@ -18,14 +18,16 @@ from typing import Any
 import safetensors
 import safetensors.torch
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from orgseg_app.core.classes import ClassInfo, check_classes
 from orgseg_app.files.atomic import replacing
 from orgseg_app.learn.errors import CheckpointError
-from orgseg_app.learn.networks.registry import build_network
+from orgseg_app.learn.networks.blank import blank_network
+from orgseg_app.learn.networks.network import Network
 from orgseg_app.runs.errors import RecipeError
-from orgseg_app.runs.recipe import Recipe, recipe_from_builtins, recipe_to_builtins
+from orgseg_app.runs.recipes.reading import recipe_from_builtins, recipe_to_builtins
+from orgseg_app.runs.recipes.schema import Recipe
 
 CHECKPOINT_FORMAT = "orgseg-checkpoint"
 CHECKPOINT_VERSION = 1
@@ -58,7 +60,7 @@ class Model:
         Steps it was trained for.
     """
 
-    network: nn.Module
+    network: Network
     recipe: Recipe
     classes: tuple[ClassInfo, ...]
     channels: int
@@ -197,8 +199,7 @@ def model_from(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, An
             ClassInfo(int(c["id"]), str(c["name"]), str(c["colour"])) for c in facts["classes"]
         )
         channels = int(facts["channels"])
-        with torch.device("meta"):
-            network = build_network(recipe.network, channels=channels, classes=len(classes))
+        network = blank_network(recipe.network, channels=channels, classes=len(classes))
         network.load_state_dict(network_weights(tensors), assign=True)
         network.requires_grad_(True)
         return Model(

@@ -18,7 +18,7 @@ from orgseg_app import paths
 from orgseg_app.files.atomic import reason
 from orgseg_app.files.errors import FileError
 from orgseg_app.learn.control import Control
-from orgseg_app.learn.errors import LearnError, StopRequestedError
+from orgseg_app.learn.errors import LearnError, OutOfMemoryError, StopRequestedError
 from orgseg_app.learn.turn import DeviceTurn
 from orgseg_app.runs.errors import RunError
 from orgseg_app.runs.events import EventWriter
@@ -27,8 +27,10 @@ from orgseg_app.runs.process import write_json
 
 if TYPE_CHECKING:
     from orgseg_app.learn.checkpoint import Model
+    from orgseg_app.learn.data.splitting import SplitPlan
     from orgseg_app.learn.device import Device
-    from orgseg_app.learn.scoring import Scores
+    from orgseg_app.learn.prediction.scoring import Scores
+    from orgseg_app.learn.training.trainer import Trainer
 
 
 def run_job(run_path: str) -> int:
@@ -51,6 +53,9 @@ def run_job(run_path: str) -> int:
         print(f"orgseg: {error}", file=sys.stderr)  # noqa: T201
         return 1
     control = Control(run.control_dir)
+    if _rank() > 0:
+        events.close()
+        return _follow(run, control)
     with events, control.listening():
         job = _Job(run, control, events.write)
         last = {"run": run.run_id, "message": "", "validation": None, "test": None}
@@ -63,6 +68,25 @@ def run_job(run_path: str) -> int:
             kind, facts = "failed", {"message": _sentence(error)}
         events.write(kind, **{**last, **facts})
     return int(kind == "failed")
+
+
+def _rank() -> int:
+    """Which of the processes that ``torchrun`` has started this is; 0 without it."""
+    text = os.environ.get("RANK", "0")
+    return int(text) if text.isdigit() else 0
+
+
+def _follow(run: RunFolder, control: Control) -> int:
+    """Help the first rank with its training; it alone writes, speaks and is asked to stop."""
+    if run.kind != "train":
+        return 0  # one process predicts
+    try:
+        with control.listening():
+            _Job(run, control, lambda *_, **__: {}).follow()
+    except Exception:
+        _log(run, traceback.format_exc())
+        return 1
+    return 0
 
 
 class _Job:
@@ -90,43 +114,80 @@ class _Job:
             kinds = {"train": self._train, "predict": self._predict, "score": self._score}
             return kinds[self.run_folder.kind](device)
 
+    def follow(self) -> None:
+        """As `run`, for the other ranks of a training."""
+        from orgseg_app.files.project_file import ProjectFile
+        from orgseg_app.learn.device import choose_device
+        from orgseg_app.learn.training.ranks import joined, ranks_from_environment
+
+        with (
+            joined(ranks_from_environment()),
+            ProjectFile.open(self.run_folder.snapshot_path, read_only=True) as snapshot,
+        ):
+            self._trainer(choose_device(), snapshot).follow()
+
     def _train(self, device: Device) -> tuple[str, dict[str, Any]]:
         from orgseg_app.files.project_file import ProjectFile
         from orgseg_app.learn.checkpoint import load_model
-        from orgseg_app.learn.dataset import read_examples
-        from orgseg_app.learn.trainer import Trainer
+        from orgseg_app.learn.training.ranks import joined, ranks_from_environment
+
+        run = self.run_folder
+        with ProjectFile.open(run.snapshot_path, read_only=True) as snapshot:
+            with joined(ranks_from_environment()):
+                trainer = self._trainer(device, snapshot)
+                kind, message = trainer.run()
+            if not run.best_path.exists():
+                return kind, {"message": message}
+            seconds, device, plan = trainer.state.active_s, trainer.device, trainer.examples.plan
+            # Weights, moments and patches are no longer needed; predictions may need the room.
+            del trainer
+            try:
+                found = self._scores(load_model(run.best_path), device, snapshot, plan=plan)
+            except (OutOfMemoryError, MemoryError) as error:
+                self._say(f"The run could not be scored; its model is safe. {error}")
+                return kind, {"message": message}
+        write_json(
+            run.metrics_path, {"run": run.run_id, **found.to_dict(), "seconds": round(seconds, 2)}
+        )
+        return kind, {"message": message, **self._told(found)}
+
+    def _trainer(self, device: Device, snapshot: Any) -> Trainer:
+        """The training of this run, ready to begin or to go on."""
+        from orgseg_app.learn.data.dataset import read_examples
+        from orgseg_app.learn.data.splitting import plan_split
+        from orgseg_app.learn.device import suited
+        from orgseg_app.learn.training.previews import Previews
+        from orgseg_app.learn.training.ranks import ranks_from_environment
+        from orgseg_app.learn.training.trainer import Trainer
 
         run, recipe = self.run_folder, self.run_folder.recipe
         if recipe is None:
             raise LearnError("The recipe of this run cannot be read, so it cannot be trained.")
-        with ProjectFile.open(run.snapshot_path, read_only=True) as snapshot:
-            examples = read_examples(snapshot, recipe)
-            trainer = Trainer(
-                recipe,
-                examples,
-                device,
-                best_path=run.best_path,
-                last_path=run.last_path,
-                run_id=run.run_id,
-                name=run.name,
-                control=self.control,
-                tell=self.tell,
-            )
-            kind, message = trainer.run()
-            if not run.best_path.exists():
-                return kind, {"message": message}
-            seconds, device = trainer.state.active_s, trainer.device
-            # Weights, moments and patches are no longer needed; predictions may need the room.
-            del trainer, examples
-            found = self._scores(load_model(run.best_path), device, snapshot)
-        write_json(
-            run.metrics_path, {"run": run.run_id, **found.to_dict(), "seconds": round(seconds, 2)}
+        device, sentence = suited(device, recipe.precision)
+        if sentence:
+            self._say(sentence)
+        plan = plan_split(snapshot, recipe, run.request.get("split"))
+        return Trainer(
+            recipe,
+            read_examples(snapshot, recipe, plan=plan),
+            device,
+            best_path=run.best_path,
+            last_path=run.last_path,
+            run_id=run.run_id,
+            name=run.name,
+            control=self.control,
+            tell=self.tell,
+            start_path=run.start_path if run.start_path.is_file() else None,
+            previews=Previews(snapshot, run.path, run.control_dir),
+            ranks=ranks_from_environment(),
         )
-        return kind, {
-            "message": message,
-            "validation": found.pooled("validation"),
-            "test": found.pooled("test"),
-        }
+
+    def _told(self, found: Scores) -> dict[str, Any]:
+        """Scores for the last event; what is refused is said in sentences, too."""
+        for entry in found.refused:
+            self._say(entry["reason"])
+        facts: dict[str, Any] = {split: found.pooled(split) for split in ("validation", "test")}
+        return facts | ({"refused": found.refused} if found.refused else {})
 
     def _score(self, device: Device) -> tuple[str, dict[str, Any]]:
         from orgseg_app.files.project_file import ProjectFile
@@ -140,8 +201,7 @@ class _Job:
         write_json(run.metrics_path, facts)
         return "finished", {
             "message": f"{len(found.images)} images scored.",
-            "validation": found.pooled("validation"),
-            "test": found.pooled("test"),
+            **self._told(found),
         }
 
     def _scores(
@@ -150,10 +210,11 @@ class _Job:
         device: Device,
         snapshot: Any,
         *,
+        plan: SplitPlan | None = None,
         should_stop: Callable[[], bool] | None = None,
     ) -> Scores:
-        from orgseg_app.learn.predict import Predictor
-        from orgseg_app.learn.scoring import score
+        from orgseg_app.learn.prediction.predictor import Predictor
+        from orgseg_app.learn.prediction.scoring import score
 
         return score(
             model,
@@ -164,13 +225,14 @@ class _Job:
             progress=lambda done, total, item: self.tell(
                 "progress", done=done, total=total, item=item, phase="score"
             ),
+            plan=plan,
             should_stop=should_stop,
         )
 
     def _predict(self, device: Device) -> tuple[str, dict[str, Any]]:
-        from orgseg_app.learn.batch import BatchRequest, predict_files
         from orgseg_app.learn.checkpoint import load_model
-        from orgseg_app.learn.predict import Predictor
+        from orgseg_app.learn.prediction.batch import BatchRequest, predict_files
+        from orgseg_app.learn.prediction.predictor import Predictor
 
         asked = self.run_folder.request
         if "image_ids" in asked:
@@ -202,8 +264,8 @@ class _Job:
     def _predict_images(self, device: Device) -> tuple[str, dict[str, Any]]:
         from orgseg_app.files.project_file import ProjectFile
         from orgseg_app.learn.checkpoint import load_model
-        from orgseg_app.learn.predict import Predictor
-        from orgseg_app.learn.scoring import predict_snapshot
+        from orgseg_app.learn.prediction.predictor import Predictor
+        from orgseg_app.learn.prediction.scoring import predict_snapshot
 
         run = self.run_folder
         models = [load_model(Path(p)) for p in run.request["models"]]
@@ -233,8 +295,8 @@ def _sentence(error: Exception) -> str:
         return "The computer's memory is full. Close other programs, or choose a narrower network."
     if isinstance(error, OSError):
         return (
-            f"The files of this run could not be read or written: {reason(error)}. The project is "
-            "untouched."
+            f"The files of this run could not be read or written: {reason(error)}. The project and "
+            "what the run had saved are safe; once that is mended, the run can go on from there."
         )
     return (
         f"The job ended unexpectedly ({type(error).__name__}). What was saved before is safe; "

@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 
 from orgseg_app.core.classes import BACKGROUND, MAX_CLASS_ID
 from orgseg_app.core.metrics.pixels import scores
-from orgseg_app.core.split import TEST, TRAIN, VALIDATION
+from orgseg_app.core.split import TEST
 from orgseg_app.files.errors import FileError
 from orgseg_app.runs.errors import RunError
 from orgseg_app.runs.folder import RunFolder, list_runs
 from orgseg_app.runs.process import write_json
-from orgseg_app.runs.recipe import describe
+from orgseg_app.runs.recipes.wording import describe
+from orgseg_app.runs.withheld import image_facts, is_banded, refused_in, seen_by
 
 if TYPE_CHECKING:
     from orgseg_app.files.project_file import ProjectFile
@@ -103,6 +104,10 @@ class RunScores:
         Over `Comparison.common_images`; None when the run has no scores.
     missing : tuple of str
         Images the run was not scored on.
+    refused : mapping of str to str
+        Image id → why its score would not be honest; such images are missing, too.
+    is_banded : bool
+        Judged on a band of an image that it learned from in another band, not on whole images.
     seconds, seconds_per_megapixel : float or None
         Time to train; time to predict.
     """
@@ -114,6 +119,8 @@ class RunScores:
     per_image: tuple[ImageScores, ...]
     pooled: ClassScores | None
     missing: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+    is_banded: bool = False
     seconds: float | None = None
     seconds_per_megapixel: float | None = None
 
@@ -143,6 +150,7 @@ class RunScores:
             "pooled": self.pooled.to_dict() if self.pooled else {score: {} for score in PER_CLASS},
             "leaked": list(self.leaked),
             "missing": list(self.missing),
+            "refused": [{"image_id": i, "reason": text} for i, text in self.refused.items()],
             "seconds": self.seconds,
             "seconds_per_megapixel": self.seconds_per_megapixel,
         }
@@ -195,6 +203,7 @@ class _Scored:
     class_names: dict[int, str] = field(default_factory=dict)
     entries: dict[str, dict[str, Any]] = field(default_factory=dict)
     seen: frozenset[str] = frozenset()
+    refused: dict[str, str] = field(default_factory=dict)
     truths: dict[str, str] = field(default_factory=dict)
 
     def matrix(self, key: str) -> NDArray[np.int64]:
@@ -217,21 +226,11 @@ def scored_by(run: RunFolder, scorings: Sequence[RunFolder] = ()) -> RunFolder:
     return run
 
 
-def _image_facts(run: RunFolder) -> list[dict[str, Any]]:
-    found = run.request.get("images")
-    return [e for e in found if isinstance(e, dict)] if isinstance(found, list) else []
-
-
 def _gather(run: RunFolder, source: RunFolder, split: str) -> _Scored:
     metrics = source.metrics()
     scored = _Scored(run, metrics or {})
-    selected = {TRAIN} if split == VALIDATION else {TRAIN, VALIDATION} if split == TEST else set()
-    scored.seen = frozenset(
-        str(entry["sha256"])
-        for entry in _image_facts(run)
-        if entry.get("split") in selected and entry.get("sha256")
-    )
-    scored.truths = {str(e.get("id")): str(e.get("mask_sha256")) for e in _image_facts(source)}
+    scored.seen = seen_by(run, source, split)
+    scored.truths = {str(e.get("id")): str(e.get("mask_sha256")) for e in image_facts(source)}
     if metrics is None:
         return scored
     try:
@@ -247,6 +246,13 @@ def _gather(run: RunFolder, source: RunFolder, split: str) -> _Scored:
             scored.entries.clear()
     except (KeyError, TypeError, ValueError, OverflowError):
         scored.entries.clear()  # a damaged file: as good as no scores
+    # What a run refused when it had its training images before it, no later scoring brings back.
+    scored.refused = refused_in(metrics, split) | refused_in(run.metrics(), split)
+    scored.entries = {
+        key: entry
+        for key, entry in scored.entries.items()
+        if str(entry["image_id"]) not in scored.refused
+    }
     return scored
 
 
@@ -303,6 +309,7 @@ def compare(
                 for key, entry in item.entries.items()
                 if str(entry["image_id"]) in image_ids
             }
+            item.refused = {i: text for i, text in item.refused.items() if i in image_ids}
     with_scores = [item for item in gathered if item.entries]
     keys = list(dict.fromkeys(key for item in with_scores for key in item.entries))
     names = _image_names(project_file, with_scores, keys)
@@ -384,6 +391,8 @@ def _run_scores(
         per_image=per_image,
         pooled=pooled,
         missing=tuple(names[key] for key in keys if key not in item.entries),
+        refused=item.refused,
+        is_banded=bool(item.entries) and is_banded(item.run),
         seconds=_number(item.metrics.get("seconds")),
         seconds_per_megapixel=_number(item.metrics.get("seconds_per_megapixel")),
     )
@@ -397,8 +406,8 @@ def _number(value: object) -> float | None:
 
 
 def _notes(runs: Sequence[RunScores], split: str, common: int, total: int) -> list[str]:
-    notes: list[str] = []
-    if not total:
+    notes = _refusals(runs)
+    if not total and not notes:
         return [
             f"No run has scores on the {split} split yet. Paint an image of that split, train (or "
             "wait for the runs to finish), then compare."
@@ -406,10 +415,15 @@ def _notes(runs: Sequence[RunScores], split: str, common: int, total: int) -> li
     if common < total:
         notes.append(f"Pooled scores are over the {common} of {total} images all runs have.")
     for run in runs:
-        if not run.per_image:
+        if not run.per_image and not run.refused:
             notes.append(f'"{run.name}" has no scores on the {split} split ({run.state}).')
-        elif run.missing:
+        elif len(run.missing) > len(run.refused):
             notes.append(f'"{run.name}" was not scored on {len(run.missing)} of {total} images.')
+        if run.is_banded and len(runs) > 1:
+            notes.append(
+                f'"{run.name}" was judged on a band of the image only; those of other runs may lie '
+                "elsewhere."
+            )
         if run.leaked:
             notes.append(
                 f'"{run.name}" had seen {", ".join(run.leaked)} while learning; its scores there '
@@ -420,6 +434,15 @@ def _notes(runs: Sequence[RunScores], split: str, common: int, total: int) -> li
                 f'{", ".join(outdated)} changed after "{run.name}" was scored; score it again.'
             )
     return notes
+
+
+def _refusals(runs: Sequence[RunScores]) -> list[str]:
+    """Why scores are left out, each sentence once, with the runs that it is about."""
+    about: dict[str, list[str]] = {}
+    for run in runs:
+        for reason in run.refused.values():
+            about.setdefault(reason, []).append(f'"{run.name}"')
+    return [f"{', '.join(names)}: {reason}" for reason, names in about.items()]
 
 
 def comparison_rows(comparison: Comparison) -> list[dict[str, object]]:

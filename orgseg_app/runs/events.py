@@ -2,6 +2,32 @@
 
 A last half line (the writer was cut off, or is writing) is left for the next read; a line that
 is no JSON object with an ``"event"`` is skipped. Readers ignore events and fields they do not know.
+
+Every event has ``event`` and ``time``. The kinds, with their fields:
+
+``state``
+    ``state``: queued, running or paused.
+``started``
+    ``device`` (a line of text), ``parameters``, ``steps``, ``step`` (from which it goes on),
+    ``images`` {split: count}.
+``step``
+    ``step``, ``loss`` (mean since the last such event), ``learning_rate``, ``patches_per_s``,
+    ``seconds_left``, ``memory_bytes`` (of the job, in RAM), ``gpu_memory_bytes`` (the most on the
+    card so far, or null), ``device``.
+``validation``
+    ``step``, ``loss``, ``iou`` {class id: 0…1}, ``mean_iou``, ``best``; ``interval`` and
+    ``iou_interval``: low and high end of the 95 % bootstrap interval of each, or null;
+    ``units`` ("planes", "tiles of 128 pixels") and ``unit_count``: what was drawn for it.
+``preview``
+    ``step``, ``image``, ``image_id``, ``z``, ``path`` (8-bit PNG of class ids, relative to the run
+    folder; null with a ``reason`` where there is none). See `runs.previews`.
+``progress``
+    ``done``, ``total``, ``item``, ``phase`` (predict, score), ``part`` of the item 0…1.
+``message``
+    ``text``: a sentence for the user.
+``finished``, ``stopped``, ``failed``
+    The last one: ``run``, ``message``, ``validation`` and ``test`` (pooled scores or null), and
+    ``refused``: test images without a score, each with a ``reason``.
 """
 
 from __future__ import annotations

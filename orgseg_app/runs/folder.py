@@ -7,6 +7,7 @@
     events.jsonl   what happened, append only         log.txt       everything printed
     control/       requests to the process            title.json    its name, when changed
     last.ckpt best.ckpt                               metrics.json predictions.h5
+    start.ckpt     weights it goes on from            previews/     pictures while it learns
 
 Any of these may be missing, half written or gone at any moment: nothing here crashes on that.
 """
@@ -28,7 +29,8 @@ from orgseg_app import __version__
 from orgseg_app.runs import events
 from orgseg_app.runs.errors import RecipeError, RunError
 from orgseg_app.runs.process import is_alive, process_facts, read_json, replace, write_json
-from orgseg_app.runs.recipe import Recipe, recipe_from_builtins, recipe_to_builtins
+from orgseg_app.runs.recipes.reading import recipe_from_builtins, recipe_to_builtins
+from orgseg_app.runs.recipes.schema import Recipe
 
 RUN_FORMAT = "orgseg-run"
 RUN_SCHEMA_VERSION = 1
@@ -134,6 +136,8 @@ class RunFolder:
         if kind not in KINDS:
             raise ValueError(f"kind is one of {KINDS}, not {kind!r}")
         run_id = uuid.uuid4().hex[:12]
+        # It is written to terminals, to which control characters are commands.
+        name = "".join(c for c in name if c.isspace() or unicodedata.category(c) != "Cc")
         name = " ".join(name.split()) or kind
         request: dict[str, Any] = {
             "format": RUN_FORMAT,
@@ -151,6 +155,7 @@ class RunFolder:
             (path / "control").mkdir(parents=True)
             write_json(path / "request.json", request | dict(extra or {}))
         except OSError as error:
+            shutil.rmtree(path, ignore_errors=True)
             raise RunError(
                 f'The folder of the run could not be made in "{parent}": {error.strerror}. '
                 "The project is untouched; check that you may write there and that the disk "
@@ -220,6 +225,11 @@ class RunFolder:
         return self.path / "last.ckpt"
 
     @property
+    def start_path(self) -> Path:
+        """Copy of the checkpoint that it goes on from, where it does not begin afresh."""
+        return self.path / "start.ckpt"
+
+    @property
     def predictions_path(self) -> Path:
         """Predictions for the held-out images."""
         return self.path / "predictions.h5"
@@ -241,7 +251,7 @@ class RunFolder:
 
     @property
     def control_dir(self) -> Path:
-        """Requests to the process: the files ``stop`` and ``pause`` are there or not."""
+        """Requests to the process: ``stop`` and ``pause`` are there or not; ``preview.json``."""
         return self.path / "control"
 
     # What happened

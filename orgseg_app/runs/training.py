@@ -6,27 +6,28 @@ Everything that can be known beforehand is said here, in sentences, before a fol
 from __future__ import annotations
 
 import itertools
-import os
 import shutil
-import uuid
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from orgseg_app.core.split import TEST, TRAIN, VALIDATION
+from orgseg_app.files.atomic import replacing
 from orgseg_app.runs.errors import RunError
 from orgseg_app.runs.folder import RunFolder, list_runs, runs_dir
-from orgseg_app.runs.recipe import Recipe, check_recipe
+from orgseg_app.runs.model_file import read_model_facts
+from orgseg_app.runs.recipes.networks import NETWORK_NAMES
+from orgseg_app.runs.recipes.reading import check_recipe, recipe_from_builtins
+from orgseg_app.runs.recipes.schema import Recipe
 
 if TYPE_CHECKING:
     from orgseg_app.core.project import ProjectImage
     from orgseg_app.files.project_file import ProjectFile
 
-MODEL_SUFFIX = ".orgmodel"
-PREDICTION_FORMATS = ("tiff", "png")
 
-
-def _painted(project_file: ProjectFile) -> dict[str, dict[int, int]]:
+def painted_voxels(project_file: ProjectFile) -> dict[str, dict[int, int]]:
     """Voxels of each class id, for every image where something is painted."""
     found: dict[str, dict[int, int]] = {}
     for image_id in project_file.project.images:
@@ -36,7 +37,8 @@ def _painted(project_file: ProjectFile) -> dict[str, dict[int, int]]:
     return found
 
 
-def _quoted(names: Iterable[str], limit: int = 4) -> str:
+def quoted(names: Iterable[str], limit: int = 4) -> str:
+    """Some names for a sentence, the rest as a number."""
     listed = [f'"{name}"' for name in names]
     rest = len(listed) - limit
     return ", ".join(listed[:limit]) + (f" and {rest} more" if rest > 0 else "")
@@ -64,7 +66,9 @@ def check_training(
     RunError
         With a sentence that says what is missing.
     """
-    return _check_training(project_file, _painted(project_file) if painted is None else painted)
+    return _check_training(
+        project_file, painted_voxels(project_file) if painted is None else painted
+    )
 
 
 def _check_training(project_file: ProjectFile, painted: dict[str, dict[int, int]]) -> list[str]:
@@ -84,14 +88,14 @@ def _check_training(project_file: ProjectFile, painted: dict[str, dict[int, int]
         by_split.setdefault(image.split, []).append(image)
     if not by_split[TRAIN]:
         raise RunError(
-            f"{_quoted(project.images[i].name for i in painted)} "
+            f"{quoted(project.images[i].name for i in painted)} "
             f"{'is' if len(painted) == 1 else 'are'} painted, but no painted image is in the "
             "training split. Move one there, then train."
         )
     names = {info.class_id: info.name for info in project.classes}
     learnt = set().union(*(painted[image.image_id] for image in by_split[TRAIN])) & set(names)
     if len(learnt) < 2:
-        only = _quoted(names[class_id] for class_id in learnt)
+        only = quoted(names[class_id] for class_id in learnt)
         raise RunError(
             f"Only one class is painted in the training images: {only}. The network needs at "
             "least two to tell apart; paint some background (or another class) too, then train."
@@ -116,14 +120,20 @@ def _check_training(project_file: ProjectFile, painted: dict[str, dict[int, int]
         )
     if missing := [names[i] for i in sorted(set(names) - learnt)]:
         warnings.append(
-            f"{_quoted(missing)} {'is' if len(missing) == 1 else 'are'} not painted in any "
+            f"{quoted(missing)} {'is' if len(missing) == 1 else 'are'} not painted in any "
             "training image and will not be learnt."
         )
     return warnings
 
 
 def prepare_training(
-    project_file: ProjectFile, recipe: Recipe, name: str | None = None
+    project_file: ProjectFile,
+    recipe: Recipe,
+    name: str | None = None,
+    *,
+    start_from: RunFolder | Path | None = None,
+    blocks: bool = False,
+    preview_images: Sequence[str] = (),
 ) -> RunFolder:
     """Check a training and freeze its recipe and its images into a new run folder.
 
@@ -134,6 +144,14 @@ def prepare_training(
     recipe : Recipe
     name : str, optional
         As shown; without one, the name of the recipe, numbered when it is taken.
+    start_from : RunFolder or Path, optional
+        A run (its best state counts) or a model file whose weights are the beginning. They are
+        copied into the run folder, and the network is that of the model.
+    blocks : bool
+        Part the only painted image into bands that learn, choose and judge, with gaps between.
+    preview_images : sequence of str
+        Ids of images without paint that somebody wants to watch (`runs.previews`); they are set
+        aside as well, and nothing is learned from them.
 
     Returns
     -------
@@ -146,28 +164,125 @@ def prepare_training(
         With a sentence, when the project cannot be trained on or the disk refuses.
     """
     check_recipe(recipe)
-    painted = _painted(project_file)
+    painted = painted_voxels(project_file)
     warnings = _check_training(project_file, painted)
+    extra: dict[str, Any] = {}
+    if start_from is not None:
+        recipe, start, sentences = _started(recipe, start_from)
+        warnings += sentences
+    if blocks:
+        if len(painted) != 1:
+            raise RunError(
+                f"Blocks part one painted image, but {len(painted)} images are painted. Give them "
+                "splits instead: some for training, one for validation, one for test."
+            )
+        extra["split"] = {"blocks": True}
+        warnings = [w for w in warnings if "split" not in w]
+    run = new_training(
+        project_file,
+        recipe,
+        name or _free_name(project_file.path, recipe.name),
+        image_ids=list(painted),
+        warnings=warnings,
+        more_images=[i for i in preview_images if i in project_file.project.images],
+        extra=extra,
+    )
+    if start_from is not None:
+        _copy_start(run, start)
+    return run
+
+
+def new_training(
+    project_file: ProjectFile,
+    recipe: Recipe,
+    name: str,
+    *,
+    image_ids: Sequence[str],
+    warnings: Sequence[str] = (),
+    more_images: Sequence[str] = (),
+    extra: dict[str, Any] | None = None,
+) -> RunFolder:
+    """The folder of a training that was checked, with its snapshot.
+
+    Parameters
+    ----------
+    project_file, recipe, name
+        As in `prepare_training`.
+    image_ids, more_images
+        Painted images, and others to watch.
+    warnings
+        Sentences for the person who trains.
+    extra
+        More fields of the request.
+
+    Raises
+    ------
+    RunError
+        When the disk refuses, or the network's optional library is not installed.
+    """
+    if not (network := NETWORK_NAMES[recipe.network.name]).is_installed:
+        raise RunError(
+            f'The optional library for "{network.title}" is not installed. Install it (pip install '
+            f"orgseg[{network.name}]), or choose another network. Nothing was started."
+        )
     run = RunFolder.create(
         runs_dir(project_file.path),
-        name=name or _free_name(project_file.path, recipe.name),
+        name=name,
         kind="train",
         recipe=recipe,
         project_uuid=project_file.project.uuid,
         extra={
-            "warnings": warnings,
+            "warnings": list(warnings),
             "classes": _class_facts(project_file),
-            "images": _image_facts(project_file, list(painted)),
+            "images": _image_facts(project_file, image_ids),
+            **(extra or {}),
         },
     )
-    _write_snapshot(run, project_file, list(painted))
+    set_aside(run, project_file, list(dict.fromkeys([*image_ids, *more_images])))
     return run
+
+
+def _started(recipe: Recipe, start_from: RunFolder | Path) -> tuple[Recipe, Path, list[str]]:
+    """The recipe with the network of a model, the model's file, and what to say about it."""
+    path = model_path(start_from)
+    found = recipe_from_builtins(read_model_facts(path)["recipe"])
+    if NETWORK_NAMES[found.network.name].is_fitted:
+        raise RunError(
+            f'The model "{path.name}" was fitted at once, so there is nothing to go on from. '
+            "Choose a model that was trained in steps."
+        )
+    warnings = []
+    if found.network != recipe.network:
+        warnings.append(
+            f'The network is that of the model "{found.name}", whose weights are the beginning.'
+        )
+    # What a step has learnt of the earlier images is learnt anew of these.
+    asked = [(step.name, step.params) for step in recipe.preprocess]
+    if asked != [(step.name, step.params) for step in found.preprocess]:
+        warnings.append(
+            "Images are prepared otherwise than for the model it starts from; it may need a "
+            "while to get used to that."
+        )
+    return msgspec.structs.replace(recipe, network=found.network), path, warnings
+
+
+def _copy_start(run: RunFolder, start: Path) -> None:
+    try:
+        with replacing(run.start_path) as draft:
+            shutil.copyfile(start, draft)
+    except OSError as error:
+        shutil.rmtree(run.path, ignore_errors=True)
+        raise RunError(
+            f'The model "{start.name}" could not be copied: {error.strerror}. Nothing was changed.'
+        ) from error
 
 
 def prepare_scoring(run: RunFolder, project_file: ProjectFile) -> RunFolder:
     """Freeze today's annotated validation and test images, to score a run's best model on them.
 
-    Needed when test images were added or painted anew after the training.
+    Needed when test images were added or painted anew after the training. The painted training
+    images are set aside as well: a test image that shows the same place as one of them gets no
+    score.
 
     Raises
     ------
@@ -175,7 +290,7 @@ def prepare_scoring(run: RunFolder, project_file: ProjectFile) -> RunFolder:
         When there is no test image or the run has no model.
     """
     project = project_file.project
-    painted = _painted(project_file)
+    painted = painted_voxels(project_file)
     wanted = [i for i in painted if project.images[i].split in (VALIDATION, TEST)]
     if not any(project.images[i].split == TEST for i in wanted):
         raise RunError(
@@ -188,158 +303,24 @@ def prepare_scoring(run: RunFolder, project_file: ProjectFile) -> RunFolder:
         recipe=run.recipe,
         project_uuid=project.uuid,
         extra={
-            "model": str(_model_path(run)),
+            "model": str(model_path(run)),
             "scored_run": run.run_id,
             "classes": _class_facts(project_file),
             "images": _image_facts(project_file, wanted),
         },
     )
-    _write_snapshot(scoring, project_file, wanted)
+    set_aside(scoring, project_file, list(painted))
     return scoring
 
 
-def prepare_prediction(
-    parent: Path,
-    *,
-    models: Sequence[RunFolder | Path],
-    inputs: Sequence[Path],
-    out: Path,
-    formats: Sequence[str] = ("tiff",),
-    overwrite: bool = False,
-    resume: bool = False,
-    name: str = "prediction",
-) -> RunFolder:
-    """Check a prediction over files and folders and make its run folder.
-
-    Parameters
-    ----------
-    parent : Path
-        Where the run folder goes.
-    models : sequence of RunFolder or Path
-        Runs (their best state counts) or model files; several are averaged.
-    inputs : sequence of Path
-        Image files, and folders whose images are all meant (not those of folders inside).
-    out : Path
-        Folder for the masks; made when it is not there.
-    formats : sequence of str
-        Of `PREDICTION_FORMATS`.
-    overwrite, resume : bool
-        What to do about masks that exist: replace them, or leave them and do the rest. With
-        neither, the job refuses them.
-    name : str
-        As shown.
+def model_path(model: RunFolder | Path) -> Path:
+    """The file of a run's best state, or a model file, from anywhere.
 
     Raises
     ------
     RunError
-        With a sentence: no model, no image, a folder that cannot be written.
+        When it is not there.
     """
-    if not models:
-        raise RunError("Choose at least one model to predict with.")
-    if unknown := [form for form in formats if form not in PREDICTION_FORMATS] or not formats:
-        known = ", ".join(PREDICTION_FORMATS)
-        raise RunError(f"Masks cannot be written as {unknown}; the formats are {known}.")
-    files = expand_inputs(inputs)
-    check_output_folder(out)
-    return RunFolder.create(
-        parent,
-        name=name,
-        kind="predict",
-        extra={
-            "models": [str(_model_path(model)) for model in models],
-            "inputs": [str(path.absolute()) for path in files],
-            "out": str(out.absolute()),
-            "formats": list(dict.fromkeys(formats)),
-            "overwrite": overwrite,
-            "resume": resume,
-        },
-    )
-
-
-def prepare_image_prediction(
-    model: RunFolder | Path, project_file: ProjectFile, image_ids: Sequence[str]
-) -> RunFolder:
-    """Freeze images of the project, painted or not, to be predicted by a model.
-
-    The masks come into the job's predictions file, for the window to lay over the image.
-
-    Raises
-    ------
-    RunError
-        When the run has no model, or the disk refuses.
-    """
-    names = [project_file.project.images[image_id].name for image_id in image_ids]
-    run = RunFolder.create(
-        runs_dir(project_file.path),
-        name=f"prediction of {_quoted(names, 1)}",
-        kind="predict",
-        project_uuid=project_file.project.uuid,
-        extra={"models": [str(_model_path(model))], "image_ids": list(image_ids)},
-    )
-    _write_snapshot(run, project_file, image_ids)
-    return run
-
-
-def expand_inputs(inputs: Sequence[Path]) -> list[Path]:
-    """Image files from files and folders, in order, none twice.
-
-    Raises
-    ------
-    RunError
-        When one of them is not there, or there is no image at all.
-    """
-    from orgseg_app.files.readers.registry import IMAGE_SUFFIXES, has_image_name
-
-    files: dict[str, Path] = {}
-    for path in inputs:
-        try:
-            if path.is_dir():
-                found = [
-                    entry
-                    for entry in sorted(path.iterdir())
-                    if has_image_name(entry) and entry.is_file() and entry.name[0] != "."
-                ]
-            elif path.is_file():
-                found = [path]
-            else:
-                raise RunError(f'"{path}" is not there. Check the path; nothing was predicted.')
-        except OSError as error:
-            raise RunError(f'"{path}" could not be read: {error.strerror}.') from error
-        files |= {os.path.realpath(p): p for p in found if os.path.realpath(p) not in files}
-    if not files:
-        raise RunError(
-            f"There is no image in {_quoted(str(path) for path in inputs)}. OrgSeg reads "
-            f"{', '.join(sorted(IMAGE_SUFFIXES))}."
-        )
-    return list(files.values())
-
-
-def check_output_folder(out: Path) -> None:
-    """Make the folder for results and try to write into it.
-
-    Raises
-    ------
-    RunError
-        When it cannot be made, or nothing can be written there.
-    """
-    probe = out / f".orgseg-{uuid.uuid4().hex[:8]}"
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        reason = "a file of that name is in the way" if _blocked(out) else error.strerror
-        raise RunError(
-            f'Nothing can be written to "{out}": {reason}. No file was changed; choose another '
-            "folder, or ask for the right to write there."
-        ) from error
-
-
-def _blocked(path: Path) -> bool:
-    return any(part.exists() and not part.is_dir() for part in (path, *path.parents))
-
-
-def _model_path(model: RunFolder | Path) -> Path:
     if isinstance(model, RunFolder):
         if not model.best_path.is_file():
             raise RunError(
@@ -380,7 +361,14 @@ def _image_facts(project_file: ProjectFile, image_ids: Sequence[str]) -> list[di
     ]
 
 
-def _write_snapshot(run: RunFolder, project_file: ProjectFile, image_ids: Sequence[str]) -> None:
+def set_aside(run: RunFolder, project_file: ProjectFile, image_ids: Sequence[str]) -> None:
+    """Write the snapshot of a run; without it the run's folder is taken away again.
+
+    Raises
+    ------
+    RunError
+        With a sentence, when an image cannot be read or the disk refuses.
+    """
     from orgseg_app.files.errors import FileError
     from orgseg_app.files.snapshot import write_snapshot
 

@@ -12,7 +12,7 @@ import pytest
 from orgseg_app.core.classes import default_classes
 from orgseg_app.core.image import open_array
 from orgseg_app.files.project_file import NewImage, ProjectFile
-from orgseg_app.runs.recipe import NetworkChoice, Recipe
+from orgseg_app.runs.recipes.schema import NetworkChoice, Recipe
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from orgseg_app.core.classes import default_classes
 from orgseg_app.learn.checkpoint import Model, load_model, read_checkpoint, save_model
 from orgseg_app.learn.errors import CheckpointError
 from orgseg_app.learn.networks.registry import build_network
-from orgseg_app.runs.recipe import NetworkChoice, PreprocessStep, Recipe
+from orgseg_app.runs.recipes.schema import NetworkChoice, PreprocessStep, Recipe
 
 
 @pytest.fixture

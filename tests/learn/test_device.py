@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import time
 
 import pytest
 import torch
 
+from orgseg_app import paths
 from orgseg_app.learn import device
 
 
@@ -47,10 +50,32 @@ def test_half_precision_is_used_only_when_tried_and_quicker(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv(device.PRECISION_VARIABLE)
+    kept = paths.cache_dir() / "precision.json"
     for pays, precision in ((True, "bf16"), (False, "fp32")):
         monkeypatch.setattr(device, "bf16_pays_on_cpu", lambda pays=pays: pays)
         assert device.cpu_device(probe=True).precision == precision
+        monkeypatch.setattr(device, "bf16_pays_on_cpu", lambda pays=pays: not pays)
+        assert device.cpu_device(probe=True).precision == precision  # remembered
+        facts = json.loads(kept.read_text())
+        kept.write_text(json.dumps(facts | {"torch": "1.0"}))  # of another version: tried anew
+        assert device.cpu_device(probe=True).precision != precision
+        kept.write_text("no JSON at all")
     assert device.cpu_device().precision == "fp32"
+
+
+def test_a_recipe_may_want_a_precision() -> None:
+    cpu, card = device.Device("cpu", "CPU", "bf16", 2), device.Device("cuda", "H100", "bf16", 2)
+    for precision in ("auto", "bf16"):
+        assert device.suited(cpu, precision) == (cpu, "")
+    assert device.suited(cpu, "fp32")[0].precision == "fp32"
+    same, sentence = device.suited(cpu, "fp16")
+    assert same == cpu
+    assert "graphics card" in sentence
+    assert device.suited(card, "fp16") == (card.with_precision("fp16"), "")
+
+
+def test_no_more_threads_than_cores_are_used() -> None:
+    assert 1 <= device.usable_cores() <= (os.cpu_count() or 1)
 
 
 def test_trying_is_bounded_and_skipped_without_the_units(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from orgseg_app.runs.errors import RunError
 from orgseg_app.runs.events import EventWriter
 from orgseg_app.runs.folder import RunFolder
 from orgseg_app.runs.process import write_json
-from orgseg_app.runs.recipe import PRESETS
+from orgseg_app.runs.recipes.presets import PRESETS
 
 CLASSES = [{"id": 1, "name": "background"}, {"id": 2, "name": "ER"}, {"id": 3, "name": "=nucleus"}]
 IDS = [1, 2, 3]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -19,7 +20,7 @@ from orgseg_app.runs.errors import RunError
 from orgseg_app.runs.events import EventWriter
 from orgseg_app.runs.folder import RunFolder, find_run, list_runs, restore, runs_dir
 from orgseg_app.runs.process import read_json, write_json
-from orgseg_app.runs.recipe import PRESETS
+from orgseg_app.runs.recipes.presets import PRESETS
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def make(project_path: Path, name: str = "first", *kinds: str) -> RunFolder:
 def test_a_new_run_holds_what_was_asked(project_path: Path) -> None:
     run = RunFolder.create(
         runs_dir(project_path),
-        name="  ER / wide: \n\u202e2 ",
+        name="  ER /\x1b wide: \n\u202e2 ",
         kind="train",
         recipe=PRESETS["fast"],
         project_uuid="abc",
@@ -273,6 +274,18 @@ def test_a_place_where_nothing_can_be_written(tmp_path: Path) -> None:
     blocked.write_text("x")
     with pytest.raises(RunError, match="could not be made"):
         RunFolder.create(blocked / "x.runs", name="a", kind="train")
+
+
+def test_a_full_disk_leaves_no_half_made_folder(
+    project_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, data: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(folder, "write_json", refuse)
+    with pytest.raises(RunError, match="The project is untouched"):
+        RunFolder.create(runs_dir(project_path), name="x", kind="train")
+    assert list(runs_dir(project_path).iterdir()) == []
 
 
 def test_json_files_are_replaced_whole(tmp_path: Path) -> None:

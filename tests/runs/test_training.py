@@ -11,15 +11,11 @@ import pytest
 from orgseg_app.files.project_file import ProjectFile
 from orgseg_app.runs.errors import RecipeError, RunError
 from orgseg_app.runs.folder import RunFolder, list_runs, runs_dir
-from orgseg_app.runs.recipe import PRESETS, Recipe
-from orgseg_app.runs.training import (
-    check_output_folder,
-    check_training,
-    expand_inputs,
-    prepare_prediction,
-    prepare_scoring,
-    prepare_training,
-)
+from orgseg_app.runs.prediction import check_output_folder, expand_inputs, prepare_prediction
+from orgseg_app.runs.recipes.presets import PRESETS
+from orgseg_app.runs.recipes.schema import Recipe
+from orgseg_app.runs.recipes.settings import with_settings
+from orgseg_app.runs.training import check_training, prepare_scoring, prepare_training
 from tests.pictures import make_project
 
 FAST = PRESETS["fast"]
@@ -107,6 +103,17 @@ def test_a_recipe_put_together_wrongly_is_refused_first(tmp_path: Path) -> None:
     path = make_project(tmp_path / "a.orgseg")
     with ProjectFile.open(path) as file, pytest.raises(RecipeError, match="Steps"):
         prepare_training(file, Recipe(name="x", steps=0))
+    assert list_runs(path) == []
+
+
+def test_a_network_whose_library_is_missing_is_refused_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_project(tmp_path / "a.orgseg")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    recipe = with_settings(FAST, ["network=smp", "network.encoder=unet/resnet18"])
+    with ProjectFile.open(path) as file, pytest.raises(RunError, match="optional library"):
+        prepare_training(file, recipe)
     assert list_runs(path) == []
 
 

@@ -2,80 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
-from orgseg_app.files.project_file import ProjectFile
 from orgseg_app.learn.checkpoint import load_model, read_checkpoint
-from orgseg_app.learn.control import Control
-from orgseg_app.learn.dataset import read_examples
-from orgseg_app.learn.device import cpu_device
-from orgseg_app.learn.errors import CheckpointError, LearnError, OutOfMemoryError
-from orgseg_app.learn.pace import Pace
-from orgseg_app.learn.schedule import learning_rate
-from orgseg_app.learn.trainer import Trainer
-from orgseg_app.runs.recipe import NetworkChoice, Recipe
+from orgseg_app.learn.errors import CheckpointError, LearnError
+from orgseg_app.learn.training.pace import Pace
+from orgseg_app.runs.recipes.schema import NetworkChoice
 from tests.learn.conftest import tiny_recipe
-
-Make = Callable[..., ProjectFile]
-Event = tuple[str, dict[str, Any]]
-
-
-class Script(Control):
-    """Requests at chosen steps instead of files."""
-
-    def __init__(self, *, stop_at: int = 10**9, pause_at: int = -1, pause_looks: int = 3) -> None:
-        super().__init__(Path("nowhere"))
-        self.trainer: Trainer | None = None
-        self.stop_at, self.pause_at, self.pause_looks = stop_at, pause_at, pause_looks
-
-    def stop_asked(self) -> bool:
-        return self.trainer is not None and self.trainer.state.step >= self.stop_at
-
-    def pause_asked(self) -> bool:
-        if self.trainer is None or self.trainer.state.step != self.pause_at:
-            return False
-        self.pause_looks -= 1
-        return self.pause_looks >= 0
-
-
-@pytest.fixture
-def train(make_project: Make, tmp_path: Path) -> Callable[..., tuple[Trainer, list[Event]]]:
-    project = make_project()
-
-    def build(
-        recipe: Recipe, folder: str = "run", control: Script | None = None
-    ) -> tuple[Trainer, list[Event]]:
-        (tmp_path / folder).mkdir(exist_ok=True)
-        events: list[Event] = []
-        control = control or Script()
-        best = tmp_path / folder / "best.ckpt"
-
-        def tell(name: str, **fields: Any) -> None:
-            if name == "validation" and fields["best"]:
-                assert load_model(best).step == fields["step"]  # written before it is announced
-            events.append((name, fields))
-
-        trainer = Trainer(
-            recipe,
-            read_examples(project, recipe),
-            cpu_device(),
-            best_path=best,
-            last_path=tmp_path / folder / "last.ckpt",
-            run_id="0123456789ab",
-            name="test",
-            control=control,
-            tell=tell,
-        )
-        control.trainer = trainer
-        return trainer, events
-
-    return build
+from tests.learn.training.conftest import Script
 
 
 def weights_of(path: Path) -> dict[str, torch.Tensor]:
@@ -133,6 +71,17 @@ def test_continued_is_bit_equal_to_uninterrupted(
     assert_same(tmp_path / "whole" / "best.ckpt", tmp_path / "parts" / "best.ckpt")
 
 
+def test_a_fitted_network_is_kept_as_it_was_fitted(train: Any, tmp_path: Path) -> None:
+    # A running mean of weights, as in the usual recipe, once kept the network from before the fit.
+    trainer, events = train(tiny_recipe(network=NetworkChoice("pixel_classifier"), ema=0.98))
+    kind, message = trainer.run()
+    assert (kind, message[:9]) == ("finished", "Fitted to")
+    assert [fields["mean_iou"] > 0.8 for name, fields in events if name == "validation"] == [True]
+    kept = load_model(tmp_path / "run" / "best.ckpt").network.state_dict()
+    fitted = trainer.model.network.state_dict()
+    assert all(torch.equal(kept[key], value) for key, value in fitted.items())
+
+
 def test_stop_before_the_first_check_still_leaves_a_model(train: Any, tmp_path: Path) -> None:
     trainer, _ = train(tiny_recipe(), control=Script(stop_at=2))
     assert trainer.run()[0] == "stopped"
@@ -184,63 +133,13 @@ def test_loss_that_is_no_number_fails_with_a_sentence(
 ) -> None:
     trainer, _ = train(tiny_recipe(steps=100))
     before = {k: v.clone() for k, v in trainer.model.network.named_parameters()}
-    monkeypatch.setattr(trainer, "_gradients", lambda batch: float("nan"))
+    monkeypatch.setattr(
+        trainer.improver, "gradients", lambda batch, **more: torch.tensor(float("nan"))
+    )
     with pytest.raises(LearnError, match="smaller learning rate"):
         trainer.run()
     for key, value in trainer.model.network.named_parameters():
         assert torch.equal(value, before[key])
-
-
-def hungry(trainer: Trainer, fits: Callable[[torch.Tensor], bool]) -> None:
-    """Let the network run out of memory on inputs that do not fit."""
-    network = trainer.model.network
-    real = network.forward
-
-    def forward(image: torch.Tensor) -> torch.Tensor:
-        if not fits(image):
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate …")
-        return real(image)
-
-    network.forward = forward  # type: ignore[method-assign]
-
-
-def test_short_memory_halves_the_batch_and_still_learns_the_same(train: Any) -> None:
-    recipe = tiny_recipe(steps=3, batch_size=8, validate_every=3)
-    plain, _ = train(recipe, "plain")
-    batch = plain._sampler.batch(0, 8)
-    plain.model.network.train()
-    plain._gradients(batch)
-    expected = [p.grad.clone() for p in plain.model.network.parameters()]
-
-    trainer, events = train(recipe)
-    hungry(trainer, lambda image: len(image) <= 2 or image.shape[-1] > 32)
-    assert trainer.run()[0] == "finished"
-    said = [fields["text"] for name, fields in events if name == "message"]
-    assert trainer.state.micro_batch == 2
-    assert "2 patches at once instead of 8" in said[-1]
-    # Gradients are accumulated: alike, though batch norm sees smaller batches.
-    other, _ = train(recipe, "other")
-    other.state.micro_batch = 2
-    other._gradients(batch)
-    found = [p.grad for p in other.model.network.parameters()]
-    a, b = (torch.cat([g.flatten() for g in grads]) for grads in (expected, found))
-    assert torch.nn.functional.cosine_similarity(a, b, dim=0) > 0.8
-
-
-def test_shorter_memory_halves_the_patch_then_gives_up_with_a_sentence(train: Any) -> None:
-    recipe = tiny_recipe(steps=2, batch_size=2, patch_size=64, validate_every=2)
-    trainer, events = train(recipe)
-    hungry(trainer, lambda image: image.shape[-1] <= 32 and len(image) == 1)
-    # Validation predicts whole planes with a copy of the network; let that through.
-    trainer._validate = lambda: None  # type: ignore[method-assign]
-    trainer.run()
-    assert trainer.state.patch_size == 32
-    assert any("32 pixels wide" in f["text"] for name, f in events if name == "message")
-
-    trainer, _ = train(recipe, "hopeless")
-    hungry(trainer, lambda image: False)
-    with pytest.raises(OutOfMemoryError, match="memory is too small"):
-        trainer.run()
 
 
 def test_other_errors_are_not_taken_for_short_memory(train: Any) -> None:
@@ -266,8 +165,9 @@ def test_damaged_or_foreign_last_checkpoint_is_refused(train: Any, tmp_path: Pat
 
 def test_class_weights_are_used(train: Any) -> None:
     trainer, _ = train(tiny_recipe(class_weights="auto"))
-    assert trainer._class_weights is not None
-    assert trainer._class_weights[1] > trainer._class_weights[0]  # discs are rarer than ground
+    weights = trainer.improver._class_weights
+    assert weights is not None
+    assert weights[1] > weights[0]  # discs are rarer than ground
 
 
 def test_checks_become_rarer_when_they_take_long() -> None:
@@ -286,15 +186,3 @@ def test_rare_checks_are_announced(train: Any, monkeypatch: pytest.MonkeyPatch) 
     said = [f["text"] for name, f in events if name == "message"]
     assert len(said) == 1
     assert "every 6 steps instead of every 4" in said[0]
-
-
-def test_schedules() -> None:
-    constant = tiny_recipe(schedule="constant", learning_rate=0.1)
-    assert learning_rate(constant, 0.0) < learning_rate(constant, 0.03) == 0.1
-    cosine = tiny_recipe(schedule="cosine", learning_rate=0.1)
-    falling = [learning_rate(cosine, p) for p in np.linspace(0.03, 1, 20)]
-    assert falling == sorted(falling, reverse=True)
-    assert falling[-1] == pytest.approx(0.001)
-    steps = tiny_recipe(schedule="step", learning_rate=0.1)
-    found = [learning_rate(steps, p) for p in (0.1, 0.5, 0.9, 1.0)]
-    assert found == pytest.approx([0.1, 0.01, 0.001, 0.001])

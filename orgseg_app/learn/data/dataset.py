@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from orgseg_app.core.classes import UNLABELLED, ClassInfo
-from orgseg_app.core.preprocess import apply_steps
+from orgseg_app.core.preprocessing.steps import apply_steps, fit_references
 from orgseg_app.core.project import ProjectImage
-from orgseg_app.core.split import TEST, TRAIN, VALIDATION, hold_out_strip
+from orgseg_app.core.split import TRAIN, VALIDATION
 from orgseg_app.files.project_file import ProjectFile
+from orgseg_app.files.weights import weights_plane
+from orgseg_app.learn.data.patches import IGNORED, LabelledPlane
+from orgseg_app.learn.data.shelf import Shelf
+from orgseg_app.learn.data.splitting import SplitPlan, plan_split
 from orgseg_app.learn.errors import DataError
-from orgseg_app.learn.patches import IGNORED, LabelledPlane
-from orgseg_app.learn.predict import fit_channels
-from orgseg_app.runs.recipe import Recipe
+from orgseg_app.learn.prediction.predictor import fit_channels
+from orgseg_app.runs.recipes.schema import Recipe
 
 
 @dataclass
 class Examples:
-    """The planes of one run, prepared and kept in memory.
+    """The planes of one run, prepared and kept at hand.
 
     Attributes
     ----------
+    recipe
+        With what its preprocessing has learnt of the training images; the model's.
     classes
         Of the project, background first; the position of a class is its index in targets.
     channels, is_rgb
@@ -40,8 +46,11 @@ class Examples:
         Fingerprints of the images used for learning or for choosing the best state.
     messages
         Sentences the user should read.
+    plan
+        By which the images were split.
     """
 
+    recipe: Recipe
     classes: tuple[ClassInfo, ...]
     channels: int
     is_rgb: bool
@@ -51,15 +60,21 @@ class Examples:
     image_counts: dict[str, int]
     seen_images: tuple[str, ...]
     messages: list[str] = field(default_factory=list)
+    plan: SplitPlan = field(default_factory=SplitPlan)
 
 
 def read_examples(
     snapshot: ProjectFile,
     recipe: Recipe,
     *,
+    plan: SplitPlan | None = None,
     progress: Callable[[int, int, str], None] | None = None,
+    room_bytes: int | None = None,
 ) -> Examples:
     """The planes to learn from and to validate on.
+
+    Planes that do not fit into memory lie in a file beside the snapshot while the process lives.
+    Weights are for learning: scores count every voxel alike.
 
     Without an annotated validation image a strip of each training image is held out, apart from
     the rest by a gap, and a message says so.
@@ -70,15 +85,21 @@ def read_examples(
         Opened for reading.
     recipe
         Its preprocessing is applied, once.
+    plan
+        What each split may use of the images; that of the project unless given.
     progress
         Called with images done, images in all and the name.
+    room_bytes
+        How much of the planes stays in memory; a quarter of what is free unless given.
 
     Raises
     ------
     DataError
-        With a sentence: nothing painted for training, or images that do not go together.
+        With a sentence: nothing painted for training, images that do not go together, or a full
+        disk.
     """
-    by_split = annotated_images(snapshot)
+    plan = plan_split(snapshot, recipe) if plan is None else plan
+    by_split = plan.images(snapshot)
     if not by_split[TRAIN]:
         raise DataError(
             "Nothing is painted on a training image. Paint at least two classes on one, then "
@@ -88,18 +109,30 @@ def read_examples(
     used = by_split[TRAIN] + by_split[VALIDATION]
     table = index_table(snapshot.project.class_ids)
     found: dict[str, list[LabelledPlane]] = {TRAIN: [], VALIDATION: []}
+
+    def learnt() -> Iterator[NDArray[Any]]:
+        for image in by_split[TRAIN]:
+            for z in painted_planes(plan.parts(snapshot, image)[TRAIN]):
+                yield _plane(snapshot, image, z, channels)
+
+    steps = fit_references(recipe.preprocess, learnt)
+    recipe = msgspec.structs.replace(recipe, preprocess=steps)
+    shelf = Shelf(snapshot.path.parent, room_bytes)
     for number, image in enumerate(used):
         if progress is not None:
             progress(number, len(used), image.name)
-        parts = truth_parts(snapshot, image, hold_out=not by_split[VALIDATION])
+        parts = {s: m for s, m in plan.parts(snapshot, image).items() if s in found}
         for z in painted_planes(*parts.values()):
-            pixels = prepared_plane(snapshot, image, z, recipe, channels)
+            pixels = shelf.put(prepared_plane(snapshot, image, z, recipe, channels))
             for split, mask in parts.items():
                 if mask[z].any():
                     plane = LabelledPlane(image.image_id, image.name, z, pixels, table[mask[z]])
+                    if split == TRAIN:
+                        plane = _weighted(snapshot, plane, shelf)
                     found[split].append(plane)
     sizes = {i.pixel_size_um for i in by_split[TRAIN]}
     return Examples(
+        recipe=recipe,
         classes=snapshot.project.classes,
         channels=channels,
         is_rgb=is_rgb,
@@ -108,64 +141,29 @@ def read_examples(
         validation=found[VALIDATION],
         image_counts={split: len(images) for split, images in by_split.items()},
         seen_images=tuple(i.sha256 for i in used),
-        messages=[] if by_split[VALIDATION] else [_hold_out_message(found)],
+        messages=[*(_hold_out_message(found) if plan.holds_out else ()), *plan.messages],
+        plan=plan,
     )
 
 
-def _hold_out_message(found: dict[str, list[LabelledPlane]]) -> str:
+def _hold_out_message(found: dict[str, list[LabelledPlane]]) -> Iterator[str]:
     learnt = {(p.image_id, p.z): p.target for p in found[TRAIN]}
     same = any(
         (p.image_id, p.z) in learnt and np.array_equal(learnt[p.image_id, p.z], p.target)
         for p in found[VALIDATION]
     )
     if same:
-        return (
+        yield (
             "There is no annotated validation image, and too little paint to hold a part of it "
             "out: the same paint is used for learning and for validation, so the scores look much "
             "too good. Paint a second image."
         )
-    return (
-        "There is no annotated validation image. A strip of each training image is held out "
-        "instead, with a gap beside it; scores from the same image look better than those of a "
-        "new one."
-    )
-
-
-def annotated_images(snapshot: ProjectFile) -> dict[str, list[ProjectImage]]:
-    """Images with paint, by split, in the project's order."""
-    images = [i for i in snapshot.project.images.values() if not snapshot.mask(i.image_id).is_empty]
-    return {s: [i for i in images if i.split == s] for s in (TRAIN, VALIDATION, TEST)}
-
-
-def truth_parts(
-    snapshot: ProjectFile, image: ProjectImage, *, hold_out: bool
-) -> dict[str, NDArray[np.uint8]]:
-    """What each split may use of an image's mask, ``(Z, Y, X)`` class ids each.
-
-    Parameters
-    ----------
-    hold_out
-        Part a training image's mask into a training and a validation region.
-    """
-    mask = snapshot.mask(image.image_id).to_array()
-    if hold_out and image.split == TRAIN:
-        return dict(zip((TRAIN, VALIDATION), hold_out_strip(mask), strict=True))
-    return {image.split: mask}
-
-
-def truths(snapshot: ProjectFile, split: str) -> Iterator[tuple[ProjectImage, NDArray[np.uint8]]]:
-    """The images to score a split on, with their ground truth ``(Z, Y, X)``.
-
-    For ``"validation"`` these are the strips held out of the training images when there is no
-    annotated validation image.
-    """
-    by_split = annotated_images(snapshot)
-    hold_out = not by_split[VALIDATION]
-    images = by_split[TRAIN] if split == VALIDATION and hold_out else by_split[split]
-    for image in images:
-        part = truth_parts(snapshot, image, hold_out=hold_out).get(split)
-        if part is not None and part.any():
-            yield image, part
+    else:
+        yield (
+            "There is no annotated validation image. A strip of each training image is held out "
+            "instead, with a gap beside it; scores from the same image look better than those of "
+            "a new one."
+        )
 
 
 def painted_planes(*masks: NDArray[np.uint8]) -> list[int]:
@@ -184,12 +182,23 @@ def prepared_plane(
     DataError
         With a sentence that names the image, when its channels do not fit.
     """
-    plane: NDArray[Any] = snapshot.read_plane(image.image_id, z)
+    return apply_steps(_plane(snapshot, image, z, channels), recipe.preprocess)
+
+
+def _plane(snapshot: ProjectFile, image: ProjectImage, z: int, channels: int) -> NDArray[Any]:
+    """One plane as the camera gave it, with as many channels as the network takes."""
     try:
-        plane = fit_channels(plane, channels)
+        return fit_channels(snapshot.read_plane(image.image_id, z), channels)
     except DataError as error:
         raise DataError(f'"{image.name}" does not go with the other images. {error}') from None
-    return apply_steps(plane, recipe.preprocess)
+
+
+def _weighted(snapshot: ProjectFile, plane: LabelledPlane, shelf: Shelf) -> LabelledPlane:
+    """The plane with the weights of its image, where there are some."""
+    weights = weights_plane(snapshot, plane.image_id, plane.z)
+    if weights is None:
+        return plane
+    return replace(plane, weights=shelf.put(weights))
 
 
 def channels_of(images: list[ProjectImage]) -> tuple[int, bool]:

@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 from orgseg_app.core.classes import ClassInfo
 from orgseg_app.core.metrics.pixels import confusion_matrix, scores
 from orgseg_app.core.project import ProjectImage
+from orgseg_app.core.split import TEST
 from orgseg_app.files.predictions import Prediction, keeps_probabilities, write_predictions
 from orgseg_app.files.project_file import ProjectFile
 from orgseg_app.learn.checkpoint import Model
-from orgseg_app.learn.dataset import painted_planes, truths
+from orgseg_app.learn.data.dataset import painted_planes
+from orgseg_app.learn.data.leakage import leaks
+from orgseg_app.learn.data.splitting import SplitPlan, plan_split
 from orgseg_app.learn.errors import DataError
-from orgseg_app.learn.predict import Predictor, predict_plane
+from orgseg_app.learn.prediction.predictor import Predictor, predict_plane
 
 
 @dataclass
@@ -32,12 +35,15 @@ class Scores:
         Of the snapshot, background first; rows and columns of the matrices.
     images
         One entry an image, as in ``metrics.json``.
+    refused
+        Test images without a score, with the reason: see `learn.data.leakage`.
     megapixels, seconds
         Predicted in all, and how long that took.
     """
 
     classes: tuple[ClassInfo, ...]
     images: list[dict[str, Any]] = field(default_factory=list)
+    refused: list[dict[str, str]] = field(default_factory=list)
     megapixels: float = 0.0
     seconds: float = 0.0
 
@@ -53,6 +59,7 @@ class Scores:
         return {
             "classes": [{"id": c.class_id, "name": c.name} for c in self.classes],
             "images": self.images,
+            "refused": self.refused,
             "validation": self.pooled("validation"),
             "test": self.pooled("test"),
             "seconds_per_megapixel": self.seconds / self.megapixels if self.megapixels else None,
@@ -67,11 +74,13 @@ def score(
     splits: Sequence[str],
     predictions_path: Path,
     progress: Callable[[int, int, str], object],
+    plan: SplitPlan | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> Scores:
     """Predict the painted planes of a snapshot's images, keep the masks, count agreement.
 
-    Planes without paint stay 0 (not predicted) in the kept masks.
+    Planes without paint stay 0 (not predicted) in the kept masks. Test images that the model may
+    know already are predicted, but not scored.
 
     Parameters
     ----------
@@ -85,6 +94,8 @@ def score(
         HDF5 file for the masks.
     progress
         Called with images done, images in all and the name.
+    plan
+        What each split may use of the images; by the recipe of the model when not given.
     should_stop
         Asked between tiles.
 
@@ -92,38 +103,53 @@ def score(
     ------
     DataError
         When the model does not know a class of the snapshot, or an image's channels do not fit.
+    OutOfMemoryError
+        When the smallest tiles do not fit into memory.
     StopRequestedError
         When `should_stop` says so.
     """
+    plan = plan_split(snapshot, model.recipe) if plan is None else plan
     classes = snapshot.project.classes
     table, ids = class_table(model.classes, classes), [c.class_id for c in classes]
     found = Scores(classes)
-    wanted = [(split, image, truth) for split in splits for image, truth in truths(snapshot, split)]
+    known = leaks(snapshot, plan, model.training_images) if TEST in splits else {}
+    wanted = _by_image(snapshot, plan, splits)
 
     def predictions() -> Iterator[Prediction]:
-        for number, (split, image, truth) in enumerate(wanted):
+        for number, (image, truth) in enumerate(wanted):
             progress(number, len(wanted), image.name)
             start = time.perf_counter()
-            mask = table[_predicted(predictor, snapshot, image, truth, should_stop)]
+            both = np.maximum.reduce(list(truth.values()))
+            mask = table[_predicted(predictor, snapshot, image, both, should_stop)]
             found.seconds += time.perf_counter() - start
-            planes = len(painted_planes(truth))
-            found.megapixels += planes * truth.shape[1] * truth.shape[2] / 1e6
-            found.images.append(
-                {
-                    "image": image.name,
-                    "image_id": image.image_id,
-                    "sha256": image.sha256,
-                    "mask_sha256": snapshot.mask_sha256(image.image_id),
-                    "split": split,
-                    "confusion": confusion_matrix(truth, mask, ids).tolist(),
-                }
-            )
+            found.megapixels += len(painted_planes(both)) * both.shape[1] * both.shape[2] / 1e6
+            for split, part in truth.items():
+                name = {"image": image.name, "image_id": image.image_id}
+                if split == TEST and image.image_id in known:
+                    reason = known[image.image_id]
+                    found.refused.append({**name, "split": split, "reason": reason})
+                    continue
+                confusion = confusion_matrix(part, mask, ids).tolist()
+                facts = {"sha256": image.sha256, "split": split, "confusion": confusion}
+                mask_sha256 = snapshot.mask_sha256(image.image_id)
+                found.images.append({**name, "mask_sha256": mask_sha256, **facts})
             yield Prediction(image.image_id, mask)
 
     if wanted:
         write_predictions(predictions_path, predictions())
     progress(len(wanted), len(wanted), "")
     return found
+
+
+def _by_image(
+    snapshot: ProjectFile, plan: SplitPlan, splits: Sequence[str]
+) -> list[tuple[ProjectImage, dict[str, NDArray[np.uint8]]]]:
+    """Each image once, with its ground truth in each of the splits that has some."""
+    found: dict[str, tuple[ProjectImage, dict[str, NDArray[np.uint8]]]] = {}
+    for split in splits:
+        for image, truth in plan.truths(snapshot, split):
+            found.setdefault(image.image_id, (image, {}))[1][split] = truth
+    return list(found.values())
 
 
 def predict_snapshot(

@@ -18,17 +18,22 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from orgseg_app.core.preprocess import apply_steps
+from orgseg_app.core.preprocessing.steps import apply_steps
 from orgseg_app.learn.checkpoint import Model
 from orgseg_app.learn.device import Device, cpu_device, free_memory, is_out_of_memory
 from orgseg_app.learn.errors import DataError, OutOfMemoryError, StopRequestedError
 from orgseg_app.learn.networks.unet import pad_to_multiple
-from orgseg_app.learn.tiles import Tile, plan_axis, tile_size
+from orgseg_app.learn.prediction.tiles import Tile, plan_axis, tile_size
+from orgseg_app.runs.recipes.costs import features_per_pixel
+from orgseg_app.runs.recipes.schema import NetworkChoice
 
 Progress = Callable[[int, int], None]
 """``(done, total)``."""
 
 T = TypeVar("T")
+
+_MOST_STRETCH = 2
+"""How many times longer than comfortable a tile may be so that the result is exact."""
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -114,12 +119,31 @@ class Predictor:
         sights = [n.radius for n in networks]
         self._radius = None if None in sights else max(sights)
         self._say = say
-        width = max(m.recipe.network.width for m in models)
-        self._set_tile(tile or _comfortable_tile(width))
-        self._networks = [_ready(m.network, self.device) for m in models]
+        comfortable = min(_comfortable_tile(m.recipe.network) for m in models)
+        self._set_tile(tile or comfortable)
+        if tile is None and self._tile > _MOST_STRETCH * comfortable:
+            # Sight is far wider than memory: what lies farthest away hardly matters.
+            self._radius = None
+            self._set_tile(comfortable)
+        self._networks = self._placed()
 
     def _set_tile(self, wanted: int) -> None:
         self._tile = tile_size(radius=self._radius, multiple=self._multiple, wanted=wanted)
+
+    def _placed(self) -> list[nn.Module]:
+        """The networks on the device, or on the processor where that has too little memory."""
+        try:
+            return [_ready(m.network, self.device) for m in self.models]
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error) or self.device.kind == "cpu":
+                raise
+        self._leave_device()
+        return [_ready(m.network, self.device) for m in self.models]
+
+    def _leave_device(self) -> None:
+        self._say(f"The memory of {self.device.name} was too small: predicting on the CPU.")
+        self.device = cpu_device(probe=True)
+        free_memory()
 
     def surviving(self, work: Callable[[], T]) -> T:
         """Do some work with this predictor; start it again with less at once when memory runs out.
@@ -143,10 +167,16 @@ class Predictor:
         self._set_tile(before // 2)
         if self._tile < before:
             self._say(f"Memory was short: predicting in pieces of {self._tile} pixels.")
+        elif self._radius is not None:
+            self._radius = None
+            self._set_tile(before // 2)
+            self._say(
+                f"Memory was short: predicting in pieces of {self._tile} pixels, smaller than what "
+                "the network sees; near their edges the answer may differ a little."
+            )
         elif self.device.kind != "cpu":
-            self._say(f"The memory of {self.device.name} was too small: predicting on the CPU.")
-            self.device = cpu_device(probe=True)
-            self._networks = [_ready(m.network, self.device) for m in self.models]
+            self._leave_device()
+            self._networks = self._placed()
         else:
             raise OutOfMemoryError(
                 "This computer's memory is too small for this model. Close other programs, or "
@@ -294,12 +324,31 @@ def predict_plane(
     def work() -> None:
         for band in predictor.bands(plane_cyx, progress=progress, should_stop=should_stop):
             rows = slice(band.start, band.start + band.probabilities.shape[1])
-            mask[rows] = ids[band.probabilities.argmax(axis=0)]
+            mask[rows] = ids[most_probable(band.probabilities)]
             if probabilities is not None:
                 np.rint(band.probabilities * 255, out=probabilities[:, rows], casting="unsafe")
 
     predictor.surviving(work)
     return mask, probabilities
+
+
+def most_probable(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Index of the most probable class of each pixel, the first of equal ones.
+
+    As ``argmax(axis=0)``, several times quicker: numpy looks for maxima along the slow axis one
+    pixel at a time, which took as long as a fiftieth of the network.
+
+    Parameters
+    ----------
+    probabilities
+        ``(K, Y, X)``, K up to 255.
+    """
+    index = np.zeros(probabilities.shape[1:], np.uint8)
+    best = probabilities[0]
+    for k, other in enumerate(probabilities[1:], start=1):
+        np.copyto(index, k, where=other > best)
+        best = np.maximum(best, other)
+    return index
 
 
 def predict_image(
@@ -371,10 +420,15 @@ def _ready(network: nn.Module, device: Device) -> nn.Module:
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def _comfortable_tile(width: int) -> int:
+def _comfortable_tile(choice: NetworkChoice) -> int:
     """Tiles as large as about 1 GB of features allows: the larger, the less is computed twice.
 
     Measured on two cores: with channels-last and bfloat16, tiles of 1536 pixels are no slower a
-    pixel than tiles of 256.
+    pixel than tiles of 256. Of the features that learning keeps, prediction holds about a third at
+    a time: what skips the deeper levels, and what is being worked on.
     """
-    return max(256, min(1536, int((2**30 / (24 * width)) ** 0.5)))
+    try:
+        bytes_per_pixel = features_per_pixel(choice) * 4 / 3
+    except KeyError:
+        bytes_per_pixel = 48.0 * choice.width
+    return max(256, min(1536, int((2**30 / bytes_per_pixel) ** 0.5)))

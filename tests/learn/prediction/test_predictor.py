@@ -9,14 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orgseg_app.core.classes import default_classes
-from orgseg_app.core.preprocess import apply_steps
+from orgseg_app.core.preprocessing.steps import apply_steps
 from orgseg_app.learn.checkpoint import Model
 from orgseg_app.learn.device import cpu_device
 from orgseg_app.learn.errors import DataError, OutOfMemoryError, StopRequestedError
 from orgseg_app.learn.networks.registry import build_network
-from orgseg_app.learn.predict import Predictor, predict_image, predict_plane
-from orgseg_app.learn.tiles import plan_axis, tile_size
-from orgseg_app.runs.recipe import NetworkChoice, Recipe
+from orgseg_app.learn.prediction.predictor import (
+    Predictor,
+    most_probable,
+    predict_image,
+    predict_plane,
+)
+from orgseg_app.learn.prediction.tiles import plan_axis, tile_size
+from orgseg_app.runs.recipes.schema import NetworkChoice, Recipe
 
 
 def model_of(
@@ -194,3 +199,36 @@ def test_tiles_cover_everything_once(size: int, wanted: int, log2: int, radius: 
     assert np.allclose(total, 1, atol=1e-5)
     if len(tiles) == 1:
         assert size <= tile
+
+
+@pytest.mark.parametrize("classes", [1, 2, 3, 7])
+def test_the_most_probable_class_is_the_first_maximum(classes: int) -> None:
+    random = np.random.default_rng(classes)
+    values = random.integers(0, 4, (classes, 20, 30)).astype(np.float32)  # many are equal
+    assert np.array_equal(most_probable(values), values.argmax(axis=0))
+
+
+def test_sight_wider_than_memory_is_cut_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces smaller than what the network sees: near their edges not exact, but everywhere."""
+    said: list[str] = []
+    model = model_of(3)
+    predictor = Predictor([model], cpu_device(), tile=512, say=said.append)
+    real = Predictor._probabilities
+
+    def short(self: Predictor, tiles: list[torch.Tensor]) -> np.ndarray:
+        if tiles[0].shape[-1] > 100:  # three times its sight is 153
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried …")
+        return real(self, tiles)
+
+    monkeypatch.setattr(Predictor, "_probabilities", short)
+    plane = picture((1, 300, 300))
+    mask, probabilities = predict_plane(predictor, plane, want_probabilities=True)
+    assert mask.min() >= 1
+    assert probabilities is not None
+    assert "smaller than what the network sees" in " ".join(said)
+    expected = whole(model, plane)
+    assert np.abs(probabilities / 255 - expected).mean() < 0.05
+    monkeypatch.undo()
+    endless = model_of(1)
+    endless.network.radius = 3000
+    assert Predictor([endless], cpu_device())._tile <= 1536  # not 9000

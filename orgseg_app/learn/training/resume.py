@@ -10,6 +10,9 @@ import msgspec
 import torch
 from torch import Tensor
 
+from orgseg_app.learn.device import Device
+from orgseg_app.runs.recipes.schema import Recipe
+
 _PREFIX = "optimiser."
 
 
@@ -25,6 +28,8 @@ class State:
         `Validation.rank` of the best state so far and when it was; None before the first.
     checks_since_best, validated_step
         For patience, and so that no check is done twice.
+    stalled, fallen
+        For the schedule ``plateau``, as `schedule.after_check` has them.
     validate_every
         In steps; grows on slow machines.
     active_s
@@ -45,7 +50,21 @@ class State:
     best_step: int = 0
     checks_since_best: int = 0
     validated_step: int = 0
+    stalled: int = 0
+    fallen: float = 1.0
     active_s: float = 0.0
+
+
+def first_state(recipe: Recipe, device: Device) -> State:
+    """That of a training that has not begun."""
+    return State(
+        step=0,
+        validate_every=recipe.validate_every,
+        micro_batch=recipe.batch_size,
+        patch_size=recipe.patch_size,
+        device=device.kind,
+        precision=device.precision,
+    )
 
 
 def state_from(facts: Mapping[str, Any]) -> State:
@@ -61,10 +80,11 @@ def state_from(facts: Mapping[str, Any]) -> State:
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
     """The optimiser's memory (moments, step counts) as named tensors."""
+    learnt = [p for group in optimiser.param_groups for p in group["params"]]
     return {
         f"{_PREFIX}{index}.{key}": value
-        for index, state in optimiser.state_dict()["state"].items()
-        for key, value in state.items()
+        for index, parameter in enumerate(learnt)
+        for key, value in optimiser.state.get(parameter, {}).items()
         if isinstance(value, Tensor)
     }
 

@@ -12,10 +12,10 @@ import tifffile
 
 from orgseg_app.files.readers import registry
 from orgseg_app.files.safety import child
-from orgseg_app.learn.batch import BatchRequest, BatchResult, predict_files
 from orgseg_app.learn.device import cpu_device
-from orgseg_app.learn.predict import Predictor
-from tests.learn.test_predict import model_of, picture
+from orgseg_app.learn.prediction.batch import BatchRequest, BatchResult, predict_files
+from orgseg_app.learn.prediction.predictor import Predictor
+from tests.learn.prediction.test_predictor import model_of, picture
 
 
 def predicted(paths: list[Path], out: Path, *formats: str) -> BatchResult:

@@ -19,7 +19,7 @@ from orgseg_app.files.names import distinct, safe_stem
 from orgseg_app.files.readers.apart import reading_apart
 from orgseg_app.files.readers.registry import read_images
 from orgseg_app.learn.errors import DataError, LearnError
-from orgseg_app.learn.predict import Predictor, predict_plane
+from orgseg_app.learn.prediction.predictor import Predictor, predict_plane
 
 _TELL_EVERY_S = 0.3
 

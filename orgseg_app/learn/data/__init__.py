@@ -1,0 +1,1 @@
+"""What a run learns from: annotated planes, and patches of them."""

@@ -1,0 +1,195 @@
+"""Patches: where the network looks at each step.
+
+Randomness has no state: what patch number *i* of step *s* shows follows from the run's seed, *s*
+and *i* alone. So a run continued after a kill sees exactly what it would have seen, any number of
+threads may draw ahead (`learn.training.feeding`), and several graphics cards may share a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orgseg_app.core.augmentation.dice import Dice
+from orgseg_app.learn.data.voxel_index import VoxelIndex
+from orgseg_app.runs.recipes.schema import AugmentationStep
+
+IGNORED = 255
+"""Class index of an unlabelled voxel in a target."""
+
+
+@dataclass(frozen=True)
+class LabelledPlane:
+    """One plane with paint on it, ready to learn from or to score on.
+
+    Attributes
+    ----------
+    image_id, name, z
+        Where it comes from.
+    pixels
+        ``(C, Y, X)`` float32, preprocessed.
+    target
+        ``(Y, X)`` uint8: class index (position in the project's class list), `IGNORED` where
+        nothing is painted.
+    weights
+        ``(Y, X)`` float32, 0 or more: how much each voxel counts; 0 leaves it out. None when all
+        count 1.
+    """
+
+    image_id: str
+    name: str
+    z: int
+    pixels: NDArray[np.float32]
+    target: NDArray[np.uint8]
+    weights: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Patches of one step.
+
+    Attributes
+    ----------
+    pixels
+        ``(N, C, P, P)`` float32.
+    target
+        ``(N, P, P)`` uint8 class indices.
+    weights
+        ``(N, P, P)`` float32; 0 = unlabelled.
+    """
+
+    pixels: NDArray[np.float32]
+    target: NDArray[np.uint8]
+    weights: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def part(self, start: int, stop: int) -> Batch:
+        """Some of the patches."""
+        return Batch(self.pixels[start:stop], self.target[start:stop], self.weights[start:stop])
+
+
+class PatchSampler:
+    """Draws square patches that contain paint; in any thread.
+
+    A painted voxel is drawn, then where in the patch it lies. The patch is turned, scaled and bent
+    around it and moved inside the image where it sticks out, as far as the voxel stays in it. What
+    still lies past the image is its mirror image, which nobody learns from.
+
+    Parameters
+    ----------
+    planes
+        Planes with paint.
+    classes
+        Number of classes of the project.
+    patch_size
+        Side in pixels.
+    augmentation
+        Steps, in order.
+    seed
+        The run's.
+    sampling
+        ``"balanced"``: a class is drawn (all painted ones alike), then one of its voxels;
+        ``"uniform"``: one of all painted voxels.
+
+    Attributes
+    ----------
+    class_voxels
+        Voxels of each class that are learnt from.
+    patch_size
+        May be changed at any time.
+
+    Raises
+    ------
+    ValueError
+        With a sentence, when nothing is painted or a step is not to be had.
+    """
+
+    def __init__(
+        self,
+        planes: Sequence[LabelledPlane],
+        *,
+        classes: int,
+        patch_size: int,
+        augmentation: Sequence[AugmentationStep],
+        seed: int,
+        sampling: str = "balanced",
+    ) -> None:
+        self.planes = planes
+        self.seed = seed
+        self.patch_size = patch_size
+        self._dice = Dice(augmentation)
+        self._index = VoxelIndex(planes, classes)
+        self._is_weighted = any(plane.weights is not None for plane in planes)
+        self.class_voxels = self._index.class_voxels
+        self._painted = [k for k, n in enumerate(self.class_voxels) if n]
+        if not self._painted:
+            raise ValueError(
+                "Nothing is painted on the training images. Paint a little first."
+                if not self._is_weighted
+                else "Nothing is painted on the training images where their weights are above 0. "
+                "Paint there, or remove the weights."
+            )
+        self._ends = np.cumsum(self.class_voxels) if sampling == "uniform" else None
+
+    def batch(self, step: int, size: int, *, first: int = 0) -> Batch:
+        """The patches of a step.
+
+        Parameters
+        ----------
+        step
+            From 0.
+        size
+            Number of patches.
+        first
+            Number of the first one within the step.
+        """
+        side, channels = self.patch_size, self.planes[0].pixels.shape[0]
+        pixels = np.empty((size, channels, side, side), np.float32)
+        target = np.empty((size, side, side), np.uint8)
+        weights = np.ones((size, side, side), np.float32) if self._is_weighted else None
+        for i in range(size):
+            pixels[i], layers = self._patch(step, first + i, side)
+            target[i] = layers[0]
+            if weights is not None and len(layers) > 1:
+                weights[i] = layers[1]
+        if weights is None:
+            return Batch(pixels, target, (target != IGNORED).astype(np.float32))
+        weights *= target != IGNORED
+        target[weights == 0] = IGNORED
+        return Batch(pixels, target, weights)
+
+    def _patch(
+        self, step: int, number: int, side: int
+    ) -> tuple[NDArray[np.float32], list[NDArray[Any]]]:
+        random = np.random.default_rng([self.seed, step, number])
+        plane_index, y, x = self._index.voxel(*self._voxel(random))
+        down, right = random.integers(side, size=2)
+        plan = self._dice.throw(random, side)
+
+        plane = self.planes[plane_index]
+        layers: list[NDArray[Any]] = [plane.target]
+        if plane.weights is not None:
+            layers.append(plane.weights)
+        place = plan.geometry.anchored((int(down), int(right)), (y, x), plane.target.shape)
+        return plan.cut(
+            plane.pixels,
+            layers,
+            outside=[IGNORED, 0][: len(layers)],
+            patch_yx=place,
+            source_yx=(y, x),
+        )
+
+    def _voxel(self, random: np.random.Generator) -> tuple[int, int]:
+        """A class, and which of its voxels."""
+        if self._ends is None:
+            class_index = self._painted[int(random.integers(len(self._painted)))]
+            return class_index, int(random.integers(self.class_voxels[class_index]))
+        number = int(random.integers(self._ends[-1]))
+        class_index = int(np.searchsorted(self._ends, number, side="right"))
+        return class_index, number - int(self._ends[class_index]) + self.class_voxels[class_index]

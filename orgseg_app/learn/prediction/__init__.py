@@ -1,0 +1,1 @@
+"""Using a model: tiles, whole images, folders, scores."""

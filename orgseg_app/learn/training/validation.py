@@ -1,0 +1,137 @@
+"""How good a model is on labelled planes: confusion matrix, loss, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from orgseg_app.core.metrics.intervals import Spread, bootstrap_iou
+from orgseg_app.core.metrics.pixels import confusion_matrix, scores
+from orgseg_app.learn.data.patches import IGNORED, LabelledPlane
+from orgseg_app.learn.losses.registry import total_loss
+from orgseg_app.learn.prediction.predictor import Band, Predictor, most_probable
+
+TILE = 128
+"""Side in pixels of the squares that stand for planes where there is only one plane."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Result over all planes together (pooled).
+
+    Attributes
+    ----------
+    confusion
+        ``(K, K)`` int64, rows truth.
+    loss
+        Mean over planes, weighted by painted voxels.
+    scores
+        See `core.metrics.pixels.scores`.
+    spread
+        How far the scores may be off.
+    """
+
+    confusion: NDArray[np.int64]
+    loss: float
+    scores: dict[str, Any]
+    spread: Spread
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """What "better" compares: mean IoU over classes other than background, then the loss.
+
+        Without any such class in truth and prediction there is nothing wrong: that counts as 1.
+        """
+        mean_iou = self.scores["mean_iou"]
+        loss = self.loss if np.isfinite(self.loss) else float("inf")
+        return (1.0 if mean_iou is None else float(mean_iou)), -loss
+
+
+def validate(
+    predictor: Predictor,
+    planes: Sequence[LabelledPlane],
+    *,
+    should_stop: Callable[[], bool] | None = None,
+) -> Validation:
+    """Predict whole planes, in tiles, and compare with what is painted.
+
+    Parameters
+    ----------
+    predictor
+        One model; its recipe's loss is taken.
+    planes
+        Prepared as the model's recipe says.
+    should_stop
+        Asked between tiles.
+
+    Raises
+    ------
+    StopRequestedError
+        When `should_stop` says so.
+    OutOfMemoryError
+        When the smallest tiles do not fit into memory.
+    """
+    ids = list(predictor.class_ids)
+    losses: list[tuple[float, int]] = []
+    units: list[NDArray[np.int64]] = []
+    for plane in planes:
+
+        def work(plane: LabelledPlane = plane) -> tuple[NDArray[np.uint8], list[tuple[float, int]]]:
+            guess = np.empty(plane.target.shape, np.uint8)
+            parts = []
+            for band in predictor.bands_of_prepared([plane.pixels], should_stop=should_stop):
+                rows = slice(band.start, band.start + band.probabilities.shape[1])
+                guess[rows] = np.asarray(ids, np.uint8)[most_probable(band.probabilities)]
+                parts.append(_loss_of_band(predictor, band, plane.target[rows]))
+            return guess, parts
+
+        guess, found = predictor.surviving(work)
+        losses += found
+        units.append(_confusions(plane.target, guess, ids, whole=len(planes) > 1))
+    confusions = np.concatenate(units) if units else np.zeros((0, len(ids), len(ids)), np.int64)
+    confusion = confusions.sum(axis=0)
+    painted = sum(n for _, n in losses)
+    loss = sum(x * n for x, n in losses) / painted if painted else float("nan")
+    what = "planes" if len(planes) > 1 else f"tiles of {TILE} pixels"
+    spread = bootstrap_iou(confusions, ids, units=what)
+    return Validation(confusion, loss, scores(confusion, ids), spread)
+
+
+def _confusions(
+    target: NDArray[np.uint8], guess: NDArray[np.uint8], ids: Sequence[int], *, whole: bool
+) -> NDArray[np.int64]:
+    """Confusion matrices ``(n, K, K)`` of the units of a plane: itself, or its painted tiles."""
+    table = np.zeros(256, np.uint8)
+    table[: len(ids)] = ids
+    truth = np.where(target == IGNORED, 0, table[target]).astype(np.uint8)
+    if whole:
+        return confusion_matrix(truth, guess, list(ids))[None]
+    found = [np.zeros((0, len(ids), len(ids)), np.int64)]
+    for y in range(0, truth.shape[0], TILE):
+        for x in range(0, truth.shape[1], TILE):
+            tile = np.s_[y : y + TILE, x : x + TILE]
+            if truth[tile].any():
+                found.append(confusion_matrix(truth[tile], guess[tile], list(ids))[None])
+    return np.concatenate(found)
+
+
+def _loss_of_band(predictor: Predictor, band: Band, target: NDArray[np.uint8]) -> tuple[float, int]:
+    """Loss and number of painted voxels of some rows."""
+    labelled = target != IGNORED
+    painted = int(np.count_nonzero(labelled))
+    if not painted:
+        return 0.0, 0
+    # The softmax of log p is p again, so the loss can take log p for logits.
+    logits = torch.from_numpy(band.probabilities).clamp_min(1e-12).log()[None]
+    loss = total_loss(
+        logits,
+        torch.from_numpy(target.copy())[None],
+        torch.from_numpy(labelled.astype(np.float32))[None],
+        terms=predictor.models[0].recipe.loss,
+    )
+    return loss.item(), painted

@@ -204,6 +204,13 @@ ACTIONS: tuple[ActionInfo, ...] = (
     ActionInfo("interpolate_here", "Annotate", "Interpolate this plane", ("Ctrl+Alt+I",), "", "Fill what is unlabelled here from the painted planes before and after", "edit"),
     # Train
     ActionInfo("train", "Train", "Train", ("Ctrl+R",), "play", "Train a network with the chosen recipe", "project"),
+    ActionInfo("open_recipe", "Train", "Open recipe…", (), "folder", "Set the form to a recipe from a file", "project"),
+    ActionInfo("save_recipe", "Train", "Save recipe as…", (), "save", "Write what the form says into a file, for the command line or another project", "project"),
+    ActionInfo("augmented_examples", "Train", "Examples of augmented patches", (), "image", "What the network will be shown of this image", "image"),
+    ActionInfo(
+        "train_further", "Train", "Train further from this run", (), "",
+        "Prepare a new run that begins with what the chosen run, or else the best one, has learnt", "project",
+    ),
     ActionInfo("pause_run", "Train", "Pause or resume", ("Ctrl+Shift+P",), "pause", "The training that runs", "project"),
     ActionInfo("stop_run", "Train", "Stop training", ("Ctrl+.",), "stop", "Keeps the best model so far", "project"),
     ActionInfo(
@@ -228,7 +235,7 @@ ACTIONS: tuple[ActionInfo, ...] = (
 FIRST_OF_SECTION = frozenset({
     "add_images", "save", "restore_backup", "close_project", "clear_plane", "command_palette",
     "zoom_in", "toggle_overlay", "toggle_sections", "auto_contrast", "go_to_notice", "previous_plane",
-    "brush_smaller", "swap_class", "class_1", "objects_mode", "copy_to_next", "interpolate_gaps", "predict_image", "about",
+    "brush_smaller", "swap_class", "class_1", "objects_mode", "copy_to_next", "interpolate_gaps", "open_recipe", "pause_run", "predict_image", "about",
 })  # fmt: skip
 """A line is drawn above these in their menus, as there is around the actions of a `group`."""
 

@@ -187,6 +187,7 @@ class Workspaces(QWidget):
         self.results.train_requested.connect(lambda: window.show_workspace("train"))
         self.results.annotate_requested.connect(lambda: window.show_workspace("annotate"))
         self.runs_panel.recipe_requested.connect(self.training.use_recipe)
+        self.runs_panel.further_requested.connect(commands.training.train_further)
         self.runs_panel.train_requested.connect(lambda: self.training.button.setFocus())
         self.export.annotate_requested.connect(lambda: window.show_workspace("annotate"))
         self.export.train_requested.connect(lambda: window.show_workspace("train"))

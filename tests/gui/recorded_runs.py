@@ -28,7 +28,8 @@ from orgseg_app.gui.session import Session
 from orgseg_app.runs.events import EventWriter
 from orgseg_app.runs.folder import RunFolder, runs_dir
 from orgseg_app.runs.process import write_json
-from orgseg_app.runs.recipe import PRESETS, Recipe
+from orgseg_app.runs.recipes.presets import PRESETS
+from orgseg_app.runs.recipes.schema import Recipe
 
 SPLITS = ("train", "train", "train", "validation", "test", "test", "test")
 START = 1_760_000_000.0
@@ -127,7 +128,9 @@ def record_events(
                 step=step,
                 loss=max(0.01, loss),
                 learning_rate=0.002 * (1 - share),
-                patches_per_s=61.5,
+                patches_per_s=61.5 + random.normal(0, 1.5),
+                memory_bytes=1.24e9,
+                gpu_memory_bytes=None,
                 seconds_left=(steps - step) * 0.13,
             )
             if step % (steps // 10) < every:
@@ -138,6 +141,9 @@ def record_events(
                     loss=max(0.02, loss + 0.05),
                     iou={str(i): iou for i in class_ids},
                     mean_iou=iou,
+                    interval=[iou - 0.06, min(1.0, iou + 0.05)],
+                    units="planes",
+                    unit_count=6,
                     best=iou > best,
                 )
                 best = max(best, iou)

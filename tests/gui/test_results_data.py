@@ -12,7 +12,8 @@ from orgseg_app.core.metrics.pixels import scores
 from orgseg_app.files.project_file import ProjectFile
 from orgseg_app.gui.runs.results_data import Candidate, Results, gather, what_differs
 from orgseg_app.runs.folder import RunFolder, runs_dir
-from orgseg_app.runs.recipe import PRESETS, with_settings
+from orgseg_app.runs.recipes.presets import PRESETS
+from orgseg_app.runs.recipes.settings import with_settings
 from tests.gui.recorded_runs import make_project, record_run, record_scores
 
 

@@ -18,7 +18,7 @@ from orgseg_app.files.project_file import NewImage, ProjectFile
 from orgseg_app.gui.canvas.plane_view import ViewState
 from orgseg_app.gui.panels.results_view import ResultsView
 from orgseg_app.gui.runs import difference
-from orgseg_app.runs.recipe import PRESETS
+from orgseg_app.runs.recipes.presets import PRESETS
 from tests.gui.recorded_runs import World, make_project, opened, opened_image, record_run
 
 

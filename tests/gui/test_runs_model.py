@@ -10,7 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from orgseg_app.runs import launcher
 from orgseg_app.runs.folder import RunFolder, list_runs
-from orgseg_app.runs.recipe import PRESETS
+from orgseg_app.runs.recipes.presets import PRESETS
 from tests.gui.recorded_runs import (
     World,
     append_events,

@@ -18,7 +18,7 @@ from orgseg_app.gui.panels.runs_list import details_of
 from orgseg_app.gui.panels.runs_panel import RunsPanel
 from orgseg_app.gui.style import theme
 from orgseg_app.runs import launcher
-from orgseg_app.runs.recipe import PRESETS
+from orgseg_app.runs.recipes.presets import PRESETS
 from tests.gui.recorded_runs import (
     World,
     append_events,

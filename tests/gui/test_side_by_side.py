@@ -255,7 +255,7 @@ def test_without_models_it_says_what_to_do(tmp_path: Path, qapp: object) -> None
 
 
 def test_the_recipe_of_train_is_previewed_in_it(hand: Hand) -> None:
-    from orgseg_app.core.preprocess import apply_steps
+    from orgseg_app.core.preprocessing.steps import apply_steps
     from orgseg_app.gui.canvas.rendering import PlanePyramid
 
     panel = opened(hand, "prepared")

@@ -7,142 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QComboBox, QLabel, QWidget
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from orgseg_app.core.edits.whole import MergeClass
 from orgseg_app.gui.panels.preset_cards import preset_title
-from orgseg_app.gui.panels.recipe_fields import IntField, NumberField, PartsField
-from orgseg_app.gui.panels.recipe_form import BASIC, RecipeForm
+from orgseg_app.gui.panels.recipe_fields import IntField
 from orgseg_app.gui.panels.training_panel import TrainingPanel
-from orgseg_app.runs.errors import RecipeError
-from orgseg_app.runs.recipe import PRESETS, Recipe, recipe_fields, with_settings
+from orgseg_app.gui.runs.starting import Start
+from orgseg_app.runs.recipes.presets import PRESETS
+from orgseg_app.runs.recipes.schema import Recipe
+from orgseg_app.runs.recipes.settings import with_settings
 from tests.gui.recorded_runs import World, make_project, opened, pretend_alive, record_run
-
-# -- the form --------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def form(qtbot: QtBot) -> RecipeForm:
-    form = RecipeForm()
-    qtbot.addWidget(form)
-    form.set_recipe(PRESETS["fast"])
-    return form
-
-
-@pytest.mark.parametrize("name", list(PRESETS))
-def test_the_form_gives_back_what_it_shows(form: RecipeForm, name: str) -> None:
-    form.set_recipe(PRESETS[name])
-    assert form.recipe() == PRESETS[name]
-    assert form.changed_paths == []
-    for path, field in form.fields.items():
-        assert field.accessibleName(), path
-
-
-def test_every_field_of_the_recipe_has_a_place(form: RecipeForm) -> None:
-    wanted = {info.path for info in recipe_fields()} - {"name", "about"}
-    only_one = {i.path for i in recipe_fields() if i.kind == "choice" and len(i.options) < 2}
-    assert set(form.fields) == wanted - only_one
-    assert set(BASIC) <= set(form.fields)
-    assert not form.advanced.content.isVisibleTo(form)
-
-
-def test_a_changed_field_is_marked_and_can_be_taken_back(form: RecipeForm, qtbot: QtBot) -> None:
-    steps = form.fields["steps"]
-    assert isinstance(steps, IntField)
-    with qtbot.waitSignal(form.changed):
-        steps.setValue(123)
-    assert form.recipe().steps == 123
-    assert form.changed_paths == ["steps"]
-    label = next(w for w in form.findChildren(QLabel) if w.buddy() is steps)
-    assert label.text() == "Steps •"
-    assert label.font().bold() or label.font().weight() > 500
-    qtbot.mouseDClick(label, Qt.MouseButton.LeftButton)
-    assert form.recipe() == PRESETS["fast"]
-    assert label.text() == "Steps"
-
-
-def test_losses_are_added_weighted_and_removed(form: RecipeForm, qtbot: QtBot) -> None:
-    field = form.fields["loss"]
-    assert isinstance(field, PartsField)
-    qtbot.mouseClick(field._add, Qt.MouseButton.LeftButton)
-    recipe = form.recipe()
-    assert len(recipe.loss) == 2
-    assert len({term.name for term in recipe.loss}) == 2
-    field._rows[1].weight.setValue(0.5)
-    assert form.recipe().loss[1].weight == 0.5
-    field._rows[0].remove.click()
-    assert [term.weight for term in form.recipe().loss] == [0.5]
-    assert field._rows[0].remove.isHidden()  # the last one stays
-
-
-def test_values_of_a_preprocessing_step_follow_its_name(form: RecipeForm) -> None:
-    form.set_recipe(PRESETS["fast-clahe"])
-    field = form.fields["preprocess"]
-    assert isinstance(field, PartsField)
-    first = field._rows[0]
-    assert list(first.params) == ["clip_limit", "tiles"]
-    first.params["clip_limit"].setValue(3.5)
-    assert form.recipe().preprocess[0].params == {"clip_limit": 3.5}
-    first.choice.setCurrentIndex(first.choice.findData("zscore"))
-    assert first.params == {}
-    assert form.recipe().preprocess[0].name == "zscore"
-    assert form.recipe().preprocess[0].params == {}
-
-
-def test_an_impossible_recipe_says_why(form: RecipeForm) -> None:
-    depth, patch = form.fields["network.depth"], form.fields["patch_size"]
-    assert isinstance(depth, IntField)
-    assert isinstance(patch, IntField)
-    depth.setValue(6)
-    patch.setValue(64)
-    assert "Patch size" in form.error
-    with pytest.raises(RecipeError):
-        form.recipe()
-    patch.setValue(128)
-    assert form.error == ""
-
-
-def test_numbers_are_written_short(qtbot: QtBot) -> None:
-    field = NumberField(0, 1)
-    qtbot.addWidget(field)
-    field.set_value(0.002)
-    assert field.text() == "0.002"
-    field.set_value(0.00001)
-    assert field.text() == "1e-05"
-    field.lineEdit().setText("0,25")
-    field.interpretText()
-    assert field.value() == 0.25
-    field.lineEdit().setText("7")
-    field.interpretText()
-    assert field.value() <= 1
-
-
-def test_the_wheel_leaves_fields_without_focus_alone(form: RecipeForm, qtbot: QtBot) -> None:
-    form.show()
-    qtbot.waitExposed(form)
-    other = QComboBox(form)
-    other.setFocus()
-    fields = [*form.findChildren(QAbstractSpinBox), *form.findChildren(QComboBox)]
-    for field in fields:
-        if field is other:
-            continue
-        center = QPointF(field.rect().center())
-        wheel = QWheelEvent(
-            center,
-            QPointF(field.mapToGlobal(center.toPoint())),
-            QPoint(),
-            QPoint(0, 120),
-            Qt.MouseButton.NoButton,
-            Qt.KeyboardModifier.NoModifier,
-            Qt.ScrollPhase.NoScrollPhase,
-            False,
-        )
-        QApplication.sendEvent(field, wheel)
-    assert form.recipe() == PRESETS["fast"]
-
 
 # -- the panel -------------------------------------------------------------------------------------
 
@@ -193,7 +70,8 @@ def test_the_button_hands_over_recipe_and_name(world: World, qtbot: QtBot) -> No
     with qtbot.waitSignal(panel.train_requested) as asked:
         panel.button.setFocus()
         qtbot.keyClick(panel.button, Qt.Key.Key_Space)
-    recipe, name = asked.args
+    recipe, name, start = asked.args
+    assert start == Start()
     assert isinstance(recipe, Recipe)
     assert recipe.steps == 50
     assert name == "Test µ"
@@ -348,9 +226,11 @@ def test_everything_has_a_name_and_shows_plain_text(world: World, qtbot: QtBot) 
 def test_nothing_is_cut_off_at_the_width_it_gets(world: World, qtbot: QtBot) -> None:
     panel = make_panel(world, qtbot)
     panel.use_preset("fast-clahe")
-    panel.form.advanced.header.setChecked(True)
+    panel.form.set_advanced(True)
     qtbot.wait(50)
     for field in panel.form.fields.values():
+        if not field.isVisible():
+            continue
         right = field.mapTo(panel, QPoint(field.width(), 0)).x()
         assert right <= panel.width() - 12, field.accessibleName()
 

@@ -35,6 +35,7 @@ TOPICS: dict[str, str] = {
     "volumes": "copy",
     "contrast": "contrast",
     "preprocessing": "eye",
+    "training": "train",
     "undo": "undo",
 }
 """Pages that are about no single tool, and their icons."""

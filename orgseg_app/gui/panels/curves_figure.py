@@ -1,4 +1,8 @@
-"""The figure itself: two stacked plots with one axis of steps. Importing this imports pyqtgraph."""
+"""The figure itself: two stacked plots with one axis of steps. Importing this imports pyqtgraph.
+
+One page shows how well it learns, loss over validation IoU with its 95 % interval; the other how
+it is driven, learning rate over patches a second.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,7 @@ from orgseg_app.gui.style.run_colours import run_colour, run_pen
 
 RAW_ALPHA = 80
 BEHIND_ALPHA = 60
+BAND_ALPHA = 44
 MAX_RAW = 3
 """Up to so many runs show their unsmoothed loss too."""
 
@@ -36,6 +41,14 @@ class _Curves:
     smooth: Any
     iou: Any
     best: Any
+    low: Any
+    high: Any
+    band: Any
+
+    @property
+    def lower(self) -> tuple[Any, ...]:
+        """What lies in the lower plot."""
+        return self.iou, self.best, self.low, self.high, self.band
 
 
 @dataclass
@@ -59,6 +72,7 @@ class CurvesFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self._curves: dict[str, _Curves] = {}
         self._looks: dict[str, tuple[bool, bool]] = {}
         self._is_log = False
+        self._page = "scores"
         layout = self.ci.layout
         layout.setContentsMargins(8, 4, 12, 4)
         layout.setSpacing(0)
@@ -117,11 +131,22 @@ class CurvesFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
     def set_log_loss(self, on: bool) -> None:
         """Loss on a logarithmic scale."""
         self._is_log = on
+        self._set_log()
+        self._fit()
+
+    def _set_log(self) -> None:
+        on = self._is_log and self._page == "scores"
         self.loss.left.setLogMode(x=False, y=on)
         for curves in self._curves.values():
             for item in (curves.raw, curves.smooth):
                 item.setLogMode(False, on)
-        self._fit()
+
+    def set_page(self, page: str) -> None:
+        """Show ``"scores"`` or ``"speed"``; the runs are drawn anew by whoever asks."""
+        self._page = page
+        self._looks.clear()
+        self._hide_readout()
+        self._set_log()
 
     # -- drawing -----------------------------------------------------------------------------------
 
@@ -151,13 +176,16 @@ class CurvesFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
             item.setDownsampling(auto=True, method="peak")
             item.setClipToView(True)
             if plot is self.loss:
-                item.setLogMode(False, self._is_log)
+                item.setLogMode(False, self._is_log and self._page == "scores")
             plot.box.addItem(item)
             return item
 
         best = pg.ScatterPlotItem(size=8, pxMode=True, antialias=True)
-        curves = _Curves(curve(self.loss), curve(self.loss), curve(self.iou), best)
-        self.iou.box.addItem(best)
+        low, high = pg.PlotCurveItem(pen=None), pg.PlotCurveItem(pen=None)
+        band = pg.FillBetweenItem(low, high)
+        curves = _Curves(curve(self.loss), curve(self.loss), curve(self.iou), best, low, high, band)
+        for item in (band, low, high, best):
+            self.iou.box.addItem(item, ignoreBounds=True)
         return curves
 
     def _remove(self, run_id: str) -> None:
@@ -165,7 +193,7 @@ class CurvesFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self._looks.pop(run_id, None)
         for item in (curves.raw, curves.smooth):
             self.loss.box.removeItem(item)
-        for item in (curves.iou, curves.best):
+        for item in curves.lower:
             self.iou.box.removeItem(item)
 
     def _draw(self, entry: RunEntry, is_behind: bool, with_raw: bool) -> None:
@@ -178,42 +206,67 @@ class CurvesFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         else:
             pen = run_pen(entry.colour_index)
         steps = np.asarray(entry.steps, float)
-        curves.smooth.setData(steps, np.asarray(smoothed(entry.losses, _weight(entry.losses))))
-        curves.smooth.setPen(pen)
-        raw = run_colour(entry.colour_index)
-        raw.setAlpha(RAW_ALPHA)
-        raw_pen = QPen(raw, 1)
+        if self._page == "speed":
+            curves.smooth.setData(steps, _with_gaps(entry.rates))
+            curves.raw.setData([], [])
+            curves.iou.setData(steps, _with_gaps(entry.speeds))
+        else:
+            losses = np.asarray(entry.losses, float)
+            curves.smooth.setData(steps, np.asarray(smoothed(entry.losses, _weight(entry.losses))))
+            curves.raw.setData(*((steps, losses) if with_raw else ([], [])))
+            values = _with_gaps(entry.validation_iou)
+            curves.iou.setData(np.asarray(entry.validation_steps, float), values)
+        raw_pen = QPen(_faint(entry, RAW_ALPHA), 1)
         raw_pen.setCosmetic(True)
         curves.raw.setPen(raw_pen)
-        if with_raw:
-            curves.raw.setData(steps, np.asarray(entry.losses, float))
-        else:
-            curves.raw.setData([], [])
-        values = np.asarray([math.nan if x is None else x for x in entry.validation_iou], float)
-        curves.iou.setData(np.asarray(entry.validation_steps, float), values)
+        curves.smooth.setPen(pen)
         curves.iou.setPen(pen)
-        if not is_behind and entry.best_step is not None and entry.best_iou is not None:
-            ground = pg.mkPen(theme.current().panel, width=1.5)
+        self._draw_band(entry, curves, shown=with_raw and self._page == "scores")
+        self._draw_best(entry, curves, shown=not is_behind and self._page == "scores")
+        for item in (curves.raw, curves.smooth, curves.iou, curves.best):
+            item.setZValue(-5 if is_behind else 0 if item is curves.raw else 1)
+        curves.band.setZValue(-6)
+
+    def _draw_band(self, entry: RunEntry, curves: _Curves, *, shown: bool) -> None:
+        """Between which values the mean IoU lies, 95 times in a hundred."""
+        known = [
+            (step, *interval)
+            for step, interval in zip(
+                entry.validation_steps, entry.validation_intervals, strict=False
+            )
+            if interval is not None
+        ]
+        shown = shown and len(known) > 1
+        x, low, high = np.asarray(known, float).T if shown else (np.zeros(0),) * 3
+        curves.low.setData(x, low)
+        curves.high.setData(x, high)
+        curves.band.setBrush(_faint(entry, BAND_ALPHA))
+        curves.band.setVisible(shown)
+
+    def _draw_best(self, entry: RunEntry, curves: _Curves, *, shown: bool) -> None:
+        if shown and entry.best_step is not None and entry.best_iou is not None:
             curves.best.setData(
                 [entry.best_step],
                 [entry.best_iou],
                 brush=run_colour(entry.colour_index),
-                pen=ground,
+                pen=pg.mkPen(theme.current().panel, width=1.5),
             )
         else:
             curves.best.setData([], [])
-        for item in (curves.raw, curves.smooth, curves.iou, curves.best):
-            item.setZValue(-5 if is_behind else 0 if item is curves.raw else 1)
 
     def _write_titles(self) -> None:
         now = theme.current()
         loss, iou = "Training loss", "Validation IoU, mean of classes"
-        if len(self._entries) == 1:
+        if self._page == "speed":
+            loss, iou = "Learning rate", "Patches a second"
+        elif len(self._entries) == 1:
             entry = self._entries[0]
             if not _has_several_classes(entry):
                 iou = "Validation IoU"
             if entry.best_iou is not None:
                 iou += f" · best {entry.best_iou:.2f} at step {entry.best_step}"
+            if entry.validation_units and any(entry.validation_intervals):
+                iou += f" · band: 95 % interval of {entry.validation_units}"
         elif not any(_has_several_classes(entry) for entry in self._entries):
             iou = "Validation IoU"
         for title, text in zip(self._titles, (loss, iou), strict=True):
@@ -233,10 +286,23 @@ class CurvesFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
                     if item is curves.iou and np.isfinite(y).any():
                         low = min(low, float(np.nanmin(y)))
         self.loss.box.setXRange(0, max(last), padding=0.01)
+        if self._page == "speed":
+            self._fit_from_zero(self.loss, "smooth")
+            self._fit_from_zero(self.iou, "iou")
+            return
         self.iou.box.setYRange(
             max(0.0, math.floor(low * 10) / 10) if low < 1 else 0.0, 1.0, padding=0.09
         )
         self.loss.box.enableAutoRange(axis=pg.ViewBox.YAxis)
+
+    def _fit_from_zero(self, plot: _Plot, which: str) -> None:
+        """From 0 to a little more than the highest value drawn."""
+        highest = 0.0
+        for curves in self._curves.values():
+            _, y = getattr(curves, which).getOriginalDataset()
+            if y is not None and np.isfinite(y).any():
+                highest = max(highest, float(np.nanmax(y)))
+        plot.box.setYRange(0, highest or 1.0, padding=0.06)
 
     # -- the pointer -------------------------------------------------------------------------------
 
@@ -256,16 +322,12 @@ class CurvesFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
             checked = _nearest(entry.validation_steps, step)
             if place is None and checked is None:
                 continue
-            loss = iou = "–"
-            key = -1.0
+            upper, lower, key = self._values_at(entry, place, checked)
             if place is not None:
-                loss = f"{smoothed(entry.losses, _weight(entry.losses))[place]:.3f}"
                 found = entry.steps[place]
                 if closest is None or abs(found - step) < abs(closest - step):
                     closest = found
-            if checked is not None and (value := entry.validation_iou[checked]) is not None:
-                iou, key = f"{value:.3f}", value
-            rows.append((key, (entry.colour_index, entry.name, loss, iou)))
+            rows.append((key, (entry.colour_index, entry.name, upper, lower)))
         if not rows:
             self._hide_readout()
             return
@@ -274,7 +336,25 @@ class CurvesFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
             line.setValue(at_step)
             line.setVisible(True)
         ordered = [row for _, row in sorted(rows, key=lambda item: -item[0])]
-        self.readout.show_values(max(0, at_step), ordered, at)
+        titles = ("rate", "patches/s") if self._page == "speed" else ("loss", "IoU")
+        self.readout.show_values(max(0, at_step), ordered, at, titles=titles)
+
+    def _values_at(
+        self, entry: RunEntry, place: int | None, checked: int | None
+    ) -> tuple[str, str, float]:
+        """What is read off both plots, and a number by which runs are put in order."""
+        if self._page == "speed":
+            rate = entry.rates[place] if place is not None else None
+            speed = entry.speeds[place] if place is not None else None
+            upper = "–" if rate is None else f"{rate:.2g}"
+            lower = "–" if speed is None else f"{speed:.1f}"
+            return upper, lower, speed or -1.0
+        upper, lower, key = "–", "–", -1.0
+        if place is not None:
+            upper = f"{smoothed(entry.losses, _weight(entry.losses))[place]:.3f}"
+        if checked is not None and (value := entry.validation_iou[checked]) is not None:
+            lower, key = f"{value:.3f}", value
+        return upper, lower, key
 
     def _hide_readout(self) -> None:
         self.readout.hide()
@@ -285,6 +365,17 @@ class CurvesFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         """The pointer is elsewhere."""
         super().leaveEvent(event)
         self._hide_readout()
+
+
+def _with_gaps(values: Sequence[float | None]) -> Any:
+    """Float64 with NaN where there is none."""
+    return np.asarray([math.nan if value is None else value for value in values], float)
+
+
+def _faint(entry: RunEntry, alpha: int) -> QColor:
+    colour = run_colour(entry.colour_index)
+    colour.setAlpha(alpha)
+    return colour
 
 
 def _has_several_classes(entry: RunEntry) -> bool:

@@ -98,6 +98,7 @@ class Readout(QWidget):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._head = ""
+        self._titles = ("", "")
         self._rows: list[tuple[int, str, str, str]] = []
         self._rest = 0
         self.hide()
@@ -109,16 +110,22 @@ class Readout(QWidget):
         return "\n".join(lines)
 
     def show_values(
-        self, step: int, rows: Sequence[tuple[int, str, str, str]], at: QPointF
+        self,
+        step: int,
+        rows: Sequence[tuple[int, str, str, str]],
+        at: QPointF,
+        *,
+        titles: tuple[str, str] = ("loss", "IoU"),
     ) -> None:
-        """Show colour index, name, loss and IoU of each run beside the pointer."""
-        self._head = f"step {step}"
+        """Show colour index, name and two values (loss and IoU) of each run beside the pointer."""
+        self._head, self._titles = f"step {step}", titles
         self._rows, self._rest = list(rows[:MAX_READ]), max(0, len(rows) - MAX_READ)
         metrics = QFontMetricsF(theme.font(theme.CAPTION_PX))
         self._name_width = max(
             (min(MAX_NAME, metrics.horizontalAdvance(row[1])) for row in self._rows), default=0.0
         )
-        self._number = metrics.horizontalAdvance("0.0000") + 10
+        widest = max(("0.0000", *titles), key=len)
+        self._number = metrics.horizontalAdvance(widest) + 10
         width = 20 + KEY + self._name_width + 2 * self._number
         height = 14 + ROW * (1 + len(self._rows) + bool(self._rest))
         parent = self.parentWidget()
@@ -147,8 +154,8 @@ class Readout(QWidget):
         row = QRectF(left, 6, right - left, ROW)
         painter.setPen(QColor(now.secondary))
         painter.drawText(row, middle, self._head)
-        painter.drawText(row, middle | aside, "IoU")
-        painter.drawText(row.adjusted(0, 0, -self._number, 0), middle | aside, "loss")
+        painter.drawText(row, middle | aside, self._titles[1])
+        painter.drawText(row.adjusted(0, 0, -self._number, 0), middle | aside, self._titles[0])
         for colour, name, loss, iou in self._rows:
             row.translate(0, ROW)
             paint_key(painter, QRectF(left, row.top(), KEY - 4, ROW), colour)

@@ -54,6 +54,7 @@ class CurvesView(QWidget):
         self._behind: list[str] = []
         self._stale: set[str] = set()
         self._is_log = False
+        self._page = "scores"
         self._is_importing = False
         self.figure: CurvesFigure | None = None
         surface(self)
@@ -90,6 +91,16 @@ class CurvesView(QWidget):
         self._stale.update(self._shown, self._behind)
         if self.isVisible():
             self._redraw()
+
+    def set_page(self, page: str) -> None:
+        """Draw loss and validation IoU (``"scores"``), or rate and throughput (``"speed"``)."""
+        if page == self._page:
+            return
+        self._page = page
+        self._stale.update(self._shown, self._behind)
+        if self.figure is not None:
+            self.figure.set_page(page)
+        self._redraw()
 
     @property
     def shown(self) -> list[str]:
@@ -141,6 +152,7 @@ class CurvesView(QWidget):
 
         self.figure = CurvesFigure(self)
         self.figure.set_log_loss(self._is_log)
+        self.figure.set_page(self._page)
         self._stack.addWidget(self.figure)
         return True
 

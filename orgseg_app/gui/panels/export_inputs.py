@@ -97,7 +97,7 @@ class InputsArea(DropFrame):
         asked = self.paths
 
         def work(task: Task) -> list[Path]:
-            from orgseg_app.runs.training import expand_inputs
+            from orgseg_app.runs.prediction import expand_inputs
 
             return expand_inputs(asked)
 

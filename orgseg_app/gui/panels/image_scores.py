@@ -199,7 +199,10 @@ class ImageScoresModel(QAbstractTableModel):
             if row is None:
                 continue
             if item is None:
-                lines.append(f"“{row.name}” was not scored on it.")
+                refused = row.refused.get(image_id)
+                lines.append(
+                    f"“{row.name}”: {refused}" if refused else f"“{row.name}” was not scored on it."
+                )
                 continue
             value = class_value(item.scores, "iou", self._class_name)
             lines.append(f"{row.name}: IoU {value:.4f}" if value is not None else f"{row.name}: –")

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from PySide6.QtCore import QEvent, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QSizePolicy, QVBoxLayout, QWidget
 
 from orgseg_app.gui.style import icons, theme
-from orgseg_app.gui.style.widgets import SecondaryButton, focus_ring, plain_tip
-from orgseg_app.runs.recipe import PRESETS, Recipe, describe
-
-PRESET_TITLES = {
-    "fast": "Fast on a laptop",
-    "fast-bce": "Fast, pixel by pixel",
-    "fast-clahe": "Fast, evened contrast",
-    "multi-class": "Several classes",
-    "em-mitochondria": "Electron microscopy",
-    "er-published": "As published for the ER",
-}
-"""Titles of presets in the window; others go by their names."""
+from orgseg_app.gui.style.widgets import (
+    GAP,
+    Caption,
+    SecondaryButton,
+    focus_ring,
+    plain_tip,
+)
+from orgseg_app.runs.recipes.presets import PRESET_GROUPS, PRESET_TITLES, PRESETS
+from orgseg_app.runs.recipes.schema import Recipe
+from orgseg_app.runs.recipes.wording import describe
 
 ALWAYS_SHOWN = 3
 
@@ -49,7 +49,7 @@ class PresetCard(QAbstractButton):
         super().__init__(parent)
         self.name = recipe.name
         self.title = preset_title(recipe.name)
-        self.about = _about(recipe)
+        self.about = recipe.about
         self.setCheckable(True)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setAccessibleName(self.title)
@@ -60,8 +60,8 @@ class PresetCard(QAbstractButton):
         self.setSizePolicy(policy)
 
     def heightForWidth(self, width: int) -> int:
-        """Title and as many lines as the words need."""
-        return 8 + 18 + self._about_height(width) + 10
+        """As many lines as title and words need."""
+        return 8 + self._title_height(width) + self._about_height(width) + 10
 
     def hasHeightForWidth(self) -> bool:
         """The words wrap."""
@@ -71,6 +71,17 @@ class PresetCard(QAbstractButton):
         """At the width it has."""
         width = self.width() if self.testAttribute(Qt.WidgetAttribute.WA_Resized) else 260
         return QSize(200, self.heightForWidth(width))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Another width wraps the words elsewhere."""
+        super().resizeEvent(event)
+        if event.size().width() != event.oldSize().width():
+            self.updateGeometry()
+
+    def _title_height(self, width: int) -> int:
+        metrics = QFontMetrics(theme.font(strong=True))
+        room = QRect(0, 0, max(60, width - 44), 1000)
+        return max(18, metrics.boundingRect(room, Qt.TextFlag.TextWordWrap, self.title).height())
 
     def _about_height(self, width: int) -> int:
         metrics = QFontMetrics(theme.font(theme.CAPTION_PX))
@@ -97,11 +108,12 @@ class PresetCard(QAbstractButton):
         font = theme.font(strong=True)
         painter.setFont(font)
         painter.setPen(QColor(now.text))
-        title = QFontMetrics(font).elidedText(self.title, Qt.TextElideMode.ElideRight, width - 20)
-        painter.drawText(QRect(12, 7, width, 18), Qt.AlignmentFlag.AlignVCenter, title)
+        height = self._title_height(self.width())
+        flags = Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextWordWrap
+        painter.drawText(QRect(12, 7, width - 20, height), flags, self.title)
         painter.setFont(theme.font(theme.CAPTION_PX))
         painter.setPen(QColor(now.secondary))
-        words = QRect(12, 26, width, self.height() - 26)
+        words = QRect(12, 8 + height, width, self.height() - 8 - height)
         painter.drawText(words, Qt.TextFlag.TextWordWrap, self.about)
         painter.end()
 
@@ -115,7 +127,9 @@ class PresetCard(QAbstractButton):
 
 
 class PresetCards(QWidget):
-    """All presets, three of them at once; arrow keys go through them.
+    """The presets: the three that suit the project best, or all of them in titled groups.
+
+    Arrow keys go through the cards that are shown.
 
     Signals
     -------
@@ -130,6 +144,7 @@ class PresetCards(QWidget):
         self._group = QButtonGroup(self)
         self._shows_all = False
         self.cards = {name: PresetCard(recipe, self) for name, recipe in PRESETS.items()}
+        self._titles = {title: Caption(title, self) for title in PRESET_GROUPS}
         self._order = list(self.cards)
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
@@ -138,6 +153,8 @@ class PresetCards(QWidget):
             self._group.addButton(card)
             card.clicked.connect(lambda _=False, name=name: self.chosen.emit(name))
             card.installEventFilter(self)
+        for caption in self._titles.values():
+            caption.setContentsMargins(0, GAP, 0, 0)
         self.more = SecondaryButton("", quiet=True, parent=self)
         self.more.clicked.connect(self._on_more)
         self.set_order(self._order)
@@ -145,19 +162,7 @@ class PresetCards(QWidget):
     def set_order(self, names: list[str]) -> None:
         """Put what suits the project first."""
         self._order = [name for name in names if name in self.cards]
-        for name in self._order:
-            self._column.removeWidget(self.cards[name])
-        self._column.removeWidget(self.more)
-        previous: QWidget | None = None
-        for name in self._order:
-            self._column.addWidget(self.cards[name])
-            if previous is not None:
-                QWidget.setTabOrder(previous, self.cards[name])
-            previous = self.cards[name]
-        self._column.addWidget(self.more, 0, Qt.AlignmentFlag.AlignLeft)
-        if previous is not None:
-            QWidget.setTabOrder(previous, self.more)
-        self._show_some()
+        self._arrange()
 
     def select(self, name: str) -> None:
         """Mark a preset as the chosen one, without telling; "" for none."""
@@ -168,7 +173,8 @@ class PresetCards(QWidget):
             self._group.setExclusive(False)
             checked.setChecked(False)
             self._group.setExclusive(True)
-        self._show_some()
+        if not self._shows_all:
+            self._arrange()
 
     def selected(self) -> str:
         """Name of the chosen preset, or ""."""
@@ -177,17 +183,43 @@ class PresetCards(QWidget):
 
     def _on_more(self) -> None:
         self._shows_all = not self._shows_all
-        self._show_some()
+        self._arrange()
 
-    def _show_some(self) -> None:
-        hidden = 0
-        for place, name in enumerate(self._order):
-            card = self.cards[name]
-            shown = self._shows_all or place < ALWAYS_SHOWN or card.isChecked()
-            card.setVisible(shown)
-            hidden += not shown
-        rest = len(self._order) - ALWAYS_SHOWN
-        self.more.setVisible(rest > 0 and (hidden > 0 or self._shows_all))
+    def _few(self) -> list[str]:
+        """What is shown of the presets at first: the first ones, and the chosen one."""
+        shown = self._order[:ALWAYS_SHOWN]
+        chosen = self.selected()
+        return shown if not chosen or chosen in shown else [*shown, chosen]
+
+    def _listed(self) -> list[str]:
+        """Names of the cards in sight, from top to bottom."""
+        if not self._shows_all:
+            return self._few()
+        return [name for names in PRESET_GROUPS.values() for name in names]
+
+    def _arrange(self) -> None:
+        """Lay out what is shown, all of it anew: groups and order may have changed."""
+        while self._column.count():
+            self._column.takeAt(0)
+        shown = self._listed()
+        for caption in self._titles.values():
+            caption.setVisible(self._shows_all)
+        if self._shows_all:
+            for title, names in PRESET_GROUPS.items():
+                self._column.addWidget(self._titles[title])
+                for name in names:
+                    self._column.addWidget(self.cards[name])
+        else:
+            for name in shown:
+                self._column.addWidget(self.cards[name])
+        self._column.addWidget(self.more, 0, Qt.AlignmentFlag.AlignLeft)
+        for name, card in self.cards.items():
+            card.setVisible(name in shown)
+        widgets: list[QWidget] = [*(self.cards[name] for name in shown), self.more]
+        for before, after in pairwise(widgets):
+            QWidget.setTabOrder(before, after)
+        hidden = len(self.cards) - len(shown)
+        self.more.setVisible(len(self.cards) > ALWAYS_SHOWN)
         self.more.setText("Fewer presets" if self._shows_all else f"{hidden} more presets")
         self.more.setIcon(icons.icon("chevron-down" if not self._shows_all else "minus"))
 
@@ -196,7 +228,7 @@ class PresetCards(QWidget):
         if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
             step = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}.get(Qt.Key(event.key()))
             if step is not None and isinstance(watched, PresetCard):
-                shown = [name for name in self._order if self.cards[name].isVisible()]
+                shown = self._listed()
                 place = shown.index(watched.name) + step
                 if 0 <= place < len(shown):
                     card = self.cards[shown[place]]
@@ -209,11 +241,3 @@ class PresetCards(QWidget):
                 watched.click()
                 return True
         return super().eventFilter(watched, event)  # type: ignore[arg-type]
-
-
-def _about(recipe: Recipe) -> str:
-    """What it is good for, without the words its title says already."""
-    title, colon, rest = recipe.about.partition(": ")
-    if colon and title.casefold() == preset_title(recipe.name).casefold():
-        return rest[:1].upper() + rest[1:]
-    return recipe.about

@@ -1,37 +1,58 @@
-"""The form of a recipe, made from the recipe's own fields: Basic always there, Advanced folded."""
+"""The form of a recipe, made from the recipe's own fields, in a Basic and an Advanced mode."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from PySide6.QtCore import QEvent, QObject, QPoint, Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QVBoxLayout, QWidget
-
-from orgseg_app.gui.panels.recipe_fields import ChoiceField, Field, PartsField, make_field
-from orgseg_app.gui.style import theme
-from orgseg_app.gui.style.widgets import GAP, IconButton, Section, label
-from orgseg_app.runs.errors import RecipeError
-from orgseg_app.runs.recipe import Recipe, recipe_from_builtins, recipe_to_builtins
-from orgseg_app.runs.schema import FieldInfo, PreprocessStep, recipe_fields
-
-BASIC = (
-    "steps",
-    "max_minutes",
-    "network.depth",
-    "network.width",
-    "loss",
-    "preprocess",
+from PySide6.QtCore import QEvent, QPoint, Signal
+from PySide6.QtGui import QKeyEvent, Qt
+from PySide6.QtWidgets import (
+    QApplication,
+    QHBoxLayout,
+    QLineEdit,
+    QToolTip,
+    QVBoxLayout,
+    QWidget,
 )
-"""Fields that most people will want to see; all others are advanced."""
 
-HIDDEN = ("name", "about")
-"""Fields that are set elsewhere: the name stands beside the Train button."""
+from orgseg_app.core.preprocessing.order import advice
+from orgseg_app.gui.panels.recipe_fields import (
+    AugmentationField,
+    ChoiceField,
+    ClassWeightsField,
+    Field,
+)
+from orgseg_app.gui.panels.recipe_rows import RecipeRow
+from orgseg_app.gui.panels.recipe_values import comparable, put_value, value_at
+from orgseg_app.gui.style.fields import Segments
+from orgseg_app.gui.style.widgets import (
+    GAP,
+    Caption,
+    IconButton,
+    SecondaryButton,
+    Section,
+    label,
+    plain_tip,
+)
+from orgseg_app.runs.errors import RecipeError
+from orgseg_app.runs.recipes.choices import OPTIONS
+from orgseg_app.runs.recipes.fields import GROUPS, FieldInfo, recipe_fields
+from orgseg_app.runs.recipes.networks import NETWORK_NAMES
+from orgseg_app.runs.recipes.published import published_settings, published_words
+from orgseg_app.runs.recipes.reading import recipe_from_builtins, recipe_to_builtins
+from orgseg_app.runs.recipes.relevance import idle_fields
+from orgseg_app.runs.recipes.schema import PreprocessStep, Recipe
 
-NUMBER_WIDTH, CHOICE_WIDTH = 88, 132
+HELP_MS = 60_000
+MODES = (("basic", "Basic"), ("advanced", "Advanced"))
 
 
 class RecipeForm(QWidget):
-    """Every field of a recipe, with what differs from the starting point marked.
+    """Every field of a recipe that has an effect, with what differs from the preset marked.
+
+    Fields that the chosen network does not heed, or that another choice makes idle, are hidden;
+    what they hold is kept. Rows of the Advanced mode are made when they are first wanted.
 
     Signals
     -------
@@ -39,72 +60,216 @@ class RecipeForm(QWidget):
         A person changed a field.
     preprocess_changed()
         The preprocessing is another, whoever changed it.
+    examples_requested()
+        A person wants to see what augmentation makes of patches.
     """
 
     changed = Signal()
     preprocess_changed = Signal()
+    examples_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._start: dict[str, Any] = {}
         self._data: dict[str, Any] = {}
-        self.fields: dict[str, Field] = {}
-        self._labels: dict[str, QLabel] = {}
+        self._rows: dict[str, RecipeRow] = {}
+        self._groups: dict[str, Section] = {}
         self._steps: tuple[PreprocessStep, ...] = ()
+        self._classes: list[tuple[str, str]] = []
         self.preview = IconButton("eye", "Preview on the image", checkable=True)
-        self._infos = {
+        self.order = Caption()
+        self.order.setAccessibleName("Order of the steps")
+        self.order.hide()
+        self._infos: Mapping[str, FieldInfo] = {
             info.path: info
             for info in recipe_fields()
-            if info.path not in HIDDEN and not (info.kind == "choice" and len(info.options) < 2)
+            if info.group and not (info.kind == "choice" and len(info.options) < 2)
         }
-        basic, advanced = QWidget(self), QWidget(self)
-        self._fill(basic, [self._infos[path] for path in BASIC if path in self._infos])
-        self._fill(advanced, [info for path, info in self._infos.items() if path not in BASIC])
-        self.advanced = Section("Advanced", advanced, expanded=False, parent=self)
+        self._build()
+        self._make_rows([info for info in self._infos.values() if info.is_basic])
+
+    # -- building ----------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self.mode = Segments("Fields", MODES, self)
+        self.mode.chosen.connect(lambda mode: self.set_advanced(mode == "advanced"))
+        self.more = IconButton("more", "More: save this recipe, open another")
+        head = QHBoxLayout()
+        head.setSpacing(GAP)
+        head.addWidget(self.mode, 1)
+        head.addWidget(self.more)
+        self.filter = QLineEdit(self, placeholderText="Find a setting", clearButtonEnabled=True)
+        self.filter.setAccessibleName("Find a setting")
+        self.filter.textChanged.connect(lambda _: self._show_rows())
+        self.filter.hide()
+        self.nothing = Caption("No setting is called so.")
+        self.nothing.hide()
+        self._column = QVBoxLayout()
+        self._column.setSpacing(GAP)
+        for title in GROUPS:
+            page = QWidget(self)
+            rows = QVBoxLayout(page)
+            rows.setContentsMargins(0, 0, 0, GAP)
+            rows.setSpacing(GAP)
+            section = Section(title, page, parent=self)
+            section.header.hide()
+            self._groups[title] = section
+            self._column.addWidget(section)
+        self.elsewhere = SecondaryButton("", "settings", quiet=True, parent=self)
+        self.elsewhere.clicked.connect(lambda: self.set_advanced(True))
+        self.elsewhere.hide()
         self.problem = label(tone="error", wrap=True)
         self.problem.setAccessibleName("Problem with the recipe")
         self.problem.hide()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GAP)
-        column.addWidget(basic)
-        column.addWidget(self.advanced)
+        column.addLayout(head)
+        column.addWidget(self.filter)
+        column.addWidget(self.nothing)
+        column.addLayout(self._column)
+        column.addWidget(self.elsewhere, 0, Qt.AlignmentFlag.AlignLeft)
         column.addWidget(self.problem)
 
-    def _fill(self, page: QWidget, infos: list[FieldInfo]) -> None:
-        rows = QVBoxLayout(page)
-        rows.setContentsMargins(0, 0, 0, 0)
-        rows.setSpacing(GAP)
+    def _make_rows(self, infos: Sequence[FieldInfo]) -> None:
         for info in infos:
-            field = make_field(info, page)
-            title = label(info.title)
-            title.setToolTip(info.description)
-            title.setBuddy(field)
-            title.installEventFilter(self)
-            title.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-            title.customContextMenuRequested.connect(
-                lambda at, path=info.path: self._offer_reset(path, at)
-            )
-            self._labels[info.path], self.fields[info.path] = title, field
-            if isinstance(field, PartsField):
-                part = QVBoxLayout()
-                part.setSpacing(4)
-                line = QHBoxLayout()
-                line.addWidget(title, 1)
-                if info.path == "preprocess":
-                    line.addWidget(self.preview)
-                part.addLayout(line)
-                part.addWidget(field)
-                rows.addLayout(part)
-            else:
-                is_choice = isinstance(field, ChoiceField)
-                field.setFixedWidth(CHOICE_WIDTH if is_choice else NUMBER_WIDTH)
-                line = QHBoxLayout()  # one row by itself: wide choices do not push numbers out
-                line.setSpacing(GAP)
-                line.addWidget(title, 1)
-                line.addWidget(field)
-                rows.addLayout(line)
-            field.changed.connect(lambda path=info.path: self._on_changed(path))
+            page = self._groups[info.group].content
+            layout = page.layout()
+            assert isinstance(layout, QVBoxLayout)
+            row = RecipeRow(info, page)
+            order = [path for path, other in self._infos.items() if other.group == info.group]
+            before = order[: order.index(info.path)]
+            layout.insertWidget(sum(path in self._rows for path in before), row)
+            self._rows[info.path] = row
+            row.edited.connect(self._on_edited)
+            row.reset_asked.connect(self.reset)
+            row.marked.connect(self._on_marked)
+            if info.title == info.group:
+                header = self._groups[info.group].header
+                header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+                header.customContextMenuRequested.connect(
+                    lambda at, row=row, header=header: row.open_menu(header.mapToGlobal(at))
+                )
+            self._furnish(row)
+            if self._data:
+                row.set_value(value_at(self._data, info.path), differs=self._differs(info.path))
+
+    def _furnish(self, row: RecipeRow) -> None:
+        """What some rows have beside title and field."""
+        path = row.info.path
+        if path == "preprocess":
+            row.head.addWidget(self.preview)
+            row.column.addWidget(self.order)
+        elif path == "network.name":
+            self.about_network = Caption()
+            self.about_network.setMinimumHeight(2 * self.about_network.fontMetrics().lineSpacing())
+            self.published = SecondaryButton("As published", "file", quiet=True)
+            self.published.clicked.connect(self._on_published)
+            assert isinstance(row.field, ChoiceField)
+            for info in NETWORK_NAMES.values():
+                if not info.is_installed:
+                    row.field.set_missing(info.name, "Its optional library is not installed.")
+            row.column.addWidget(self.about_network)
+            row.column.addWidget(self.published, 0, Qt.AlignmentFlag.AlignLeft)
+        if isinstance(row.field, ClassWeightsField):
+            row.field.set_classes(self._classes)
+        elif isinstance(row.field, AugmentationField):
+            row.field.examples.clicked.connect(self.examples_requested)
+
+    @property
+    def fields(self) -> dict[str, Field]:
+        """Every field by its path; asking makes those that were not wanted yet."""
+        self._make_all()
+        return {path: self._rows[path].field for path in self._infos}
+
+    def _make_all(self) -> None:
+        missing = [info for path, info in self._infos.items() if path not in self._rows]
+        if missing:
+            self._make_rows(missing)
+            self._show_rows()
+
+    # -- the modes ---------------------------------------------------------------------------------
+
+    @property
+    def is_advanced(self) -> bool:
+        """Whether every field is shown."""
+        return self.mode.value() == "advanced"
+
+    def set_advanced(self, advanced: bool) -> None:
+        """Show every field, in titled groups, or only those that most people want."""
+        self.mode.set_value("advanced" if advanced else "basic")
+        if advanced:
+            self._make_all()
+        else:
+            self.filter.clear()
+        self._show_rows()
+
+    def set_classes(self, classes: Sequence[tuple[str, str]]) -> None:
+        """Name and colour of each class of the project, for weights by hand."""
+        self._classes = list(classes)
+        row = self._rows.get("class_weight_values")
+        if row is not None and isinstance(row.field, ClassWeightsField):
+            row.field.set_classes(classes)
+
+    def _show_rows(self) -> None:
+        if not self._data:
+            return
+        advanced, words = self.is_advanced, self.filter.text().casefold().split()
+        network = self._data["network"]["name"]
+        idle = idle_fields(
+            network,
+            schedule=self._data["schedule"],
+            class_weights=self._data["class_weights"],
+        )
+        shown: set[str] = set()
+        for path, row in self._rows.items():
+            visible = path not in idle and (advanced or row.info.is_basic)
+            visible = visible and (not words or row.matches(words))
+            row.setVisible(visible)
+            if visible:
+                shown.add(row.info.group)
+            # The group says it already.
+            row.title.setVisible(not advanced or row.info.title != row.info.group)
+            if isinstance(row.field, AugmentationField):
+                row.field.set_detailed(advanced)
+            if path == "network.fusion" and isinstance(row.field, ChoiceField):
+                fusions = NETWORK_NAMES[network].fusions if network in NETWORK_NAMES else ()
+                options = OPTIONS["network.fusion"]
+                row.field.set_options({name: options[name] for name in fusions} or options)
+                row.field.set_value(value_at(self._data, path))
+        for title, section in self._groups.items():
+            section.setVisible(title in shown)
+            section.header.setVisible(advanced)
+            section.content.setVisible(not advanced or bool(words) or section.header.isChecked())
+            layout = section.content.layout()
+            assert layout is not None
+            layout.setContentsMargins(0, 0, 0, GAP if advanced else 0)
+        self.filter.setVisible(advanced)
+        self.nothing.setVisible(advanced and bool(words) and not shown)
+        self._show_network()
+        self._show_elsewhere()
+
+    def _show_network(self) -> None:
+        info = NETWORK_NAMES.get(self._data["network"]["name"])
+        self.about_network.setText(info.about if info is not None else "")
+        settings = published_settings(self._data["network"]["name"])
+        now = {path: comparable(value_at(self._data, path)) for path in settings}
+        done = all(now[path] == comparable(value) for path, value in settings.items())
+        words = published_words(self._data["network"]["name"])
+        self.published.setVisible(bool(settings) and self.is_advanced)
+        self.published.setEnabled(not done)
+        self.published.setText("As published" if done else "Set as published")
+        self.published.setToolTip(plain_tip(words))
+        self.published.setAccessibleDescription(words)
+
+    def _show_elsewhere(self) -> None:
+        """Say in the Basic mode that something out of sight was changed."""
+        hidden = [p for p in self.changed_paths if not self._infos[p].is_basic]
+        noun = "setting differs" if len(hidden) == 1 else "settings differ"
+        self.elsewhere.setText(f"{len(hidden)} advanced {noun}")
+        names = "\n".join(self._infos[path].title for path in hidden)
+        self.elsewhere.setToolTip(plain_tip(f"From the preset:\n{names}"))
+        self.elsewhere.setVisible(bool(hidden) and not self.is_advanced)
 
     # -- the recipe --------------------------------------------------------------------------------
 
@@ -112,9 +277,9 @@ class RecipeForm(QWidget):
         """Show a recipe; fields that differ from `start` (by default itself) are marked."""
         self._data = recipe_to_builtins(recipe)
         self._start = recipe_to_builtins(start or recipe)
-        for path, field in self.fields.items():
-            field.set_value(_at(self._data, path))
-            self._mark(path)
+        for path, row in self._rows.items():
+            row.set_value(value_at(self._data, path), differs=self._differs(path))
+        self._show_rows()
         self._check()
 
     def recipe(self) -> Recipe:
@@ -130,7 +295,9 @@ class RecipeForm(QWidget):
     def preprocess(self) -> tuple[PreprocessStep, ...]:
         """The steps of the preprocessing as they stand, whatever the other fields hold."""
         return tuple(
-            PreprocessStep(step["name"], dict(step.get("params", {})))
+            PreprocessStep(
+                step["name"], dict(step.get("params", {})), tuple(step.get("reference", ()))
+            )
             for step in self._data["preprocess"]
         )
 
@@ -139,6 +306,10 @@ class RecipeForm(QWidget):
         """What is wrong with the recipe, or ""."""
         return self.problem.text() if not self.problem.isHidden() else ""
 
+    def value(self, path: str) -> Any:
+        """What a field holds, as in a recipe's dict."""
+        return value_at(self._data, path)
+
     @property
     def changed_paths(self) -> list[str]:
         """Fields that differ from the starting point, in order."""
@@ -146,32 +317,55 @@ class RecipeForm(QWidget):
 
     def reset(self, path: str = "") -> None:
         """Back to the starting point: one field, or all of them."""
-        for name in [path] if path else list(self._infos):
-            _put(self._data, name, _at(self._start, name))
-            self.fields[name].set_value(_at(self._data, name))
-            self._mark(name)
+        self.change({n: value_at(self._start, n) for n in ([path] if path else self._infos)})
+
+    def change(self, values: Mapping[str, Any]) -> None:
+        """Set fields, by their paths, as if a person had done it."""
+        for path, value in values.items():
+            put_value(self._data, path, value)
+            if path in self._rows:
+                self._rows[path].set_value(value, differs=self._differs(path))
+        self._show_rows()
         self._check()
         self.changed.emit()
 
     # -- within ------------------------------------------------------------------------------------
 
-    def _on_changed(self, path: str) -> None:
-        _put(self._data, path, self.fields[path].value())
-        self._mark(path)
+    def _on_edited(self, path: str) -> None:
+        put_value(self._data, path, self._rows[path].field.value())
+        if path == "network.name":
+            self._fit_fusion()
+        self._rows[path].mark(self._differs(path))
+        if path in ("network.name", "schedule", "class_weights"):
+            self._show_rows()
+        else:
+            self._show_network()
         self._check()
         self.changed.emit()
 
-    def _differs(self, path: str) -> bool:
-        return bool(_plain(_at(self._data, path)) != _plain(_at(self._start, path)))
+    def _fit_fusion(self) -> None:
+        """A fusion that the network cannot have gives way to its own."""
+        info = NETWORK_NAMES[self._data["network"]["name"]]
+        if self._data["network"]["fusion"] not in info.fusions:
+            self._data["network"]["fusion"] = info.fusions[0]
+            if "network.fusion" in self._rows:
+                differs = self._differs("network.fusion")
+                self._rows["network.fusion"].set_value(info.fusions[0], differs=differs)
 
-    def _mark(self, path: str) -> None:
-        info, title = self._infos[path], self._labels[path]
-        differs = self._differs(path)
-        title.setText(f"{info.title} •" if differs else info.title)
-        title.setFont(theme.font(strong=differs))
-        title.setAccessibleDescription("changed" if differs else "")
-        tip = f"{info.description}\nChanged; double-click for the preset's value."
-        title.setToolTip(tip if differs else info.description)
+    def _on_published(self) -> None:
+        self.change(published_settings(self._data["network"]["name"]))
+
+    def _on_marked(self, path: str) -> None:
+        """A heading stands for the row that bears the same title."""
+        row = self._rows.get(path)
+        if row is not None and row.info.title == row.info.group:
+            text = f"{row.info.group} •" if row.differs else row.info.group
+            self._groups[row.info.group].header.setText(text)
+
+    def _differs(self, path: str) -> bool:
+        return bool(
+            comparable(value_at(self._data, path)) != comparable(value_at(self._start, path))
+        )
 
     def _check(self) -> None:
         try:
@@ -184,42 +378,31 @@ class RecipeForm(QWidget):
         steps = self.preprocess()
         if steps != self._steps:
             self._steps = steps
+            words = " ".join(advice(steps))
+            self.order.setText(words)
+            self.order.setVisible(bool(words))
             self.preprocess_changed.emit()
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """A double click on a title resets its field."""
-        if event.type() == QEvent.Type.MouseButtonDblClick:
-            path = next((p for p, title in self._labels.items() if title is watched), "")
-            if path and self._differs(path):
-                self.reset(path)
+    # -- F1 ----------------------------------------------------------------------------------------
+
+    def event(self, event: QEvent) -> bool:
+        """F1 on a field explains the field; the window's own F1 stands back."""
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride:
+            is_help = event.key() == Qt.Key.Key_F1 and not event.modifiers()
+            if is_help:
+                event.accept()
                 return True
-        return super().eventFilter(watched, event)
+        return super().event(event)
 
-    def _offer_reset(self, path: str, at: QPoint) -> None:
-        menu = QMenu(self)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        one = menu.addAction("Preset's value", lambda: self.reset(path))
-        one.setEnabled(self._differs(path))
-        every = menu.addAction("Preset's values everywhere", lambda: self.reset())
-        every.setEnabled(bool(self.changed_paths))
-        menu.popup(self._labels[path].mapToGlobal(at))
-
-
-def _at(data: dict[str, Any], path: str) -> Any:
-    group, _, leaf = path.rpartition(".")
-    return (data[group] if group else data)[leaf]
-
-
-def _put(data: dict[str, Any], path: str, value: Any) -> None:
-    group, _, leaf = path.rpartition(".")
-    (data[group] if group else data)[leaf] = value
-
-
-def _plain(value: Any) -> Any:
-    """Lists of parts without what is only a default, so that equal recipes compare equal."""
-    if isinstance(value, list):
-        return [
-            (part["name"], part.get("weight", 1.0), sorted(part.get("params", {}).items()))
-            for part in value
-        ]
-    return value
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Explain the field that has the keyboard."""
+        widget = QApplication.focusWidget()
+        if event.key() != Qt.Key.Key_F1 or not isinstance(widget, QWidget):
+            super().keyPressEvent(event)
+            return
+        shown: QWidget | None = widget
+        while shown is not None and shown is not self and not shown.whatsThis():
+            shown = shown.parentWidget()
+        if shown is not None and shown is not self:
+            corner = widget.mapToGlobal(QPoint(0, widget.height()))
+            QToolTip.showText(corner, shown.whatsThis(), widget, widget.rect(), HELP_MS)

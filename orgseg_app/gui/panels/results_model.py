@@ -314,6 +314,8 @@ class ResultsModel(QAbstractTableModel):
         if column.is_score:
             value = column.value(row)
             if not isinstance(value, float):
+                if row.refused and not row.images:
+                    return "\n".join(dict.fromkeys(row.refused.values()))
                 return "No such score: the class occurs neither in truth nor in prediction."
             count = len(row.images)
             noun = "test image" if count == 1 else "test images"
@@ -321,6 +323,7 @@ class ResultsModel(QAbstractTableModel):
         lines = [row.name]
         if row.reason:
             lines.append(f"Not ranked: {row.reason}.")
+        lines += dict.fromkeys(row.refused.values())
         if row.all_that_differs:
             lines.append(f"What differs: {row.all_that_differs}")
         return "\n".join(lines)

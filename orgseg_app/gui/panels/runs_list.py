@@ -171,7 +171,7 @@ class RunsListModel(QAbstractListModel):
 
 def tooltip_of(entry: RunEntry) -> str:
     """Everything known of a run in a few lines."""
-    from orgseg_app.runs.recipe import describe
+    from orgseg_app.runs.recipes.wording import describe
 
     lines = [entry.name, details_of(entry)]
     if entry.recipe is not None:
@@ -180,7 +180,10 @@ def tooltip_of(entry: RunEntry) -> str:
         lines.append(f"Learnt on: {entry.device}" if not entry.is_active else entry.device)
     if entry.best_iou is not None:
         lines.append(f"Best validation IoU {entry.best_iou:.3f} at step {entry.best_step}")
-    lines += [text for text in (*entry.warnings, *entry.messages[-2:], entry.message) if text]
+    if entry.test_iou is not None:
+        lines.append(f"Test IoU {entry.test_iou:.3f}")
+    said = (*entry.warnings, *entry.refused, *entry.messages[-2:], entry.message)
+    lines += [text for text in said if text]
     return "\n".join(dict.fromkeys(lines))
 
 

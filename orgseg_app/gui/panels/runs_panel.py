@@ -12,7 +12,9 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QSplitter, QStackedLayout, QVB
 
 from orgseg_app.gui.panels.curves_view import CurvesView
 from orgseg_app.gui.panels.log_dialog import LogDialog
+from orgseg_app.gui.panels.runs_details import RunDetails
 from orgseg_app.gui.panels.runs_list import RunsList
+from orgseg_app.gui.panels.training_start import can_start
 from orgseg_app.gui.runs.run_entry import RunEntry
 from orgseg_app.gui.runs.runs_model import RunsModel
 from orgseg_app.gui.style.widgets import (
@@ -38,11 +40,14 @@ class RunsPanel(QWidget):
     -------
     recipe_requested(Recipe)
         Train again with the recipe of a run; connect it to `TrainingPanel.use_recipe`.
+    further_requested(run_id)
+        A new run that begins with the model of this one.
     train_requested()
         From the empty state.
     """
 
     recipe_requested = Signal(object)
+    further_requested = Signal(str)
     train_requested = Signal()
 
     def __init__(self, runs: RunsModel, parent: QWidget | None = None) -> None:
@@ -52,7 +57,7 @@ class RunsPanel(QWidget):
         surface(self)
         self.setAccessibleName("Runs of the project")
         self.list = RunsList(runs, self)
-        self.curves = CurvesView(runs, self)
+        self.details = RunDetails(runs, self)
         self.empty = EmptyState(
             "No models yet. Paint at least two classes, then Train.", icon_name="model"
         )
@@ -71,6 +76,11 @@ class RunsPanel(QWidget):
         self._undo_timer.setInterval(UNDO_MS)
         self._undo_timer.timeout.connect(self.undo_bar.hide)
         self._on_runs_changed()
+
+    @property
+    def curves(self) -> CurvesView:
+        """The curves of the chosen runs."""
+        return self.details.curves
 
     # -- building ----------------------------------------------------------------------------------
 
@@ -109,7 +119,7 @@ class RunsPanel(QWidget):
         splitter.setHandleWidth(1)
         splitter.setChildrenCollapsible(False)
         splitter.addWidget(left)
-        splitter.addWidget(self.curves)
+        splitter.addWidget(self.details)
         splitter.setStretchFactor(1, 1)
         splitter.setSizes([288, 480])
         pages = QWidget(self)
@@ -140,7 +150,7 @@ class RunsPanel(QWidget):
         if not chosen and trainings:
             current = self._working()
             chosen = [current] if current else trainings[-1:]
-        self.curves.set_runs(chosen, behind=trainings if len(chosen) == 1 else [])
+        self.details.set_runs(chosen, behind=trainings if len(chosen) == 1 else [])
         self._show_buttons()
 
     def _on_run_prepared(self, run_id: str) -> None:
@@ -222,6 +232,8 @@ class RunsPanel(QWidget):
         if alone and one.kind == "train":
             add("Rename", self.list.rename_current, keys="F2")
             add("Train again with this recipe", partial(self._on_recipe, one), bool(one.recipe))
+            further = partial(self.further_requested.emit, one.run_id)
+            add("Train further from this run", further, can_start(one))
         can_go_on = alone and one.state in ("paused", "stopped", "failed", "lost")
         if can_go_on:
             add("Go on", partial(self.runs.request_resume, one.run_id))

@@ -7,17 +7,20 @@ the button is pressed.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from orgseg_app.gui.panels.preset_cards import PresetCards, preset_order
+from orgseg_app.gui.panels.recipe_files import RecipeFiles
 from orgseg_app.gui.panels.recipe_form import RecipeForm
+from orgseg_app.gui.panels.training_start import TrainingStart
 from orgseg_app.gui.runs.data_summary import DataSummary, Painted, describe_data
-from orgseg_app.gui.runs.estimate import estimate
+from orgseg_app.gui.runs.estimate import TooLarge, estimate, memory_of_computer, too_large
 from orgseg_app.gui.runs.runs_model import RunsModel
+from orgseg_app.gui.runs.starting import estimate_text
 from orgseg_app.gui.session import Session
 from orgseg_app.gui.style.widgets import (
     GAP,
@@ -26,6 +29,7 @@ from orgseg_app.gui.style.widgets import (
     IconPicture,
     PrimaryButton,
     ScrollColumn,
+    SecondaryButton,
     SectionTitle,
     Separator,
     label,
@@ -33,7 +37,11 @@ from orgseg_app.gui.style.widgets import (
     surface,
 )
 from orgseg_app.runs.errors import RecipeError, RunError
-from orgseg_app.runs.recipe import PRESETS, Recipe
+from orgseg_app.runs.recipes.presets import PRESETS
+from orgseg_app.runs.recipes.schema import Recipe
+
+if TYPE_CHECKING:
+    from orgseg_app.gui.panels.recipe_examples import ExamplesDialog
 
 COUNT_DELAY_MS = 250
 
@@ -43,11 +51,11 @@ class TrainingPanel(QWidget):
 
     Signals
     -------
-    train_requested(Recipe, name)
+    train_requested(Recipe, name, Start)
         Connect it to `RunsModel.train`.
     """
 
-    train_requested = Signal(object, str)
+    train_requested = Signal(object, str, object)
 
     def __init__(self, session: Session, runs: RunsModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -57,6 +65,8 @@ class TrainingPanel(QWidget):
         self._is_counting = False
         self._name_is_mine = True
         self._preset = ""
+        self._too_large: TooLarge | None = None
+        self.examples: ExamplesDialog | None = None
         surface(self)
         self.setAccessibleName("Training")
         self._count_timer = QTimer(self)
@@ -95,6 +105,26 @@ class TrainingPanel(QWidget):
         self._show_estimate()
         self._show_button()
 
+    def train_further(self, run_id: str) -> None:
+        """Set everything for a run that begins with the best state of another, as its recipe."""
+        entry = self.runs.get(run_id)
+        if entry is None or entry.recipe is None:
+            return
+        self.use_recipe(entry.recipe)
+        self.start.choose_run(run_id)
+        # Once it has been laid out anew.
+        QTimer.singleShot(0, self, lambda: self._scroll.ensureWidgetVisible(self.start, 0, GAP))
+        self.start.source.setFocus()
+
+    def show_examples(self) -> None:
+        """Open the sheet of augmented patches, or bring it to the front."""
+        from orgseg_app.gui.panels.recipe_examples import ExamplesDialog
+
+        if self.examples is None:
+            self.examples = ExamplesDialog(self.session, self.form, self.window())
+        self.examples.show()
+        self.examples.raise_()
+
     def request_training(self) -> None:
         """As if the button were pressed; nothing while something stands in the way."""
         if self.button.isEnabled():
@@ -107,6 +137,9 @@ class TrainingPanel(QWidget):
         self.cards.chosen.connect(self.use_preset)
         self.form = RecipeForm(self)
         self.form.changed.connect(self._on_form_changed)
+        self.form.examples_requested.connect(self.show_examples)
+        self.files = RecipeFiles(self)
+        self.form.more.clicked.connect(self.files.show_menu)
         page = QWidget(self)
         column = QVBoxLayout(page)
         column.setContentsMargins(GROUP, GROUP, GROUP, GROUP)
@@ -115,11 +148,16 @@ class TrainingPanel(QWidget):
         column.addWidget(self.cards)
         column.addSpacing(GAP)
         column.addWidget(self.form)
+        self.start = TrainingStart(self.session, self.runs, self)
+        self.start.changed.connect(self._show_data)
+        self.start.recipe_requested.connect(self.use_recipe)
+        column.addWidget(self.start)
         column.addStretch(1)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(0)
-        outer.addWidget(ScrollColumn(page, self), 1)
+        self._scroll = ScrollColumn(page, self)
+        outer.addWidget(self._scroll, 1)
         outer.addWidget(Separator())
         outer.addWidget(self._build_foot())
 
@@ -143,6 +181,21 @@ class TrainingPanel(QWidget):
         problem_row.addWidget(self.problem, 1)
         self.estimate = Caption()
         self.estimate.setAccessibleName("Estimate")
+        self.memory = label(wrap=True, tone="warning")
+        self.memory.setAccessibleName("Memory")
+        self.fit_button = SecondaryButton("Make it fit", quiet=True)
+        self.fit_button.clicked.connect(self._on_fit)
+        self.memory_row = QWidget(foot)
+        memory_words = QVBoxLayout()
+        memory_words.setSpacing(0)
+        memory_words.addWidget(self.memory)
+        memory_words.addWidget(self.fit_button, 0, Qt.AlignmentFlag.AlignLeft)
+        memory_row = QHBoxLayout(self.memory_row)
+        memory_row.setContentsMargins(0, 4, 0, 0)
+        memory_row.setSpacing(GAP)
+        memory_row.addWidget(IconPicture("warning", 16, "warning"), 0, Qt.AlignmentFlag.AlignTop)
+        memory_row.addLayout(memory_words, 1)
+        self.memory_row.hide()
         self.name = QLineEdit()
         self.name.setMaxLength(80)
         self.name.setAccessibleName("Name of the run")
@@ -161,6 +214,7 @@ class TrainingPanel(QWidget):
             column.addWidget(item)
         column.addLayout(problem_row)
         column.addWidget(self.estimate)
+        column.addWidget(self.memory_row)
         column.addSpacing(4)
         column.addLayout(name_row)
         column.addSpacing(4)
@@ -187,6 +241,7 @@ class TrainingPanel(QWidget):
 
     def _on_classes_changed(self) -> None:
         self.cards.set_order(preset_order(len(self.session.classes) - 1))
+        self.form.set_classes([(item.name, item.colour) for item in self.session.classes])
         self._show_data()
 
     def _on_mask_changed(self, image_id: str, box: object) -> None:
@@ -258,10 +313,11 @@ class TrainingPanel(QWidget):
         order = {i: self._painted[i] for i in file.project.images if i in self._painted}
         text, classes = describe_data(file.project, order)
         try:
-            warnings = tuple(check_training(file, order))
+            usual = check_training(file, order)
         except RunError as error:
             return DataSummary(text, classes, str(error))
-        return DataSummary(text, classes, "", warnings)
+        problem, warnings = self.start.check(order)
+        return DataSummary(text, classes, problem, tuple(usual if warnings is None else warnings))
 
     # -- showing -----------------------------------------------------------------------------------
 
@@ -284,12 +340,31 @@ class TrainingPanel(QWidget):
     def _show_estimate(self) -> None:
         try:
             recipe = self.form.recipe()
+            self.start.follow(recipe)
+            recipe = self.start.recipe(recipe)
         except RecipeError:
             self.estimate.setText("")
+            self.memory_row.hide()
             return
-        known = self.runs.trainings()
-        self.estimate.setText(estimate(recipe, known).text if self._painted else "")
+        sizes = {"channels": self._channels(), "classes": len(self.session.classes) or 2}
+        found = estimate(recipe, self.runs.trainings(), **sizes)
+        text = estimate_text(found, self.start.value().folds)
+        self.estimate.setText(text if self._painted else "")
         self.estimate.setVisible(bool(self._painted))
+        free, total = memory_of_computer()
+        self._too_large = too_large(recipe, free, total, **sizes) if self._painted else None
+        self.memory.setText(self._too_large.text if self._too_large else "")
+        self.memory_row.setVisible(self._too_large is not None)
+        self.fit_button.setVisible(self._too_large is not None and bool(self._too_large.changes))
+
+    def _channels(self) -> int:
+        """Of the image at hand, as networks see it."""
+        image = self.session.image
+        return image.shape[0] if image is not None else 1
+
+    def _on_fit(self) -> None:
+        if self._too_large is not None:
+            self.form.change(self._too_large.changes)
 
     def _show_button(self) -> None:
         problem = self.summary().problem or self.form.error
@@ -299,6 +374,8 @@ class TrainingPanel(QWidget):
         text = "Train"
         if preparing:
             text = "Setting the images aside…"
+        elif folds := self.start.value().folds:
+            text = f"Train {folds} folds"
         elif waits:
             text = "Train after the current run"
         self.button.setText(text)
@@ -338,11 +415,12 @@ class TrainingPanel(QWidget):
             return
         name = " ".join(self.name.text().split()) or self.runs.free_name(recipe.name)
         self._name_is_mine = True
-        self.train_requested.emit(recipe, name)
+        self.train_requested.emit(recipe, name, self.start.value())
         self._suggest_name()
 
 
 _SHORT = {
+    "network.name": "",
     "network.width": "width",
     "network.depth": "depth",
     "loss": "",
@@ -358,11 +436,12 @@ _SHORT = {
 
 
 def _short_value(path: str, form: RecipeForm) -> str:
-    value: Any = form.fields[path].value()
+    value: Any = form.value(path)
+    if path == "augmentation" and not value:
+        return "unaugmented"
     if isinstance(value, list):
         value = "+".join(part["name"] for part in value).replace("_", " ")
-    if path == "augmentation":
-        return "unaugmented" if value == "none" else "flips"
+        value = value if len(value) <= 32 else path
     if isinstance(value, float):
         value = f"{value:g}"
     return f"{_SHORT[path]} {value}".strip()

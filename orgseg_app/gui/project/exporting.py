@@ -63,7 +63,7 @@ class Exporting(QObject):
 
         def work(task: Task) -> Any:
             from orgseg_app.runs.folder import runs_dir
-            from orgseg_app.runs.training import prepare_prediction
+            from orgseg_app.runs.prediction import prepare_prediction
 
             return prepare_prediction(
                 runs_dir(path),

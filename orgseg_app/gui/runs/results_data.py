@@ -24,8 +24,9 @@ from orgseg_app.runs.comparison import (
     scored_by,
 )
 from orgseg_app.runs.folder import ACTIVE_STATES, RunFolder, list_runs
-from orgseg_app.runs.recipe import Recipe, differences
-from orgseg_app.runs.schema import recipe_fields
+from orgseg_app.runs.recipes.fields import recipe_fields
+from orgseg_app.runs.recipes.schema import Recipe
+from orgseg_app.runs.recipes.wording import differences
 
 if TYPE_CHECKING:
     from orgseg_app.core.project import ProjectImage
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from orgseg_app.gui.runs.run_entry import RunEntry
 
 FEW_FIELDS = 2
+REFUSALS_SHOWN = 2
 
 MEASURES = {"iou": "IoU", "dice": "Dice (F1)", "precision": "Precision", "recall": "Recall"}
 MEASURE_WORDS = {
@@ -82,6 +84,8 @@ class ResultRow:
         Test images of today only.
     differs, all_that_differs : str
         Fields of the recipe in which the runs of the table differ; see `what_differs`.
+    refused : mapping of image id to str
+        Why an image has no score, as its job said: it would not be honest.
     predictions_path : Path
         Where its predictions for the test images lie.
     seconds : float or None
@@ -100,6 +104,7 @@ class ResultRow:
     predictions_path: Path
     all_that_differs: str = ""
     seconds: float | None = None
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     def value(self, measure: str, class_name: str, *, mean: bool = False) -> float | None:
         """One score.
@@ -234,6 +239,7 @@ def gather(file: ProjectFile, candidates: Sequence[Candidate]) -> Results:
             all_that_differs=differs[scored.run_id][1],
             predictions_path=scored_by(candidate.run, scorings).predictions_path,
             seconds=scored.seconds,
+            refused=scored.refused,
         )
         for scored, candidate in zip(everything.runs, candidates, strict=True)
     )
@@ -285,21 +291,24 @@ def _reason(
             return "still learning", False
         if not can_score:
             return "has no model", False
-        if not seen:
+        if not seen and not scored.refused:
             return "not scored on these test images yet", True
     reasons = []
     if seen:
         names = [name for image_id, name in images.items() if image_id in seen]
         reasons.append(f"saw {_some(names, len(images))} while learning")
         can_score = False
-    have = {item.image_id for item in scored.per_image} | set(seen)
+    refused = [name for i, name in images.items() if i in scored.refused and i not in seen]
+    if refused:
+        reasons.append(f"no honest score on {_some(refused, len(images))}")
+    have = {item.image_id for item in scored.per_image} | set(seen) | set(scored.refused)
     missing = [name for image_id, name in images.items() if image_id not in have]
     if missing:
         reasons.append(f"not scored on {_some(missing, len(images))}")
     outdated = [item.image for item in scored.per_image if item.is_outdated]
     if outdated:
         reasons.append(f"{_some(outdated, len(images))} changed since scoring")
-    return "; ".join(reasons), bool(reasons) and can_score
+    return "; ".join(reasons), bool(missing or outdated) and can_score
 
 
 def _some(names: Sequence[str], total: int) -> str:
@@ -310,7 +319,10 @@ def _some(names: Sequence[str], total: int) -> str:
 
 def _notes(rows: Sequence[ResultRow], images: Mapping[str, str]) -> tuple[str, ...]:
     """What a person should know before believing the order."""
-    notes = []
+    refused = list(dict.fromkeys(text for row in rows for text in row.refused.values()))
+    notes = refused[:REFUSALS_SHOWN]
+    if rest := len(refused) - len(notes):
+        notes.append(f"So it is with {rest} more; point at a run to read why.")
     outdated = dict.fromkeys(
         item.image for row in rows for item in row.images.values() if item.is_outdated
     )

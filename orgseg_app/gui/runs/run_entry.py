@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from orgseg_app.runs.folder import ACTIVE_STATES, RunFolder
-from orgseg_app.runs.recipe import Recipe
+from orgseg_app.runs.recipes.schema import Recipe
 
 STATE_WORDS = {
     "queued": "waiting",
@@ -20,6 +21,9 @@ STATE_WORDS = {
     "lost": "lost",
 }
 """States in the window's words; `RunEntry.state_text` says more."""
+
+_PREVIEW = re.compile(r"previews/[A-Za-z0-9_-]+\.png")
+"""Where a preview may lie: nowhere but in its folder."""
 
 KIND_WORDS = {"train": "learning", "predict": "predicting", "score": "scoring"}
 
@@ -38,6 +42,36 @@ def _integer(value: object) -> int | None:
     return None if found is None else int(found)
 
 
+def _interval(value: object) -> tuple[float, float] | None:
+    if not isinstance(value, list) or len(value) != 2:
+        return None
+    low, high = _number(value[0]), _number(value[1])
+    return None if low is None or high is None or low > high else (low, high)
+
+
+@dataclass(frozen=True)
+class RunPreview:
+    """What a training made of one plane at its last check.
+
+    Attributes
+    ----------
+    image_id, image, z : str, str, int
+        The plane, and the image's name.
+    step : int
+    path : str
+        Of the grey picture of class ids, within the run's folder; "" when there is none.
+    reason : str
+        Why there is none, or "".
+    """
+
+    image_id: str
+    image: str
+    z: int
+    step: int
+    path: str
+    reason: str = ""
+
+
 @dataclass
 class RunEntry:
     """One run: what was asked, and everything its events have said so far.
@@ -52,20 +86,33 @@ class RunEntry:
     recipe : Recipe or None
     colour_index : int
         Place in the run colours; stays for the life of the project window.
-    steps, losses : list
-        Training loss at each reported step.
+    steps, losses, rates, speeds : list
+        Training loss, learning rate and patches a second at each reported step; None where not
+        told.
     validation_steps, validation_iou, validation_losses : list
         Mean IoU over the classes (and the loss) at each validation; None where there is none.
+    validation_intervals : list
+        (low, high) of that mean, 95 %, at each validation; None where there is none.
+    validation_units : str
+        What the interval was drawn from: ``"6 planes"``.
     validation_class_iou : dict of int to list
         IoU of each class id at each validation.
     best_step, best_iou : int or float or None
         The state that was kept.
     progress : tuple (done, total, item, phase) or None
         While predicting or scoring.
+    memory_bytes, gpu_memory_bytes : float or None
+        What the job holds; on the graphics card, at most.
+    previews : dict of (image id, plane) to RunPreview
+        The newest of each plane.
     message : str
         The last sentence the run said: its end, or a message.
     has_model : bool
         Whether there is a checkpoint to predict with.
+    test_iou : float or None
+        Mean IoU on the test images, once it is over.
+    refused : tuple of str
+        Why test images have no score, a sentence each.
     """
 
     run: RunFolder
@@ -87,9 +134,16 @@ class RunEntry:
     seconds_left: float | None = None
     steps: list[int] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
+    rates: list[float | None] = field(default_factory=list)
+    speeds: list[float | None] = field(default_factory=list)
+    memory_bytes: float | None = None
+    gpu_memory_bytes: float | None = None
+    previews: dict[tuple[str, int], RunPreview] = field(default_factory=dict)
     validation_steps: list[int] = field(default_factory=list)
     validation_iou: list[float | None] = field(default_factory=list)
     validation_losses: list[float | None] = field(default_factory=list)
+    validation_intervals: list[tuple[float, float] | None] = field(default_factory=list)
+    validation_units: str = ""
     validation_class_iou: dict[int, list[float | None]] = field(default_factory=dict)
     best_step: int | None = None
     best_iou: float | None = None
@@ -97,6 +151,8 @@ class RunEntry:
     messages: list[str] = field(default_factory=list)
     message: str = ""
     has_model: bool = False
+    test_iou: float | None = None
+    refused: tuple[str, ...] = ()
     started_at: float | None = None
     ended_at: float | None = None
 
@@ -120,6 +176,20 @@ class RunEntry:
         if self.total_steps:
             return min(1.0, self.step / self.total_steps)
         return None
+
+    @property
+    def facts_text(self) -> str:
+        """How fast it computes, with how much memory, where; what is known of it."""
+        parts = [] if self.test_iou is None else [f"test IoU {self.test_iou:.2f}"]
+        if self.is_active and self.patches_per_s:
+            digits = 0 if self.patches_per_s >= 10 else 1
+            parts.append(f"{self.patches_per_s:.{digits}f} patches/s")
+        if self.memory_bytes:
+            parts.append(f"{self.memory_bytes / 1e9:.1f} GB of memory")
+        if self.gpu_memory_bytes:
+            parts.append(f"{self.gpu_memory_bytes / 1e9:.1f} GB on the card")
+        parts.append(self.device)
+        return " · ".join(part for part in parts if part)
 
     @property
     def state_text(self) -> str:
@@ -166,6 +236,8 @@ def _cut_back(entry: RunEntry, step: int) -> None:
     while entry.steps and entry.steps[-1] >= step:
         entry.steps.pop()
         entry.losses.pop()
+        entry.rates.pop()
+        entry.speeds.pop()
 
 
 def _take_step(entry: RunEntry, event: Mapping[str, Any]) -> None:
@@ -176,10 +248,16 @@ def _take_step(entry: RunEntry, event: Mapping[str, Any]) -> None:
     entry.learning_rate = _number(event.get("learning_rate"))
     entry.patches_per_s = _number(event.get("patches_per_s")) or entry.patches_per_s
     entry.seconds_left = _number(event.get("seconds_left"))
+    entry.memory_bytes = _number(event.get("memory_bytes")) or entry.memory_bytes
+    entry.gpu_memory_bytes = _number(event.get("gpu_memory_bytes")) or entry.gpu_memory_bytes
+    if isinstance(event.get("device"), str):
+        entry.device = event["device"] or entry.device
     if loss is not None:
         _cut_back(entry, step)
         entry.steps.append(step)
         entry.losses.append(loss)
+        entry.rates.append(entry.learning_rate)
+        entry.speeds.append(_number(event.get("patches_per_s")))
 
 
 def _take_validation(entry: RunEntry, event: Mapping[str, Any]) -> None:
@@ -188,27 +266,45 @@ def _take_validation(entry: RunEntry, event: Mapping[str, Any]) -> None:
         return
     while entry.validation_steps and entry.validation_steps[-1] >= step:
         entry.validation_steps.pop()
-        for values in (
-            entry.validation_iou,
-            entry.validation_losses,
-            *entry.validation_class_iou.values(),
-        ):
+        entry.validation_iou.pop()
+        entry.validation_losses.pop()
+        entry.validation_intervals.pop()
+        for values in entry.validation_class_iou.values():
             values.pop()
     mean = _number(event.get("mean_iou"))
     entry.validation_steps.append(step)
     entry.validation_iou.append(mean)
     entry.validation_losses.append(_number(event.get("loss")))
+    entry.validation_intervals.append(_interval(event.get("interval")))
+    units, count = event.get("units"), _integer(event.get("unit_count"))
+    if isinstance(units, str) and count is not None:
+        entry.validation_units = f"{count} {units}"
     by_class = event.get("iou")
     found: dict[int, float | None] = {}
     if isinstance(by_class, dict):
         found = {int(k): _number(v) for k, v in by_class.items() if str(k).isdecimal()}
-    count = len(entry.validation_steps)
+    checks = len(entry.validation_steps)
     for class_id in {*found, *entry.validation_class_iou}:
-        values = entry.validation_class_iou.setdefault(class_id, [None] * (count - 1))
+        values = entry.validation_class_iou.setdefault(class_id, [None] * (checks - 1))
         values.append(found.get(class_id))
     if event.get("best"):
         entry.best_step, entry.best_iou = step, mean
         entry.has_model = True
+
+
+def _take_preview(entry: RunEntry, event: Mapping[str, Any]) -> None:
+    image_id, z, path = event.get("image_id"), _integer(event.get("z")), event.get("path")
+    if not isinstance(image_id, str) or z is None:
+        return
+    is_ours = isinstance(path, str) and _PREVIEW.fullmatch(path) is not None
+    entry.previews[image_id, z] = RunPreview(
+        image_id=image_id,
+        image=str(event.get("image") or ""),
+        z=z,
+        step=_integer(event.get("step")) or 0,
+        path=str(path) if is_ours else "",
+        reason=str(event.get("reason") or ""),
+    )
 
 
 def _take_progress(entry: RunEntry, event: Mapping[str, Any]) -> None:
@@ -229,12 +325,18 @@ def _take_end(entry: RunEntry, event: Mapping[str, Any]) -> None:
     entry.seconds_left = None
     entry.progress = None
     entry.ended_at = _number(event.get("time"))
+    test, refused = event.get("test"), event.get("refused")
+    entry.test_iou = _number(test.get("mean_iou")) if isinstance(test, dict) else None
+    listed = refused if isinstance(refused, list) else []
+    reasons = [item.get("reason") for item in listed if isinstance(item, dict)]
+    entry.refused = tuple(dict.fromkeys(text for text in reasons if isinstance(text, str) and text))
 
 
 _READERS = {
     "started": _take_started,
     "step": _take_step,
     "validation": _take_validation,
+    "preview": _take_preview,
     "progress": _take_progress,
     "message": _take_message,
     "finished": _take_end,

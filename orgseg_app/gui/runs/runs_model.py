@@ -7,6 +7,7 @@ Preparing a run, which writes the snapshot, happens through the session's backgr
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,16 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from orgseg_app.gui.runs.run_entry import RunEntry
+from orgseg_app.gui.runs.starting import Start
 from orgseg_app.gui.runs.training_thread import RunFacts, TrainingThread
 from orgseg_app.gui.session import Session
 from orgseg_app.runs import launcher
 from orgseg_app.runs.errors import RunError
 from orgseg_app.runs.folder import RunFolder, restore, runs_dir
-from orgseg_app.runs.recipe import Recipe
+from orgseg_app.runs.recipes.schema import Recipe
 
 LOG = logging.getLogger(__name__)
+_FOLD = re.compile(r" fold \d+ of \d+$")
 
 
 class RunsModel(QObject):
@@ -109,6 +112,7 @@ class RunsModel(QObject):
     def free_name(self, name: str) -> str:
         """The name itself, or with the lowest number that no run has yet: ``"fast 2"``."""
         taken = {entry.name for entry in self._entries.values()}
+        taken |= {_FOLD.sub("", name) for name in taken}
         name = name.strip() or "run"
         if name not in taken:
             return name
@@ -119,11 +123,14 @@ class RunsModel(QObject):
 
     # -- asking ------------------------------------------------------------------------------------
 
-    def train(self, recipe: Recipe, name: str) -> None:
-        """Freeze recipe and annotation into a run and start it; problems become messages."""
-        from orgseg_app.runs.training import prepare_training
+    def train(self, recipe: Recipe, name: str, start: Start | None = None) -> None:
+        """Freeze recipe and annotation into a run (or one a fold) and start it.
 
-        self._prepare(f"Preparing {name}", lambda file: [prepare_training(file, recipe, name)])
+        Problems become messages. The plane on the screen is asked for as a preview.
+        """
+        asked = start or Start()
+        watched = (self.session.image_id, self.session.z) if self.session.image_id else None
+        self._prepare(f"Preparing {name}", lambda file: asked.prepare(file, recipe, name, watched))
 
     def score(self, run_ids: Sequence[str]) -> None:
         """Score finished runs on the project's test images as they are painted now."""
@@ -139,6 +146,12 @@ class RunsModel(QObject):
         """Start a run that was prepared elsewhere (predicting a folder, for instance)."""
         self._adopt(run)
         self.training_thread.start_run(run)
+
+    def request_previews(self, run_id: str, planes: Sequence[tuple[str, int]]) -> None:
+        """Ask a training to show what it makes of these planes, (image id, z), at each check."""
+        from orgseg_app.runs.previews import ask_for_previews
+
+        self._ask_job(run_id, lambda run: ask_for_previews(run, planes))
 
     def request_stop(self, run_id: str) -> None:
         """Ask a run to stop at its next step; what it has learnt so far is kept."""
@@ -209,11 +222,12 @@ class RunsModel(QObject):
 
         def on_success(runs: list[RunFolder]) -> None:
             self._set_preparing(-1)
+            if self._path == path:
+                for text in dict.fromkeys(text for run in runs for text in run.warnings):
+                    self.session.message.emit(text, "warning")
             for run in runs:
                 if self._path == path:
                     self._adopt(run)
-                    for text in run.warnings:
-                        self.session.message.emit(text, "warning")
                 self.run_prepared.emit(run.run_id)
                 self.training_thread.start_run(run)
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from orgseg_app.gui.main_window import MainWindow
     from orgseg_app.gui.runs.run_entry import RunEntry
     from orgseg_app.gui.runs.runs_model import RunsModel
-    from orgseg_app.runs.recipe import Recipe
+    from orgseg_app.gui.runs.starting import Start
+    from orgseg_app.runs.recipes.schema import Recipe
 
 LOG = logging.getLogger(__name__)
 
@@ -40,9 +41,39 @@ class Training(QObject):
         else:
             self.window.ensure_parts().training.request_training()
 
-    def train(self, recipe: Recipe, name: str) -> None:
+    def open_recipe(self) -> None:
+        """Go to the Train workspace, and set its form to a recipe from a file."""
+        self.window.show_workspace("train")
+        self.window.ensure_parts().training.files.open()
+
+    def save_recipe(self) -> None:
+        """Write what the form says into a file."""
+        self.window.show_workspace("train")
+        self.window.ensure_parts().training.files.save()
+
+    def show_examples(self) -> None:
+        """What augmentation makes of patches of the current plane."""
+        self.window.show_workspace("train")
+        self.window.ensure_parts().training.show_examples()
+
+    def train(self, recipe: Recipe, name: str, start: Start) -> None:
         """Freeze recipe and annotation, start the job."""
-        self._runs.train(recipe, name)
+        self._runs.train(recipe, name, start)
+
+    def train_further(self, run_id: str = "") -> None:
+        """Set the form to begin with a run's model: the given one's, the chosen one's, the best."""
+        from orgseg_app.gui.panels.training_start import can_start
+
+        parts = self.window.ensure_parts()
+        known = [self._runs.get(run_id)] if run_id else parts.runs_panel.selected()
+        usable = [run for run in known if run is not None and can_start(run)]
+        if not usable:
+            usable = [run for run in [self.best_run()] if run is not None and can_start(run)]
+        if not usable:
+            self.session.message.emit("There is no trained model yet. Train one first.", "info")
+            return
+        self.window.show_workspace("train")
+        parts.training.train_further(usable[0].run_id)
 
     def pause_or_resume(self) -> None:
         """Of the run in the strip."""
@@ -110,7 +141,7 @@ class Training(QObject):
     def _predict(
         self, run: RunEntry | None, *, to_look: bool = False, lay_over: bool = True
     ) -> None:
-        from orgseg_app.runs.training import prepare_image_prediction
+        from orgseg_app.runs.prediction import prepare_image_prediction
 
         file, image = self.session.file, self.session.image
         if run is None or file is None or image is None:
@@ -159,7 +190,8 @@ class Training(QObject):
         elif run.state == "failed":
             self.session.message.emit(f"“{run.name}” failed. {run.message}", "error")
         elif run.state in ("finished", "stopped"):
-            self.session.message.emit(f"“{run.name}” has {run.state}. {run.message}", "info")
+            text = " ".join([f"“{run.name}” has {run.state}. {run.message}", *run.refused[:1]])
+            self.session.message.emit(text, "warning" if run.refused else "info")
 
     def _accept(self, path: Path, image_id: str) -> None:
         from orgseg_app.files.predictions import read_prediction

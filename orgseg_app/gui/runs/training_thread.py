@@ -19,7 +19,7 @@ from PySide6.QtCore import QObject, QThread, Signal
 
 from orgseg_app.runs import launcher
 from orgseg_app.runs.folder import ACTIVE_STATES, RunFolder, list_runs, runs_dir
-from orgseg_app.runs.recipe import Recipe
+from orgseg_app.runs.recipes.schema import Recipe
 
 LOG = logging.getLogger(__name__)
 

@@ -1,8 +1,8 @@
 """Measure OrgSeg: ``python tests/benchmarks/run.py [NAME ...] [--json] [--list]``.
 
 Each benchmark is a module here with a docstring and a function ``measure(say)`` that yields figures
-as they are known; ``say`` takes a line of text about what goes on. One with options of its own has
-``add_options(parser)`` and takes them as well. With ``--json`` every figure is one JSON line,
+as they are known; ``say`` takes a line of text about what goes on. A second argument gets the
+options, and ``add_options(parser)`` may add some. With ``--json`` every figure is one JSON line,
 otherwise a table marks with ``!!`` what falls short. Times compare only within one run. As
 ``main.py`` does, this continues in the project's own environment.
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
 import json
 import sys
 import traceback
@@ -24,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from tests.benchmarks import trained  # noqa: E402
 from tests.benchmarks.figure import Figure, table  # noqa: E402
 
 BENCHMARKS = {
@@ -43,18 +45,33 @@ BENCHMARKS = {
     "sections": "tests.benchmarks.sections",
     "peers": "tests.benchmarks.peers",
     "learning": "tests.benchmarks.learning",
+    "training_speed": "tests.benchmarks.training_speed",
+    "prediction_speed": "tests.benchmarks.prediction_speed",
+    "preprocessing": "tests.benchmarks.preprocessing",
+    "instant": "tests.benchmarks.instant",
+    "accuracy": "tests.benchmarks.accuracy",
+    "scribbles": "tests.benchmarks.scribbles",
+    "claims": "tests.benchmarks.claims",
+    "precision": "tests.benchmarks.precision",
+    "augmentation": "tests.benchmarks.augmentation",
 }
+
+LONG = ("accuracy", "scribbles", "claims", "precision")
+"""They train for an hour or so: done only when named."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the benchmarks named, or all."""
+    """Run the benchmarks named, or all but those of `LONG`."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help="which ones; all when left out")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="which ones; all but the long ones when left out"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON line a figure")
     parser.add_argument("--list", action="store_true", help="name the benchmarks and stop")
-    with_options = {name for name in BENCHMARKS if hasattr(_module(name), "add_options")}
-    for name in sorted(with_options):
-        _module(name).add_options(parser)
+    trained.add_options(parser)
+    for name in sorted(BENCHMARKS):
+        if hasattr(_module(name), "add_options"):
+            _module(name).add_options(parser)
     options = parser.parse_args(arguments)
     unknown = [name for name in options.names if name not in BENCHMARKS]
     if unknown:
@@ -66,9 +83,10 @@ def main(arguments: list[str] | None = None) -> int:
 
     figures: list[Figure] = []
     failed = False
-    for name in options.names or BENCHMARKS:
+    for name in options.names or [name for name in BENCHMARKS if name not in LONG]:
         try:
-            own = (options,) if name in with_options else ()
+            takes = inspect.signature(_module(name).measure).parameters
+            own = (options,) if len(takes) > 1 else ()
             for figure in _module(name).measure(_say, *own):
                 figures.append(figure)
                 if options.json:

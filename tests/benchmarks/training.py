@@ -127,7 +127,8 @@ def _start_training(path: Path) -> Any:
     from orgseg_app.files.images.intake import NewImage
     from orgseg_app.files.project_file import ProjectFile
     from orgseg_app.runs import launcher
-    from orgseg_app.runs.recipe import PRESETS, with_settings
+    from orgseg_app.runs.recipes.presets import PRESETS
+    from orgseg_app.runs.recipes.settings import with_settings
     from orgseg_app.runs.training import prepare_training
 
     samples = [simulate("er", seed) for seed in range(4)]

@@ -114,6 +114,20 @@ def _add_project_verbs(verbs: Any) -> None:
     export.add_argument("--formats", default="tiff", metavar="NAME,...", help="tiff, png")
     export.add_argument("--overwrite", action="store_true", help="replace files that exist")
     _add_json(export)
+    augment = _verb(verbs, "augment", "augmenting:run", "write images many times over, augmented")
+    augment.add_argument("source", type=Path, metavar="PROJECT|FOLDER", help="images with masks")
+    augment.add_argument("--out", required=True, type=Path, metavar="DIR", help="an empty folder")
+    augment.add_argument(
+        "--times",
+        default=8,
+        type=int,
+        choices=(6, 8, 12),
+        help="8: flips and quarter turns; 6: as published for ER; 12: also drawn by chance",
+    )
+    augment.add_argument("--seed", default=0, type=int, help="decides what is drawn by chance")
+    augment.add_argument("--split", default="train", choices=(*_SPLITS, "all"))
+    augment.add_argument("--format", default="tiff", metavar="NAME", help="tiff or png")
+    _add_json(augment)
     _add_backup_verbs(verbs)
 
 
@@ -139,6 +153,7 @@ def _add_list_verbs(verbs: Any) -> None:
         ("networks", "networks a recipe may use"),
         ("losses", "losses a recipe may use"),
         ("preprocessing", "preprocessing a recipe may use"),
+        ("augmentations", "augmentations a recipe may use"),
         ("formats", "how annotations may lie on disk"),
     ):
         _add_json(_verb(verbs, name, f"listing:{name}", f"list the {text}"))
@@ -156,7 +171,29 @@ def _add_run_verbs(verbs: Any) -> None:
         help="change a field of the recipe, for example network.width=32 or loss=bce+dice",
     )
     train.add_argument("--name", default="", help="what to call the run")
-    train.add_argument("--detach", action="store_true", help="start it and come back at once")
+    train.add_argument(
+        "--from",
+        dest="start_from",
+        default="",
+        metavar="RUN|FILE",
+        help="go on from the weights of a run or a model file; its network is taken over",
+    )
+    parts = train.add_mutually_exclusive_group()
+    parts.add_argument(
+        "--folds", default=0, type=int, metavar="K", help="K runs, each with another part held out"
+    )
+    parts.add_argument(
+        "--blocks",
+        action="store_true",
+        help="one painted image: bands of it learn, choose and judge, with gaps between",
+    )
+    start = train.add_mutually_exclusive_group()
+    start.add_argument("--detach", action="store_true", help="start it and come back at once")
+    start.add_argument(
+        "--prepare",
+        action="store_true",
+        help="only make the run's folder, for torchrun: see README, several graphics cards",
+    )
     _add_json(train, "print the run's events as they come, one JSON object a line")
     runs = _verb(verbs, "runs", "training:runs", "list the runs of a project", project=True)
     _add_json(runs)

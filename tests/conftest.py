@@ -151,13 +151,16 @@ def _is_owned(thing: Any, owner: type) -> bool:
 
 
 def _process_leftovers() -> list[str]:
-    """Kill and describe the child processes that do not end by themselves at once."""
+    """Kill and describe the child processes that do not end by themselves soon.
+
+    A job that has said its last word takes a while to go when the machine is busy.
+    """
     children = [
         child
         for child in psutil.Process().children(recursive=True)
         if not _is_ending(child) and "multiprocessing.resource_tracker" not in _command(child)
     ]
-    _, alive = psutil.wait_procs(children, timeout=2) if children else ([], [])
+    _, alive = psutil.wait_procs(children, timeout=20) if children else ([], [])
     alive = [child for child in alive if not _is_ending(child)]
     described = [f"process {child.pid} ({_command(child)[:120]})" for child in alive]
     for child in alive:

@@ -17,7 +17,9 @@ from orgseg_app.commands import console, window
 from orgseg_app.commands.console import CommandError, Progress, duration, sentence_of, table
 from orgseg_app.runs.errors import RunError
 from orgseg_app.runs.launcher import job_environment
-from orgseg_app.runs.recipe import PRESETS, recipe_from_builtins
+from orgseg_app.runs.recipes.networks import NETWORK_NAMES
+from orgseg_app.runs.recipes.presets import PRESETS
+from orgseg_app.runs.recipes.reading import recipe_from_builtins
 from tests.pictures import lines, make_project, orgseg
 
 
@@ -66,7 +68,9 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--version"]) == 0
 
 
-@pytest.mark.parametrize("verb", ["recipes", "networks", "losses", "preprocessing", "formats"])
+@pytest.mark.parametrize(
+    "verb", ["recipes", "networks", "losses", "preprocessing", "augmentations", "formats"]
+)
 def test_lists(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([verb]) == 0
     assert len(capsys.readouterr().out.splitlines()) >= 2
@@ -78,6 +82,27 @@ def test_lists(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
             assert recipe_from_builtins(entry) == PRESETS[entry["name"]]
     else:
         assert all(entry["about"] for entry in found)
+
+
+def test_lists_tell_what_may_be_set(capsys: pytest.CaptureFixture[str]) -> None:
+    def values(verb: str, name: str) -> dict[str, dict[str, object]]:
+        assert cli.main([verb, "--json"]) == 0
+        found = {entry["name"]: entry["params"] for entry in lines(capsys.readouterr().out)}
+        return found[name]
+
+    assert values("losses", "focal")["gamma"] == {
+        "default": 2, "minimum": 0, "maximum": 10,
+        "about": "How quickly easy pixels are left alone; 0 is never.",
+    }  # fmt: skip
+    assert values("losses", "bce") == {}
+    assert values("preprocessing", "clahe")["clip_limit"]["default"] == 2
+    assert values("augmentations", "d4") == {}
+    unet = values("networks", "unet")
+    assert list(unet) == list(NETWORK_NAMES["unet"].fields)
+    assert (unet["depth"]["published"], unet["depth"]["maximum"]) == (4, 6)
+    assert cli.main(["losses"]) == 0
+    text = capsys.readouterr().out
+    assert "    gamma: How quickly easy pixels are left alone; 0 is never (0 to 10; usual" in text
 
 
 def test_an_expected_failure_is_one_sentence(

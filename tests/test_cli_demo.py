@@ -12,7 +12,9 @@ import tifffile
 from orgseg_app import cli
 from orgseg_app.commands import demo
 from orgseg_app.files.project_file import ProjectFile
-from orgseg_app.runs.recipe import PRESETS, differences, with_settings
+from orgseg_app.runs.recipes.presets import PRESETS
+from orgseg_app.runs.recipes.settings import with_settings
+from orgseg_app.runs.recipes.wording import differences
 from tests.pictures import TINY
 
 

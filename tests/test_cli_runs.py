@@ -22,7 +22,7 @@ from orgseg_app.runs import launcher
 from orgseg_app.runs.events import EventWriter
 from orgseg_app.runs.folder import RunFolder, list_runs, runs_dir
 from orgseg_app.runs.launcher import job_environment
-from orgseg_app.runs.recipe import PRESETS
+from orgseg_app.runs.recipes.presets import PRESETS
 from tests.pictures import TINY, blobs, lines, make_project, orgseg
 
 Run = Callable[..., tuple[int, str, str]]

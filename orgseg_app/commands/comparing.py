@@ -33,7 +33,7 @@ def run(asked: Namespace) -> int:
             _score_missing(project_file, chosen, quiet=asked.json)
         comparison = compare(project_file, chosen, asked.split)
         if not comparison.images:
-            raise CommandError(comparison.notes[0])
+            raise CommandError(" ".join(comparison.notes))
         baseline = baseline_for(project_file, comparison)
     for file in asked.out:
         write_comparison(file, comparison, {"baseline": baseline})
@@ -74,6 +74,7 @@ def _score_missing(project_file: ProjectFile, chosen: Sequence[RunFolder], *, qu
     for item in chosen:
         entry = compare(project_file, [item]).runs[0]
         scored = {one.image_id for one in entry.per_image if not one.is_outdated}
+        scored |= set(entry.refused)
         if wanted <= scored or not item.best_path.is_file():
             continue
         scoring = prepare_scoring(item, project_file)

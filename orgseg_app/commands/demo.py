@@ -23,12 +23,13 @@ from orgseg_app.commands.console import (
 from orgseg_app.commands.following import follow
 from orgseg_app.runs import launcher
 from orgseg_app.runs.folder import RunFolder
-from orgseg_app.runs.training import check_output_folder, prepare_training
+from orgseg_app.runs.prediction import check_output_folder
+from orgseg_app.runs.training import prepare_training
 
 if TYPE_CHECKING:
     from orgseg_app.files.project_file import ProjectFile
     from orgseg_app.runs.comparison import Comparison
-    from orgseg_app.runs.recipe import Recipe
+    from orgseg_app.runs.recipes.schema import Recipe
 
 KIND = "er"
 SIZE = (320, 320)
@@ -65,7 +66,8 @@ def run(asked: Namespace) -> int:
 
 def demo_recipes() -> list[Recipe]:
     """Two recipes that differ in one choice, the loss, and end in time."""
-    from orgseg_app.runs.recipe import PRESETS, with_settings
+    from orgseg_app.runs.recipes.presets import PRESETS
+    from orgseg_app.runs.recipes.settings import with_settings
 
     limits = [f"steps={STEPS}", f"max_minutes={MAX_MINUTES}"]
     return [with_settings(PRESETS[name], limits) for name in ("fast", "fast-bce")]

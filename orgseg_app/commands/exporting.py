@@ -10,7 +10,7 @@ from orgseg_app.commands.console import CommandError, Progress, out, out_json, p
 from orgseg_app.commands.packed import project_with_runs
 from orgseg_app.commands.project import existing_project
 from orgseg_app.runs.folder import RunFolder, find_run, list_runs
-from orgseg_app.runs.training import MODEL_SUFFIX, check_output_folder
+from orgseg_app.runs.prediction import MODEL_SUFFIX, check_output_folder
 
 if TYPE_CHECKING:
     from orgseg_app.files.project_file import ProjectFile

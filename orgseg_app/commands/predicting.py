@@ -17,7 +17,7 @@ from orgseg_app.commands.packed import project_with_runs
 from orgseg_app.runs import launcher
 from orgseg_app.runs.errors import RunError
 from orgseg_app.runs.folder import RunFolder, find_run
-from orgseg_app.runs.training import prepare_prediction
+from orgseg_app.runs.prediction import prepare_prediction
 
 _KEPT_S = 7 * 86400.0
 

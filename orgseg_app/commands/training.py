@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import Any
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from orgseg_app.commands.console import (
     CommandError,
@@ -22,50 +24,98 @@ from orgseg_app.commands.project import existing_project
 from orgseg_app.runs import launcher
 from orgseg_app.runs.folder import RunFolder, find_run, list_runs
 
+if TYPE_CHECKING:
+    from orgseg_app.files.project_file import ProjectFile
+    from orgseg_app.runs.recipes.schema import Recipe
+
 
 def train(asked: Namespace) -> int:
     """Train on a project and follow the run, or leave it to itself."""
     from orgseg_app.files.project_file import ProjectFile
-    from orgseg_app.runs.recipe import describe, load_recipe, with_settings
-    from orgseg_app.runs.training import prepare_training
+    from orgseg_app.runs.recipes.reading import load_recipe
+    from orgseg_app.runs.recipes.settings import with_settings
+    from orgseg_app.runs.recipes.wording import describe
 
     path = existing_project(asked.project)
     recipe = with_settings(load_recipe(asked.recipe), asked.settings)
     with ProjectFile.open(path, read_only=True) as project_file:
         tell_notices(project_file.notices)
-        run = prepare_training(project_file, recipe, asked.name or None)
+        prepared = _prepared(project_file, recipe, asked)
         names = {str(c.class_id): c.name for c in project_file.project.classes if c.class_id > 1}
-    if not asked.json:
-        note(f"Run {run.name} ({run.run_id}): {describe(recipe)}")
-    for sentence in run.warnings:
+    for sentence in prepared[0].warnings:
         warn(sentence)
-    launcher.start(run)
-    if asked.detach:
-        facts = {"event": "state", "state": "queued", "run": run.run_id}
-        if asked.json:
-            out_json(facts | {"name": run.name, "path": str(run.path)})
-        else:
-            out(f"{run.run_id}  started; see: orgseg runs {path}")
+    for run in prepared:
+        if not asked.json:
+            note(f"Run {run.name} ({run.run_id}): {describe(run.recipe or recipe)}")
+        if not asked.prepare:
+            launcher.start(run)  # those after the first wait for their turn
+    if asked.detach or asked.prepare:
+        for run in prepared:
+            _tell_start(run, path, asked)
         return 0
-    last = follow(run, title=run.name, json=asked.json)
-    return _tell_end(run, last, names, quiet=asked.json)
+    failures = []
+    for run in prepared:
+        last = follow(run, title=run.name, json=asked.json)
+        try:
+            _tell_end(run, last, names, quiet=asked.json)
+        except CommandError as error:
+            if len(prepared) == 1:
+                raise
+            failures.append(f"{run.name}: {error}")
+    if failures:
+        raise CommandError(" ".join(failures))
+    return 0
 
 
-def _tell_end(run: RunFolder, last: dict[str, Any], names: dict[str, str], *, quiet: bool) -> int:
+def _prepared(project_file: ProjectFile, recipe: Recipe, asked: Namespace) -> list[RunFolder]:
+    """The run folders of what is asked for: one, or one a fold."""
+    from orgseg_app.commands.predicting import find_model
+    from orgseg_app.runs.folds import prepare_folds
+    from orgseg_app.runs.training import prepare_training
+
+    if asked.folds:
+        if asked.start_from:
+            raise CommandError(
+                "Folds that go on from a model that may have seen all images say nothing. Leave "
+                "out --from, or --folds."
+            )
+        return prepare_folds(project_file, recipe, asked.folds, asked.name or None)
+    start = None
+    if asked.start_from:
+        start = find_model(asked.start_from, [asked.project])
+    return [
+        prepare_training(
+            project_file, recipe, asked.name or None, start_from=start, blocks=asked.blocks
+        )
+    ]
+
+
+def _tell_start(run: RunFolder, path: Path, asked: Namespace) -> None:
+    if asked.json:
+        facts = {"event": "state", "state": "queued", "run": run.run_id}
+        out_json(facts | {"name": run.name, "path": str(run.path)})
+    elif asked.prepare:
+        out(f'{run.run_id}  ready: torchrun --nproc-per-node=N main.py --job "{run.path}"')
+    else:
+        out(f'{run.run_id}  started; see: orgseg runs "{path}"')
+
+
+def _tell_end(run: RunFolder, last: dict[str, Any], names: dict[str, str], *, quiet: bool) -> None:
     message = str(last.get("message") or "")
     if last["event"] != "finished":
         raise CommandError(
             message or f'The run "{run.name}" ended ({last["event"]}); its log is {run.log_path}.'
         )
     if quiet:
-        return 0
+        return
     out(f"{run.run_id}  {run.name}: {message}")
     for split in ("validation", "test"):
         iou = (last.get(split) or {}).get("iou") or {}
         shown = {names[key]: value for key, value in iou.items() if key in names}
         if shown:
             out(f"  {split} IoU: {by_class(shown)}")
-    return 0
+    for refused in last.get("refused") or ():
+        warn(str(refused.get("reason") or ""))
 
 
 def named_scores(run: RunFolder, split: str) -> dict[str, Any]:
@@ -91,6 +141,7 @@ def runs(asked: Namespace) -> int:
                     "recipe": run.request.get("recipe"),
                     "validation": named_scores(run, "validation"),
                     "test": named_scores(run, "test"),
+                    "refused": list(_refusals(run)),
                     "created": run.created,
                 }
             )
@@ -105,7 +156,17 @@ def runs(asked: Namespace) -> int:
         ]
         rows.append([run.run_id, run.name, run.state, *figures])
     out(table(rows, right=[3, 4]))
+    for run in found:
+        for reason in _refusals(run):
+            warn(f'"{run.name}": {reason}')
     return 0
+
+
+def _refusals(run: RunFolder) -> Iterable[str]:
+    """Why test images of a run have no score, a sentence each."""
+    from orgseg_app.runs.withheld import refused_in
+
+    return dict.fromkeys(refused_in(run.metrics(), "test").values())
 
 
 def stop(asked: Namespace) -> int:

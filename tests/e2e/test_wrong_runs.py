@@ -14,7 +14,8 @@ import pytest
 import tifffile
 
 from orgseg_app.runs.folder import RunFolder, list_runs, runs_dir
-from orgseg_app.runs.recipe import PRESETS, with_settings
+from orgseg_app.runs.recipes.presets import PRESETS
+from orgseg_app.runs.recipes.settings import with_settings
 from tests.e2e.hand import Hand, check_sentence, make_project
 from tests.gui import recorded_runs
 from tests.pictures import TINY

@@ -100,29 +100,6 @@ class Blocks:
         return out
 
 
-def hold_out_strip(
-    mask: NDArray[np.uint8], gap: int = 32, share: float = 0.25
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Part one annotated image into a training and a validation region with a gap between.
-
-    Parameters
-    ----------
-    mask, gap, share
-        As in `hold_out_blocks`.
-
-    Returns
-    -------
-    train, validation
-        ``(Z, Y, X)`` class ids each; voxels in the gap, and outside a region, are unlabelled
-        there. When no cut leaves something on both sides (a few voxels only), validation equals
-        train: the caller says so.
-    """
-    blocks = hold_out_blocks(mask, gap, share)
-    if blocks is None:
-        return mask, mask
-    return blocks.part(mask, TRAIN), blocks.part(mask, VALIDATION)
-
-
 def hold_out_blocks(mask: NDArray[np.uint8], gap: int = 32, share: float = 0.25) -> Blocks | None:
     """A training and a validation band of one annotated image, with a gap between.
 

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orgseg_app.core.split import TEST, TRAIN, VALIDATION, assign_splits, hold_out_strip
+from orgseg_app.core.split import TEST, TRAIN, VALIDATION, assign_splits, hold_out_blocks
 
 
 @given(st.integers(1, 60))
@@ -51,10 +51,11 @@ def test_held_out_strips_never_touch(
     depth: int, height: int, width: int, seed: int, gap: int
 ) -> None:
     mask = np.random.default_rng(seed).integers(0, 3, (depth, height, width)).astype(np.uint8)
-    train, validation = hold_out_strip(mask, gap=gap)
-    assert np.isin(train, [0, *np.unique(mask)]).all()
-    if train is mask:  # too little to cut
+    blocks = hold_out_blocks(mask, gap=gap)
+    if blocks is None:  # too little to cut
         return
+    train, validation = blocks.part(mask, TRAIN), blocks.part(mask, VALIDATION)
+    assert np.isin(train, [0, *np.unique(mask)]).all()
     assert not ((train > 0) & (validation > 0)).any()
     assert set(np.unique(train)) & set(np.unique(validation)) - {0}
     for part in (train, validation):
@@ -62,7 +63,10 @@ def test_held_out_strips_never_touch(
 
 
 def test_the_gap_is_kept_where_there_is_room() -> None:
-    train, validation = hold_out_strip(np.full((1, 400, 400), 2, np.uint8), gap=32)
+    mask = np.full((1, 400, 400), 2, np.uint8)
+    blocks = hold_out_blocks(mask, gap=32)
+    assert blocks is not None
+    train, validation = blocks.part(mask, TRAIN), blocks.part(mask, VALIDATION)
     rows = [np.flatnonzero(part.any(axis=(0, 2))) for part in (train, validation)]
     columns = [np.flatnonzero(part.any(axis=(0, 1))) for part in (train, validation)]
     gaps = [

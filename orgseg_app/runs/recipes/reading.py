@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -142,11 +142,7 @@ def recipe_from_json(text: str | bytes) -> Recipe:
     RecipeError
         When the text is not JSON, or a field is missing, unknown, or out of range.
     """
-    try:
-        data = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RecipeError(f"This recipe is not readable as JSON: {error}.") from error
-    return recipe_from_builtins(data)
+    return _decoded(msgspec.json.decode, "JSON", text)
 
 
 def recipe_to_toml(recipe: Recipe) -> str:
@@ -162,10 +158,14 @@ def recipe_from_toml(text: str | bytes) -> Recipe:
     RecipeError
         When the text is not TOML, or a field is missing, unknown, or out of range.
     """
+    return _decoded(msgspec.toml.decode, "TOML", text)
+
+
+def _decoded(decode: Callable[[str | bytes], object], language: str, text: str | bytes) -> Recipe:
     try:
-        data = msgspec.toml.decode(text)
+        data = decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RecipeError(f"This recipe is not readable as TOML: {error}.") from error
+        raise RecipeError(f"This recipe is not readable as {language}: {error}.") from error
     return recipe_from_builtins(data)
 
 

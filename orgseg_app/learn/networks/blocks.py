@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -113,8 +115,8 @@ def initialise(network: nn.Module, *heads: nn.Module) -> None:
         Those that no ReLU follows.
     """
     for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            transposed = isinstance(module, nn.ConvTranspose2d)
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Conv3d | nn.ConvTranspose3d):
+            transposed = isinstance(module, nn.ConvTranspose2d | nn.ConvTranspose3d)
             nn.init.kaiming_normal_(
                 module.weight,
                 mode="fan_out" if transposed else "fan_in",  # torch swaps the two for these
@@ -122,6 +124,6 @@ def initialise(network: nn.Module, *heads: nn.Module) -> None:
             )
             if transposed:  # of stride s: each pixel sees only 1/s² of the kernel
                 with torch.no_grad():
-                    module.weight.mul_(module.stride[0])
+                    module.weight.mul_(math.sqrt(math.prod(module.stride)))
             if module.bias is not None:
                 nn.init.zeros_(module.bias)

@@ -17,7 +17,8 @@ class Head(NamedTuple):
     Attributes
     ----------
     logits
-        ``(N, K, h, w)``; smaller than the image where the answer is coarser.
+        ``(N, K, h, w)`` or ``(N, K, d, h, w)``; smaller than the image where the answer is
+        coarser.
     weight
         How much its loss counts.
     """
@@ -37,7 +38,7 @@ class Join(NamedTuple):
         Which of its input features come from the decoder; the others come from the encoder.
     """
 
-    conv: nn.Conv2d | nn.ConvTranspose2d
+    conv: nn.Conv2d | nn.ConvTranspose2d | nn.Conv3d
     upsampled: slice
 
 
@@ -45,18 +46,29 @@ class Network(nn.Module):
     """Base of all networks.
 
     ``forward`` takes an image ``(N, C, Y, X)`` of any size from 1 × 1 on and gives logits
-    ``(N, K, Y, X)``: unbounded scores; the softmax belongs to the loss and the predictor.
+    ``(N, K, Y, X)``: unbounded scores; the softmax belongs to the loss and the predictor. Networks
+    of three dimensions take ``(N, C, Z, Y, X)`` and give ``(N, K, Z, Y, X)``. A plane network that
+    looks at several planes takes them as channels, ``(N, planes · C, Y, X)``, all channels of the
+    first plane first, and answers for the middle one.
 
     Attributes
     ----------
-    multiple
-        Tiles start at multiples of this many pixels.
-    radius
-        Pixels of context that decide an output pixel; None when the whole image does.
+    dimensions
+        2 or 3.
+    planes
+        Neighbouring planes that a network of two dimensions takes; odd.
+    multiple, multiple_z
+        Tiles start at multiples of this many pixels, and of this many planes.
+    radius, radius_z
+        Pixels and planes of context that decide an output voxel; None when the whole image does.
     """
 
+    dimensions: int = 2
+    planes: int = 1
     multiple: int = 1
+    multiple_z: int = 1
     radius: int | None = None
+    radius_z: int | None = 0
 
     def heads(self, image: Tensor) -> list[Head]:
         """All answers that the training judges; the one of ``forward`` alone by default."""

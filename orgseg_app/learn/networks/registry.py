@@ -15,15 +15,20 @@ from orgseg_app.learn.networks.hrnet import HRNet
 from orgseg_app.learn.networks.icnet import ICNet
 from orgseg_app.learn.networks.library_network import LibraryNetwork
 from orgseg_app.learn.networks.mre import MultiResolutionUNet
+from orgseg_app.learn.networks.net2d3d import Net2D3D
 from orgseg_app.learn.networks.network import Network
 from orgseg_app.learn.networks.penet import PENet
 from orgseg_app.learn.networks.pixel_classifier.network import PixelClassifier
 from orgseg_app.learn.networks.pspnet import PSPNet
 from orgseg_app.learn.networks.resnet import RESNET50_OS16, RESNET101_OS16
+from orgseg_app.learn.networks.resunet3d import ResidualUNet3D
 from orgseg_app.learn.networks.segnet import SegNet
 from orgseg_app.learn.networks.unet import UNet
+from orgseg_app.learn.networks.unet3d import UNet3D
 from orgseg_app.learn.networks.unet_dropout import DropoutUNet
+from orgseg_app.learn.networks.unet_valid import ValidUNet
 from orgseg_app.learn.networks.unetpp import NestedUNet
+from orgseg_app.runs.recipes.networks import NETWORK_NAMES
 
 if TYPE_CHECKING:
     from orgseg_app.runs.recipes.schema import NetworkChoice
@@ -104,6 +109,37 @@ def _danet(channels: int, classes: int, choice: NetworkChoice) -> Network:
     return DANet(channels, classes, width=choice.width, dropout=choice.dropout)
 
 
+def _unet_valid(channels: int, classes: int, choice: NetworkChoice) -> Network:
+    return ValidUNet(
+        channels, classes, depth=choice.depth, width=choice.width, dropout=choice.dropout
+    )
+
+
+def _net2d3d(channels: int, classes: int, choice: NetworkChoice) -> Network:
+    return Net2D3D(
+        channels,
+        classes,
+        depth=choice.depth,
+        width=choice.width,
+        starters=choice.name == "net2d3d",
+        merge="concat" if choice.fusion == "concat" else "add",
+    )
+
+
+def _unet3d(channels: int, classes: int, choice: NetworkChoice) -> Network:
+    return UNet3D(
+        channels,
+        classes,
+        depth=choice.depth,
+        width=choice.width,
+        has_thick_planes=choice.name == "unet3d_aniso",
+    )
+
+
+def _resunet3d(channels: int, classes: int, choice: NetworkChoice) -> Network:
+    return ResidualUNet3D(channels, classes, depth=choice.depth, width=choice.width)
+
+
 def _smp(channels: int, classes: int, choice: NetworkChoice) -> Network:
     return LibraryNetwork(channels, classes, pair=choice.encoder, pretrained=choice.pretrained)
 
@@ -126,6 +162,12 @@ NETWORKS: dict[str, Build] = {
     "pspnet": _pspnet,
     "icnet": _icnet,
     "danet": _danet,
+    "unet_valid": _unet_valid,
+    "net2d3d": _net2d3d,
+    "net2d3d_plain": _net2d3d,
+    "unet3d": _unet3d,
+    "unet3d_aniso": _unet3d,
+    "resunet3d": _resunet3d,
     "smp": _smp,
 }
 
@@ -136,9 +178,10 @@ def build_network(choice: NetworkChoice, *, channels: int, classes: int) -> Netw
     Parameters
     ----------
     choice
-        Name, depth, width, dropout.
+        Name, depth, width, dropout, planes.
     channels, classes
-        Image channels and classes (background included).
+        Channels of the image and classes (background included). A plane network takes the
+        channels of all its neighbouring planes.
 
     Raises
     ------
@@ -149,7 +192,11 @@ def build_network(choice: NetworkChoice, *, channels: int, classes: int) -> Netw
         raise ValueError(f"There is no network {choice.name!r}; there is {', '.join(NETWORKS)}.")
     if channels < 1 or classes < 1:
         raise ValueError("A network needs at least one channel and one class.")
-    return NETWORKS[choice.name](channels, classes, choice)
+    if NETWORK_NAMES[choice.name].dimensions == 3:
+        return NETWORKS[choice.name](channels, classes, choice)
+    network = NETWORKS[choice.name](channels * choice.planes, classes, choice)
+    network.planes = choice.planes
+    return network
 
 
 def parameter_count(network: nn.Module) -> int:

@@ -20,8 +20,8 @@ class NetworkInfo(Choice):
     Attributes
     ----------
     fields : tuple of str
-        Fields of `schema.NetworkChoice` beside the name that it heeds: ``"depth"``, ``"width"``,
-        ``"dropout"``, ``"fusion"``, ``"encoder"``, ``"pretrained"``.
+        Fields of `schema.NetworkChoice` beside the name that are its own: ``"depth"``,
+        ``"width"``, ``"dropout"``, ``"fusion"``, ``"encoder"``, ``"pretrained"``.
     depth, width : int
         As published.
     fusions : tuple of str
@@ -29,6 +29,10 @@ class NetworkInfo(Choice):
     is_fitted : bool
         Whether it is fitted to the painted pixels at once, without steps (a forest): losses,
         patches and everything about learning then have no effect.
+    dimensions : int
+        3 where it looks at volumes, 2 where it looks at planes.
+    halves_planes : bool
+        Whether it halves a volume's planes together with its rows and columns.
     library : str
         Import name of an optional library that has to be installed for it; "" for none.
     """
@@ -38,7 +42,19 @@ class NetworkInfo(Choice):
     width: int = 64
     fusions: tuple[str, ...] = ("origin",)
     is_fitted: bool = False
+    dimensions: int = 2
+    halves_planes: bool = False
     library: str = ""
+
+    @property
+    def takes_planes(self) -> bool:
+        """Whether it may look at neighbouring planes of a volume as further channels."""
+        return self.dimensions == 2 and not self.is_fitted and not self.library
+
+    @property
+    def heeded(self) -> tuple[str, ...]:
+        """All fields of `schema.NetworkChoice` that it heeds."""
+        return (*self.fields, "planes") if self.takes_planes else self.fields
 
     @property
     def is_installed(self) -> bool:
@@ -197,6 +213,70 @@ NETWORK_NAMES: Mapping[str, NetworkInfo] = _networks(
         "over the picture. Answers at an eighth of the size.",
         "Fu et al. 2019, CVPR, arXiv:1809.02983",
         fields=("width", "dropout"),
+    ),
+    NetworkInfo(
+        "unet_valid",
+        "U-Net, unpadded",
+        "A U-Net without batch norm that never sees an invented border: it looks at the mirror "
+        "image around the picture instead. About twice the work of a U-Net on patches of 256.",
+        "Ronneberger, Fischer and Brox 2015, MICCAI, doi:10.1007/978-3-319-24574-4_28; baseline of "
+        "Guay et al. 2021, Scientific Reports 11",
+    ),
+    NetworkInfo(
+        "net2d3d",
+        "2D-3D + 3 × 3 × 3",
+        "For volumes with thick planes and several kinds of structure: judges plane by plane, with "
+        "a glance at the neighbours, then looks at all planes together.",
+        "Guay, Emam, Anderson, Aronova, Pokrovskaya, Storrie and Leapman 2021, Scientific Reports "
+        "11, doi:10.1038/s41598-021-81590-0",
+        fields=("depth", "width", "fusion"),
+        depth=3,
+        fusions=("origin", "concat"),
+        dimensions=3,
+    ),
+    NetworkInfo(
+        "net2d3d_plain",
+        "2D-3D",
+        "As 2D-3D + 3 × 3 × 3, but its first half sees single planes; a little quicker.",
+        "Guay et al. 2021, Scientific Reports 11, doi:10.1038/s41598-021-81590-0",
+        fields=("depth", "width", "fusion"),
+        depth=3,
+        fusions=("origin", "concat"),
+        dimensions=3,
+    ),
+    NetworkInfo(
+        "unet3d",
+        "3-D U-Net",
+        "A U-Net of volumes, for planes about as far apart as pixels. About six times the work of "
+        "a U-Net for every plane.",
+        "Çiçek, Abdulkadir, Lienkamp, Brox and Ronneberger 2016, MICCAI, arXiv:1606.06650",
+        fields=("depth", "width"),
+        depth=3,
+        width=32,
+        dimensions=3,
+        halves_planes=True,
+    ),
+    NetworkInfo(
+        "unet3d_aniso",
+        "3-D U-Net for thick planes",
+        "A U-Net of volumes whose planes are much farther apart than pixels: it halves rows and "
+        "columns only.",
+        "Çiçek et al. 2016, MICCAI, arXiv:1606.06650; kernels and pooling as in Lee et al. 2017, "
+        "arXiv:1706.00120",
+        fields=("depth", "width"),
+        depth=3,
+        width=32,
+        dimensions=3,
+    ),
+    NetworkInfo(
+        "resunet3d",
+        "Residual 3-D U-Net",
+        "Deep, with shortcuts and few features; won at finding cell outlines in volumes with thick "
+        "planes.",
+        "Lee, Zung, Li, Jain and Seung 2017, arXiv:1706.00120",
+        fields=("depth", "width"),
+        width=28,
+        dimensions=3,
     ),
     NetworkInfo(
         "smp",

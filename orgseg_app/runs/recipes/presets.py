@@ -105,6 +105,53 @@ _ELECTRONS = (
     ),
 )
 
+_TURNS = (AugmentationStep("d4"), AugmentationStep("flip_z"))
+"""All orientations of a volume whose planes are farther apart than its pixels."""
+
+_VOLUMES = (
+    Recipe(
+        name="volume-25d",
+        about="A U-Net that judges one plane and sees two more on either side: the quickest for "
+        "volumes, also when planes are far apart.",
+        preprocess=(PreprocessStep("zscore"),),
+        network=NetworkChoice(depth=4, width=16, planes=5),
+        loss=(LossTerm("cross_entropy"), LossTerm("dice")),
+        augmentation=_TURNS,
+        steps=800,
+        class_weights="auto",
+    ),
+    Recipe(
+        name="volume-2d3d",
+        about="Several kinds of structure in a volume with thick planes: each plane first, then "
+        "five planes together.",
+        preprocess=(PreprocessStep("zscore"),),
+        network=NetworkChoice(name="net2d3d", depth=3, width=16),
+        loss=(LossTerm("cross_entropy"), LossTerm("dice")),
+        augmentation=_TURNS,
+        # No norm steadies it: the first gradients were up to 40 times as long as this.
+        warmup_steps=20,
+        gradient_clip=1.0,
+        steps=800,
+        batch_size=2,
+        patch_size=96,
+        class_weights="auto",
+    ),
+    Recipe(
+        name="volume-3d",
+        about="A U-Net of volumes, for structures that are told apart by their shape across "
+        "planes. Halves rows and columns only, so that thick planes are kept.",
+        preprocess=(PreprocessStep("zscore"),),
+        network=NetworkChoice(name="unet3d_aniso", depth=3, width=8),
+        loss=(LossTerm("cross_entropy"), LossTerm("dice")),
+        augmentation=_TURNS,
+        steps=800,
+        batch_size=2,
+        patch_size=96,
+        patch_depth=8,
+        class_weights="auto",
+    ),
+)
+
 _STUDY = Recipe(
     name="study",
     preprocess=(PreprocessStep("clahe"),),
@@ -178,12 +225,41 @@ _AS_PUBLISHED = (
         patch_size=256,
         validate_every=500,
     ),
+    Recipe(
+        name="platelet-published",
+        about="Guay and others 2021: 2D-3D + 3 × 3 × 3 on windows of 5 × 300², 20 epochs of 828. "
+        "Their error weights are painted, made or imported as weights. Two things differ: the loss "
+        "is the mean over voxels, not their sum, and Adam's second moment is the usual 0.999, not "
+        "0.992.",
+        preprocess=(PreprocessStep("zscore"),),
+        network=NetworkChoice(name="net2d3d", depth=3, width=64),
+        loss=(LossTerm("cross_entropy"),),
+        # Reflections with chance 1/2; brightness by 0.12 of the range, about six spreads of it.
+        augmentation=(
+            AugmentationStep("d4"),
+            AugmentationStep("flip_z"),
+            AugmentationStep("elastic"),
+            AugmentationStep("brightness", params={"amount": 0.7}),
+            AugmentationStep("contrast", params={"lowest": 0.8, "highest": 1.2}),
+        ),
+        optimiser="adam",
+        momentum=0.968,
+        learning_rate=0.001,
+        weight_decay=0.00002,
+        schedule="constant",
+        steps=16_560,
+        batch_size=1,
+        patch_size=300,
+        sampling="uniform",
+        validate_every=1000,
+    ),
 )
 
 _GROUPS: Mapping[str, tuple[Recipe, ...]] = {
     "For a start": _ON_A_LAPTOP,
     "Light microscopy": _FLUORESCENCE,
     "Electron microscopy": _ELECTRONS,
+    "Volumes": _VOLUMES,
     "As published, for a graphics card": _AS_PUBLISHED,
 }
 
@@ -205,10 +281,14 @@ PRESET_TITLES: Mapping[str, str] = {
     "nuclei": "Nuclei",
     "cells": "Cells (outlines, boxes)",
     "em-mitochondria": "EM mitochondria, on a laptop",
+    "volume-25d": "Volume, neighbouring planes",
+    "volume-2d3d": "Volume, several classes (2D-3D)",
+    "volume-3d": "Volume, 3-D U-Net",
     "er-published": "ER network, as published",
     "er-fusion": "ER network, low-level fusion",
     "mito-published": "Mitochondria in fluorescence, as published",
     "nuclei-published": "Nuclei, as published",
     "em-published": "EM mitochondria, CLAHE + U-Net",
+    "platelet-published": "Platelet organelles, 2D-3D as published",
 }
 """What each preset is for, in a few words."""

@@ -84,6 +84,26 @@ _DROPOUT = _Training(
     "Adam at 0.0001, binary cross-entropy, 5 epochs of 5,000 steps of 2 patches.",
     "EMsegmentation-mito (Kuroda); YunYang1994, TensorFlow2.0-Examples",
 )
+_PLATELETS = _Training(
+    {
+        "loss": [{"name": "cross_entropy"}],
+        "optimiser": "adam",
+        "momentum": 0.968,
+        "learning_rate": 0.001,
+        "weight_decay": 0.00002,
+        "schedule": "constant",
+        "warmup_steps": 0,
+        "gradient_clip": 0.0,
+        "steps": 20 * 828,
+        "batch_size": 1,
+        "patch_size": 300,
+        "patch_depth": 5,
+        "validate_every": 1000,
+    },
+    "Adam at 0.001, cross-entropy with error weights, 20 epochs of 828 windows of 5 × 300², one a "
+    "step.",
+    "Guay et al. 2021, Scientific Reports 11; code of leapmanlab",
+)
 
 _TRAININGS: Mapping[str, _Training] = {
     "unet": _fusion_study(0.01, 5, "soft_iou"),
@@ -98,6 +118,8 @@ _TRAININGS: Mapping[str, _Training] = {
     "deeplab": _fusion_study(0.1, 10, "soft_iou"),
     "deeplab50": _fusion_study(0.1, 10, "soft_iou"),
     "hrnet": _fusion_study(0.1, 10, "bce"),
+    "net2d3d": _PLATELETS,
+    "net2d3d_plain": _PLATELETS,
 }
 """Network → how it was trained; for the others only their size was published."""
 

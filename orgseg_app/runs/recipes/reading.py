@@ -60,6 +60,7 @@ def _check_meaning(recipe: Recipe) -> Recipe:
             f'"Patch size (pixels)" must be at least {2**network.depth * 2} for a network '
             f"of depth {network.depth}."
         )
+    _check_planes(recipe)
     if any(not 0 < share < 1 for share in recipe.milestones):
         raise RecipeError('"Milestones" must lie between 0 and 1.')
     for term in recipe.loss:
@@ -69,6 +70,31 @@ def _check_meaning(recipe: Recipe) -> Recipe:
     for change in recipe.augmentation:
         _check_params("Augmentation", change.name, change.params, AUGMENTATION_NAMES)
     return recipe
+
+
+def _check_planes(recipe: Recipe) -> None:
+    """Check what concerns volumes alone: planes seen at once, planes of a patch."""
+    network, info = recipe.network, NETWORK_NAMES[recipe.network.name]
+    if network.planes > 1 and not info.takes_planes:
+        why = (
+            "looks at whole volumes already; how many planes of them it learns from at once is "
+            '"Patch depth (planes)"'
+            if info.dimensions == 3
+            else "looks at one plane at a time"
+        )
+        raise RecipeError(f'"Planes seen at once" must be 1: {info.title} {why}.')
+    if network.planes % 2 == 0:
+        raise RecipeError(
+            '"Planes seen at once" must be an odd number, as many planes above the one that is '
+            f"judged as below it; {network.planes - 1} or {network.planes + 1} would do."
+        )
+    # Fewer are filled up by their mirror image; more than half of the work would go there.
+    least = 2 ** (network.depth - 1) if info.halves_planes else 1
+    if recipe.patch_depth < least:
+        raise RecipeError(
+            f'"Patch depth (planes)" must be at least {least} for a network that halves planes '
+            f"{network.depth} times."
+        )
 
 
 def _check_params(

@@ -36,7 +36,7 @@ def idle_fields(network: str, *, schedule: str, class_weights: str) -> frozenset
         idle.add("class_weight_values")
     if info is None:
         return frozenset(idle)
-    own = {f"network.{name}" for name in info.fields}
+    own = {f"network.{name}" for name in info.heeded}
     if len(info.fusions) < 2:
         own.discard("network.fusion")
     for field in recipe_fields():
@@ -48,4 +48,6 @@ def idle_fields(network: str, *, schedule: str, class_weights: str) -> frozenset
             is_heeded = not info.is_fitted or field.path in _OF_EVERY_FIT
         if not is_heeded:
             idle.add(field.path)
+    if info.dimensions == 2:
+        idle.add("patch_depth")
     return frozenset(idle)

@@ -57,6 +57,16 @@ class NetworkChoice(Struct, frozen=True, forbid_unknown_fields=True):
             "and takes about four times as long for twice the width.",
         ),
     ] = 16
+    planes: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=15,
+            title="Planes seen at once",
+            description="In a volume, how many neighbouring planes the network sees when it "
+            "judges the middle one: an odd number; 1 sees that plane alone.",
+        ),
+    ] = 1
     dropout: Annotated[
         float,
         Meta(
@@ -309,6 +319,15 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             "surroundings and needs more time and memory.",
         ),
     ] = 128
+    patch_depth: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=64,
+            title="Patch depth (planes)",
+            description="How many planes a patch has, for networks that look at volumes.",
+        ),
+    ] = 5
     sampling: Annotated[
         Literal["balanced", "uniform"],
         Meta(

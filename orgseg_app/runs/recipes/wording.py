@@ -62,10 +62,11 @@ def describe(recipe: Recipe) -> str:
     if network.is_fitted:  # there is nothing to say about learning
         return f"{network.title} · {steps}"
     optimiser = OPTIMISER_NAMES[recipe.optimiser].title.partition(",")[0]
+    planes = f"{recipe.patch_depth} × " if network.dimensions == 3 else ""
     return (
         f"{network.title}{_size(recipe)} · {losses} · {steps}"
         f" · {optimiser} {recipe.learning_rate:g} · {recipe.steps} steps of "
-        f"{recipe.batch_size} × {recipe.patch_size}²"
+        f"{recipe.batch_size} × {planes}{recipe.patch_size}²"
     )
 
 
@@ -74,6 +75,8 @@ def _size(recipe: Recipe) -> str:
     fields = NETWORK_NAMES[recipe.network.name].fields
     words = [f" {name} {getattr(recipe.network, name)}" for name in ("depth", "width")]
     text = "".join(word for word in words if word.split()[0] in fields)
+    if recipe.network.planes > 1:
+        text += f" on {recipe.network.planes} planes"
     if recipe.network.encoder and "encoder" in fields:
         text += f" on {recipe.network.encoder}"
     if recipe.network.fusion != NETWORK_NAMES[recipe.network.name].fusions[0]:

@@ -22,15 +22,17 @@ LEARNING = [
 
 
 def gradients(network: str, loss: str, stored: int, fusion: str = "origin") -> list[Tensor]:
-    """Loss and gradients of all parameters after one look at two patches of 32 × 32."""
+    """Loss and gradients of all parameters after one look at two patches."""
+    is_volume = NETWORK_NAMES[network].dimensions == 3
+    size = (3, 16, 16) if is_volume else (32, 32)
     torch.manual_seed(1)
     choice = NetworkChoice(network, depth=2, width=4, fusion=fusion)  # type: ignore[arg-type]
     built = build_network(choice, channels=2, classes=3).train()
     assert not isinstance(built, FittedNetwork)
     torch.manual_seed(2)
-    weights = (torch.rand(2, 32, 32) < 0.3).float()
-    target = torch.randint(0, 3, (2, 32, 32)).where(weights > 0, torch.tensor(stored))
-    heads = built.heads(torch.randn(2, 2, 32, 32))
+    weights = (torch.rand(2, *size) < 0.3).float()
+    target = torch.randint(0, 3, (2, *size)).where(weights > 0, torch.tensor(stored))
+    heads = built.heads(torch.randn(2, 2, *size))
     found = heads_loss(heads, target, weights, terms=[LossTerm(loss)])
     found.backward()
     return [found.detach(), *(p.grad for p in built.parameters() if p.grad is not None)]
@@ -54,3 +56,25 @@ def test_unlabelled_pixels_change_no_gradient_of_any_network(network: str) -> No
 def test_unlabelled_pixels_change_no_gradient_by_any_loss(number: int, loss: str) -> None:
     """Each with another network."""
     assert_nothing_learnt_from_unlabelled(LEARNING[number % len(LEARNING)], loss)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_takes_volumes_with_whole_planes_unlabelled(loss: str) -> None:
+    """Of five planes one is painted; what is stored in the others changes no gradient."""
+    results = []
+    for stored in (0, 2):
+        torch.manual_seed(3)
+        network = build_network(
+            NetworkChoice("net2d3d", depth=1, width=4), channels=1, classes=3
+        ).train()
+        target = torch.randint(0, 3, (1, 5, 12, 12))
+        weights = torch.zeros(1, 5, 12, 12)
+        weights[:, 2] = 1
+        target[weights == 0] = stored
+        heads = network.heads(torch.randn(1, 1, 5, 12, 12))
+        found = heads_loss(heads, target, weights, terms=[LossTerm(loss)])
+        found.backward()
+        results.append([found.detach(), *(p.grad for p in network.parameters())])
+    assert all(map(torch.equal, *results))  # type: ignore[arg-type]
+    assert all(part.isfinite().all() for part in results[0] if part is not None)
+    assert max(p.abs().max() for p in results[0][1:] if p is not None) > 0

@@ -33,7 +33,8 @@ sharp_networks = pytest.mark.parametrize(
 
 @every_network
 def test_any_size_any_channels_any_classes(case: tuple[str, str]) -> None:
-    network = tiny(case, channels=3, classes=5)
+    network = tiny(case, planes=3, classes=5)  # planes of a volume are channels
+    assert network.planes == 3
     for size in SIZES:
         image = torch.randn(1, 3, *size)
         for head in network.train().heads(image):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from orgseg_app.learn.networks.net2d3d import Net2D3D
 from orgseg_app.learn.networks.registry import build_network, parameter_count
 from orgseg_app.runs.recipes.schema import NetworkChoice
 
@@ -35,6 +36,10 @@ PUBLISHED = [
     ("deeplab", 64, 4, "none", 1, 63.49 - _DEAD - _DEAD_STEM),
     ("hrnet", 32, 4, "origin", 1, 9.98),
     ("hrnet", 32, 4, "concat", 1, 9.98),
+    ("unet_valid", 64, 4, "origin", 7, 31.030983),
+    ("net2d3d", 64, 3, "origin", 7, 10.28),
+    # Published for three channels of the image.
+    ("unet3d", 32, 3, "origin", 3, 19.07 - 27 * 2 * 32 / 1e6),
 ]
 
 
@@ -50,3 +55,22 @@ def test_published_number_of_parameters(
     with torch.device("meta"):
         network = build_network(choice, channels=1, classes=classes)
     assert parameter_count(network) / 1e6 == pytest.approx(millions, rel=0.01)
+
+
+def test_unpadded_unet_has_exactly_the_published_parameters() -> None:
+    with torch.device("meta"):
+        network = build_network(
+            NetworkChoice(name="unet_valid", width=64, depth=4), channels=1, classes=7
+        )
+    assert parameter_count(network) == 31_030_983
+
+
+def test_two_dimensional_part_of_2d3d_has_its_published_share() -> None:
+    with torch.device("meta"):
+        network = build_network(
+            NetworkChoice(name="net2d3d", width=64, depth=3), channels=1, classes=7
+        )
+    assert isinstance(network, Net2D3D)
+    after = parameter_count(network.pyramid) + parameter_count(network.head)
+    assert (parameter_count(network) - after) / 1e6 == pytest.approx(7.88, rel=0.01)
+    assert after / 1e6 == pytest.approx(2.40, rel=0.01)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from orgseg_app.runs.recipes.costs import flops_per_pixel, patch_of, patch_voxels
 from orgseg_app.runs.recipes.fields import recipe_fields
 from orgseg_app.runs.recipes.networks import NETWORK_NAMES
 from orgseg_app.runs.recipes.presets import PRESET_GROUPS, PRESET_TITLES, PRESETS
 from orgseg_app.runs.recipes.published import published_settings, published_words
 from orgseg_app.runs.recipes.reading import recipe_from_builtins, recipe_to_builtins
 from orgseg_app.runs.recipes.relevance import idle_fields
+from orgseg_app.runs.recipes.schema import Recipe
 
 OLD_NAMES = ("fast", "fast-bce", "fast-clahe", "multi-class", "em-mitochondria", "er-published")
 
@@ -36,6 +38,45 @@ def test_presets_hold_the_numbers_of_their_studies() -> None:
     assert (em.optimiser, em.learning_rate, em.loss[0].name) == ("adam", 0.0001, "bce")
     cells = PRESETS["cells"]
     assert [term.name for term in cells.loss] == ["bce_dice"]
+
+
+def test_platelet_preset_is_that_of_the_study() -> None:
+    recipe = PRESETS["platelet-published"]
+    network = recipe.network
+    assert (network.name, network.depth, network.width) == ("net2d3d", 3, 64)
+    assert (recipe.batch_size, recipe.patch_depth, recipe.patch_size) == (1, 5, 300)
+    assert (recipe.optimiser, recipe.learning_rate, recipe.schedule) == ("adam", 0.001, "constant")
+    assert recipe.momentum == pytest.approx(1 - 10**-1.5, abs=0.001)
+    assert recipe.weight_decay == pytest.approx(10**-4.7, rel=0.01)
+    assert recipe.steps % 828 == 0
+    for difference in ("mean over voxels, not their sum", "second moment", "0.992"):
+        assert difference in recipe.about
+
+
+def test_presets_for_volumes_cover_the_three_ways_to_see_one() -> None:
+    recipes = [PRESETS[name] for name in PRESET_GROUPS["Volumes"]]
+    dimensions = [NETWORK_NAMES[recipe.network.name].dimensions for recipe in recipes]
+    assert dimensions == [2, 3, 3]
+    assert recipes[0].network.planes == 5
+    # For a laptop: no more work than the preset for several classes in planes, times three.
+    usual = PRESETS["multi-class"]
+
+    def work(recipe: Recipe) -> float:
+        per_voxel = flops_per_pixel(recipe.network, patch=patch_of(recipe))
+        return per_voxel * patch_voxels(recipe) * recipe.batch_size * recipe.steps
+
+    assert all(work(recipe) < 3 * work(usual) for recipe in recipes)
+
+
+@pytest.mark.parametrize("name", list(NETWORK_NAMES))
+def test_planes_are_asked_for_where_they_matter(name: str) -> None:
+    idle = idle_fields(name, schedule="cosine", class_weights="none")
+    info = NETWORK_NAMES[name]
+    assert ("patch_depth" in idle) == (info.dimensions == 2)
+    assert ("network.planes" in idle) == (not info.takes_planes)
+    if info.dimensions == 3:
+        assert not info.takes_planes
+        assert "network.dropout" in idle
 
 
 @pytest.mark.parametrize("name", list(NETWORK_NAMES))

@@ -198,6 +198,34 @@ def test_wrong_settings_are_named(setting: str, words: str) -> None:
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "settings, words",
+    [
+        (["network.planes=4"], '"Planes seen at once" must be an odd number'),
+        (["network.planes=4"], "3 or 5 would do."),
+        (["network.planes=17"], '"Planes seen at once" must be at most 15.'),
+        (["network=net2d3d", "network.planes=3"], "looks at whole volumes already"),
+        (["network=smp", "network.encoder=unet/resnet18", "network.planes=3"], "one plane at a"),
+        (["network=pixel_classifier", "network.planes=3"], "must be 1: Pixel classifier (seconds)"),
+        (["patch_depth=0"], '"Patch depth (planes)" must be at least 1.'),
+        (["network=unet3d", "network.depth=4"], '"Patch depth (planes)" must be at least 8'),
+        (["network=net2d3d", "patch_size=15"], '"Patch size (pixels)" must be at least 16'),
+    ],
+)
+def test_wrong_planes_are_named(settings: list[str], words: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        with_settings(PRESETS["fast"], settings)
+    assert words in str(caught.value)
+
+
+def test_volumes_are_described_with_their_planes() -> None:
+    planes = with_settings(PRESETS["fast"], ["network.planes=5"])
+    assert "U-Net depth 3 width 16 on 5 planes ·" in describe(planes)
+    volume = with_settings(PRESETS["fast"], ["network=unet3d", "patch_depth=6"])
+    assert describe(volume).endswith("8 × 6 × 128²")
+    assert differences(PRESETS["fast"], planes) == {"network.planes": (1, 5)}
+
+
 def test_settings_as_on_the_command_line() -> None:
     changed = with_settings(
         PRESETS["fast"],

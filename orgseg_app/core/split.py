@@ -73,7 +73,7 @@ class Blocks:
     Attributes
     ----------
     axis
-        Of ``(Z, Y, X)``: 1 for bands of rows, 2 for bands of columns.
+        Of ``(Z, Y, X)``: 0 for bands of planes, 1 of rows, 2 of columns.
     bands
         ``(split, start, stop)`` each, in voxels; a split may have several.
     gap
@@ -100,12 +100,16 @@ class Blocks:
         return out
 
 
-def hold_out_blocks(mask: NDArray[np.uint8], gap: int = 32, share: float = 0.25) -> Blocks | None:
+def hold_out_blocks(
+    mask: NDArray[np.uint8], gap: int = 32, share: float = 0.25, *, gap_z: int | None = None
+) -> Blocks | None:
     """A training and a validation band of one annotated image, with a gap between.
 
     Four strips are tried (top, bottom, left, right, ``share`` of the painted extent); the one that
     leaves most classes on both sides wins, then the one whose share of painted voxels is closest
-    to ``share``.
+    to ``share``. Of a volume whose painted planes lie far enough apart, the first or the last of
+    them are held out instead where that leaves as many classes on both sides and two thirds of the
+    paint that the strip would leave to learn from.
 
     Parameters
     ----------
@@ -115,12 +119,24 @@ def hold_out_blocks(mask: NDArray[np.uint8], gap: int = 32, share: float = 0.25)
         Voxels left out between the regions; at most a quarter of the painted extent.
     share
         Of the extent that is held out, 0…1.
+    gap_z
+        Planes between the last that is learned from and the first that is held out, since
+        neighbouring planes show the same; None to cut within the planes.
 
     Returns
     -------
     Blocks or None
         None when no cut leaves something on both sides.
     """
+    strips = _best_strips(mask, gap, share)
+    planes = None if gap_z is None else _best_planes(mask, gap_z, share, strips)
+    return planes if planes is not None else strips[1] if strips is not None else None
+
+
+def _best_strips(
+    mask: NDArray[np.uint8], gap: int, share: float
+) -> tuple[tuple[int, float], Blocks] | None:
+    """The best cut within the planes, with its score."""
     best: tuple[tuple[int, float], Blocks] | None = None
     for axis, low, high in _painted_extents(mask):
         strip = max(1, round((high - low) * share))
@@ -132,7 +148,46 @@ def hold_out_blocks(mask: NDArray[np.uint8], gap: int = 32, share: float = 0.25)
             found = _judged(mask, Blocks(axis, bands, space), {VALIDATION: share})
             if found is not None and (best is None or found[0] > best[0]):
                 best = found
-    return None if best is None else best[1]
+    return best
+
+
+def _best_planes(
+    mask: NDArray[np.uint8],
+    gap: int,
+    share: float,
+    strips: tuple[tuple[int, float], Blocks] | None,
+) -> Blocks | None:
+    """The first good cut between planes, unless the strips are better.
+
+    What is held out is chosen without a look at the gap, as far as that goes: networks that see
+    more or fewer planes are then checked on the same ones, and can be compared and joined.
+    """
+    counts = np.stack([np.bincount(plane.ravel(), minlength=256) for plane in mask])
+    counts[:, UNLABELLED] = 0
+    painted = np.flatnonzero(counts.any(axis=1)).tolist()
+    if len(painted) < 2:
+        return None
+    low, high = painted[0], painted[-1] + 1
+    ends = [(low, last + 1) for last in painted[:-1]] + [(first, high) for first in painted[1:]]
+
+    def promise(held: tuple[int, int]) -> tuple[int, float]:
+        part = counts[slice(*held)].sum(axis=0)
+        classes = int(np.count_nonzero(part * (counts.sum(axis=0) - part)))
+        return classes, -abs(float(part.sum() / counts.sum()) - share)
+
+    classes, paint = 1, 0
+    if strips is not None:
+        (classes, _), blocks = strips
+        paint = int(np.count_nonzero(blocks.part(mask, TRAIN)))
+    for held in sorted(ends, key=promise, reverse=True):
+        learnt = (held[1] + gap, high) if held[0] == low else (low, held[0] - gap)
+        if learnt[0] >= learnt[1]:
+            continue
+        parts = [counts[slice(*span)].sum(axis=0) for span in (held, learnt)]
+        has_classes = np.count_nonzero(parts[0] * parts[1]) >= classes
+        if has_classes and 3 * parts[1].sum() >= 2 * paint:
+            return Blocks(0, ((VALIDATION, *held), (TRAIN, *learnt)), gap)
+    return None
 
 
 def three_blocks(mask: NDArray[np.uint8], gap: int) -> Blocks | None:

@@ -75,3 +75,54 @@ def test_the_gap_is_kept_where_there_is_room() -> None:
         if len(a) + len(b) < 500
     ]
     assert max(gaps) == 32
+
+
+@given(
+    st.lists(st.integers(0, 60), min_size=2, max_size=6, unique=True),
+    st.integers(1, 20),
+    st.integers(0, 99),
+)
+@settings(max_examples=40, deadline=None)
+def test_planes_are_held_out_only_across_a_gap(painted: list[int], gap: int, seed: int) -> None:
+    mask = np.zeros((61, 24, 20), np.uint8)
+    random = np.random.default_rng(seed)
+    mask[sorted(painted)] = random.integers(1, 3, (len(painted), 24, 20))
+    blocks = hold_out_blocks(mask, gap=4, gap_z=gap)
+    assert blocks is not None
+    train, validation = (blocks.part(mask, split) for split in (TRAIN, VALIDATION))
+    planes = [set(np.flatnonzero(part.any(axis=(1, 2)))) for part in (train, validation)]
+    distance = min(abs(int(a) - int(b)) for a in planes[0] for b in planes[1])
+    if blocks.axis == 0:
+        assert distance > gap  # so many planes between
+        for part, zs in zip((train, validation), planes, strict=True):
+            assert all(np.array_equal(part[z], mask[z]) for z in zs)
+    else:
+        assert not distance  # within the planes, as without a gap between planes
+        assert blocks == hold_out_blocks(mask, gap=4)
+    farthest = max(painted) - min(painted)
+    if farthest <= gap:
+        assert blocks.axis != 0
+
+
+def test_planes_far_apart_are_held_out_whole_unless_a_class_would_be_lost() -> None:
+    mask = np.zeros((40, 256, 256), np.uint8)
+    mask[[2, 18, 36]] = 1
+    mask[[2, 18, 36], 16:240, 16:240] = 2
+    blocks = hold_out_blocks(mask, gap_z=10)
+    assert blocks is not None
+    assert blocks.axis == 0
+    assert sorted(blocks.bands) == [(TRAIN, 13, 37), (VALIDATION, 2, 3)]
+    assert hold_out_blocks(mask, gap_z=None).axis != 0  # type: ignore[union-attr]
+    assert hold_out_blocks(mask, gap_z=20).axis != 0  # type: ignore[union-attr]
+    mask[2], mask[36] = mask[2] == 1, 1  # the other class is on the middle plane alone
+    assert hold_out_blocks(mask, gap_z=10).axis != 0  # type: ignore[union-attr]
+
+
+def test_networks_of_other_sight_are_checked_on_the_same_planes() -> None:
+    mask = np.random.default_rng(0).integers(1, 3, (60, 64, 64)).astype(np.uint8)
+    mask[np.setdiff1d(np.arange(60), np.arange(0, 60, 6))] = 0
+    cuts = [hold_out_blocks(mask, gap_z=gap) for gap in (1, 5, 8, 14)]
+    held = {band for cut in cuts if cut for band in cut.bands if band[0] == VALIDATION}
+    assert len(held) == 1
+    assert [cut.gap for cut in cuts if cut] == [1, 5, 8, 14]
+    assert all(cut is not None and cut.axis == 0 for cut in cuts)

@@ -87,6 +87,10 @@ def _d4(random: np.random.Generator, params: Mapping[str, float]) -> list[Values
     return [{"quarters": number % 4, "flip": number // 4}]
 
 
+def _flip_z(random: np.random.Generator, params: Mapping[str, float]) -> list[Values]:
+    return [{"flip": int(random.integers(2))}]
+
+
 def _rotate(random: np.random.Generator, params: Mapping[str, float]) -> list[Values]:
     return [{"degrees": _either_way(random, params["degrees"])}]
 
@@ -146,6 +150,7 @@ def _cutout(random: np.random.Generator, params: Mapping[str, float]) -> list[Va
 
 _DRAWS: dict[str, Draw] = {
     "d4": _d4,
+    "flip_z": _flip_z,
     "rotate": _rotate,
     "scale": _scale,
     "shift": _shift,

@@ -15,6 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from orgseg_app.core.augmentation.loose import LoosePlanes
+
+Cuttable = NDArray[Any] | LoosePlanes
+"""``(…, Y, X)``: an array, or planes that are put together only where they are cut."""
+
 Matrix = tuple[float, float, float, float]
 """``(a, b, c, d)``: x in the plane is a·x + b·y of the patch, y is c·x + d·y, both from the
 anchor."""
@@ -60,8 +65,8 @@ _MATRICES: dict[str, Callable[[Mapping[str, float]], Matrix]] = {
     "scale": _scaled,
     "shear": _sheared,
 }
-GEOMETRIC = frozenset({*_MATRICES, "shift", "elastic"})
-"""Steps that move pixels; all others change grey values."""
+GEOMETRIC = frozenset({*_MATRICES, "shift", "elastic", "flip_z"})
+"""Steps that move pixels or planes; all others change grey values."""
 
 
 @dataclass(frozen=True)
@@ -142,8 +147,8 @@ class Geometry:
 
     def cut(
         self,
-        pixels: NDArray[np.float32],
-        layers: Sequence[NDArray[Any]],
+        pixels: Cuttable,
+        layers: Sequence[Cuttable],
         outside: Sequence[float],
         patch_yx: tuple[float, float],
         source_yx: tuple[float, float],
@@ -173,8 +178,8 @@ class Geometry:
 
     def _taken(
         self,
-        pixels: NDArray[np.float32],
-        layers: Sequence[NDArray[Any]],
+        pixels: Cuttable,
+        layers: Sequence[Cuttable],
         outside: Sequence[float],
         rows: NDArray[np.intp],
         columns: NDArray[np.intp],
@@ -204,8 +209,8 @@ class Geometry:
 
     def _warped(
         self,
-        pixels: NDArray[np.float32],
-        layers: Sequence[NDArray[Any]],
+        pixels: Cuttable,
+        layers: Sequence[Cuttable],
         outside: Sequence[float],
         patch_yx: tuple[float, float],
         source_yx: tuple[float, float],

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from orgseg_app.core.augmentation.geometry import GEOMETRIC, Geometry
+from orgseg_app.core.augmentation.geometry import GEOMETRIC, Cuttable, Geometry
 from orgseg_app.core.augmentation.intensity import INTENSITIES, shade
 
 
@@ -50,10 +50,15 @@ class Plan:
         """Where the pixels of the patch come from."""
         return Geometry.of(self.size, ((act.name, act.values) for act in self.acts))
 
+    @cached_property
+    def is_reversed(self) -> bool:
+        """Whether the planes of a volume are shown in reverse order."""
+        return sum(act.values["flip"] for act in self.acts if act.name == "flip_z") % 2 == 1
+
     def apply(
         self,
-        pixels: NDArray[np.float32],
-        layers: Sequence[NDArray[Any]] = (),
+        pixels: Cuttable,
+        layers: Sequence[Cuttable] = (),
         *,
         outside: Sequence[float] | None = None,
     ) -> tuple[NDArray[np.float32], list[NDArray[Any]]]:
@@ -62,10 +67,12 @@ class Plan:
         Parameters
         ----------
         pixels
-            ``(C, …, Y, X)`` float32; interpolated linearly, and past its edge its mirror image.
+            ``(C, Y, X)`` or ``(C, Z, Y, X)`` float32; interpolated linearly within each plane, all
+            planes alike, and past its edge its mirror image.
         layers
-            ``(…, Y, X)`` each, uint8, uint16, uint32, int32, bool or float32: mask, objects,
-            weights. Each voxel is that of the nearest pixel; values are never mixed.
+            ``(Y, X)`` or ``(Z, Y, X)`` each, uint8, uint16, uint32, int32, bool or float32: mask,
+            objects, weights. Each voxel is that of the nearest pixel; values are never mixed.
+            Planes are reversed in what has more than one.
         outside
             What each layer holds past the edge of the picture; 0 (unlabelled, no object, not
             learnt from) for all by default.
@@ -91,8 +98,8 @@ class Plan:
 
     def cut(
         self,
-        pixels: NDArray[np.float32],
-        layers: Sequence[NDArray[Any]] = (),
+        pixels: Cuttable,
+        layers: Sequence[Cuttable] = (),
         *,
         patch_yx: tuple[float, float],
         source_yx: tuple[float, float],
@@ -108,6 +115,9 @@ class Plan:
         """
         outside = [0] * len(layers) if outside is None else outside
         shown, found = self.geometry.cut(pixels, layers, outside, patch_yx, source_yx)
+        if self.is_reversed:
+            shown = _reversed(shown, is_stack=shown.ndim > 3)
+            found = [_reversed(layer, is_stack=layer.ndim > 2) for layer in found]
         shade(shown, ((act.name, act.values) for act in self.acts))
         return shown, found
 
@@ -139,3 +149,8 @@ class Plan:
         except (KeyError, TypeError) as error:
             raise ValueError("This is no plan of an augmentation.") from error
         return cls((height, width), tuple(acts))
+
+
+def _reversed(array: NDArray[Any], *, is_stack: bool) -> NDArray[Any]:
+    """The planes ``(…, Z, Y, X)`` in reverse order; a plane alone as it is."""
+    return np.ascontiguousarray(array[..., ::-1, :, :]) if is_stack else array

@@ -58,6 +58,12 @@ AUGMENTATIONS: dict[str, Augmentation] = {
         "Shows each patch in all eight orientations; exact, nothing is interpolated.",
         "the symmetry group of the square; 8-fold in Guo et al. 2021, PRCV",
     ),
+    "flip_z": Augmentation(
+        "Front to back",
+        "Shows the planes of a volume in reverse order every other time; exact. Networks that see "
+        "one plane are not concerned.",
+        f"{_EM}, windows reflected with chance 1/2",
+    ),
     "rotate": Augmentation(
         "Rotation",
         "Turns the patch by any angle, for structures that may lie in any direction.",

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orgseg_app.core.classes import UNLABELLED, ClassInfo
+from orgseg_app.core.planes import mirrored
 from orgseg_app.core.preprocessing.steps import apply_steps, fit_references
 from orgseg_app.core.project import ProjectImage
 from orgseg_app.core.split import TRAIN, VALIDATION
@@ -19,8 +20,10 @@ from orgseg_app.files.weights import weights_plane
 from orgseg_app.learn.data.patches import IGNORED, LabelledPlane
 from orgseg_app.learn.data.shelf import Shelf
 from orgseg_app.learn.data.splitting import SplitPlan, plan_split
+from orgseg_app.learn.data.stack import KeptPlanes, Stack
 from orgseg_app.learn.errors import DataError
 from orgseg_app.learn.prediction.predictor import fit_channels
+from orgseg_app.runs.recipes.networks import NETWORK_NAMES
 from orgseg_app.runs.recipes.schema import Recipe
 
 
@@ -74,9 +77,11 @@ def read_examples(
     """The planes to learn from and to validate on.
 
     Planes that do not fit into memory lie in a file beside the snapshot while the process lives.
-    Weights are for learning: scores count every voxel alike.
+    Weights are for learning: scores count every voxel alike. Of a volume the painted planes are
+    prepared, and those around them that the network looks at beside them; checks may read more
+    from the snapshot.
 
-    Without an annotated validation image a strip of each training image is held out, apart from
+    Without an annotated validation image a part of each training image is held out, apart from
     the rest by a gap, and a message says so.
 
     Parameters
@@ -117,19 +122,22 @@ def read_examples(
 
     steps = fit_references(recipe.preprocess, learnt)
     recipe = msgspec.structs.replace(recipe, preprocess=steps)
-    shelf = Shelf(snapshot.path.parent, room_bytes)
+    shelf, reach = Shelf(snapshot.path.parent, room_bytes), planes_beside(recipe)
     for number, image in enumerate(used):
         if progress is not None:
             progress(number, len(used), image.name)
-        parts = {s: m for s, m in plan.parts(snapshot, image).items() if s in found}
-        for z in painted_planes(*parts.values()):
-            pixels = shelf.put(prepared_plane(snapshot, image, z, recipe, channels))
-            for split, mask in parts.items():
-                if mask[z].any():
-                    plane = LabelledPlane(image.image_id, image.name, z, pixels, table[mask[z]])
-                    if split == TRAIN:
-                        plane = _weighted(snapshot, plane, shelf)
-                    found[split].append(plane)
+        planes = _prepared(snapshot, image, recipe, channels, shelf)
+        for split, mask in plan.parts(snapshot, image).items():
+            if split in found:
+                labelled = [
+                    LabelledPlane(
+                        image.image_id, image.name, z, planes.read_plane(z), table[mask[z]]
+                    )
+                    for z in painted_planes(mask)
+                ]
+                if split == TRAIN:
+                    labelled = [_weighted(snapshot, plane, shelf) for plane in labelled]
+                found[split] += _with_stack(labelled, planes, reach) if reach else labelled
     sizes = {i.pixel_size_um for i in by_split[TRAIN]}
     return Examples(
         recipe=recipe,
@@ -141,12 +149,12 @@ def read_examples(
         validation=found[VALIDATION],
         image_counts={split: len(images) for split, images in by_split.items()},
         seen_images=tuple(i.sha256 for i in used),
-        messages=[*(_hold_out_message(found) if plan.holds_out else ()), *plan.messages],
+        messages=[*(_hold_out_message(found, plan) if plan.holds_out else ()), *plan.messages],
         plan=plan,
     )
 
 
-def _hold_out_message(found: dict[str, list[LabelledPlane]]) -> Iterator[str]:
+def _hold_out_message(found: dict[str, list[LabelledPlane]], plan: SplitPlan) -> Iterator[str]:
     learnt = {(p.image_id, p.z): p.target for p in found[TRAIN]}
     same = any(
         (p.image_id, p.z) in learnt and np.array_equal(learnt[p.image_id, p.z], p.target)
@@ -157,6 +165,13 @@ def _hold_out_message(found: dict[str, list[LabelledPlane]]) -> Iterator[str]:
             "There is no annotated validation image, and too little paint to hold a part of it "
             "out: the same paint is used for learning and for validation, so the scores look much "
             "too good. Paint a second image."
+        )
+    elif gaps := [b.gap for b in plan.blocks.values() if b is not None and b.axis == 0]:
+        yield (
+            "There is no annotated validation image. Some painted planes of each volume are held "
+            f"out instead, with {min(gaps)} plane{'s' * (min(gaps) != 1)} between them and those "
+            "that are learned from; scores from the same volume look better than those of a new "
+            "one."
         )
     else:
         yield (
@@ -191,6 +206,40 @@ def _plane(snapshot: ProjectFile, image: ProjectImage, z: int, channels: int) ->
         return fit_channels(snapshot.read_plane(image.image_id, z), channels)
     except DataError as error:
         raise DataError(f'"{image.name}" does not go with the other images. {error}') from None
+
+
+def planes_beside(recipe: Recipe) -> int:
+    """How many planes to either side of a painted one its patches may show; 0 in single planes."""
+    if NETWORK_NAMES[recipe.network.name].dimensions == 3:
+        # Also those of one plane, so that a network of volumes always finds its stack.
+        return max(1, recipe.patch_depth - 1)
+    return recipe.network.planes // 2
+
+
+def _prepared(
+    snapshot: ProjectFile, image: ProjectImage, recipe: Recipe, channels: int, shelf: Shelf
+) -> KeptPlanes:
+    return KeptPlanes(
+        (channels, *image.mask_shape),
+        lambda z: prepared_plane(snapshot, image, z, recipe, channels),
+        shelf.put,
+    )
+
+
+def _with_stack(
+    labelled: list[LabelledPlane], planes: KeptPlanes, reach: int
+) -> list[LabelledPlane]:
+    """The planes of one image with those around them, which are read now."""
+    stack = Stack(
+        planes,
+        {plane.z: plane.target for plane in labelled},
+        {plane.z: plane.weights for plane in labelled if plane.weights is not None},
+    )
+    depth = stack.shape[1]
+    around = {plane.z + beside for plane in labelled for beside in range(-reach, reach + 1)}
+    for z in sorted({mirrored(z, depth) for z in around}):
+        planes.read_plane(z)
+    return [replace(plane, stack=stack) for plane in labelled]
 
 
 def _weighted(snapshot: ProjectFile, plane: LabelledPlane, shelf: Shelf) -> LabelledPlane:

@@ -9,14 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orgseg_app.core.augmentation.dice import Dice
+from orgseg_app.core.augmentation.geometry import Cuttable
+from orgseg_app.core.planes import first_plane
 from orgseg_app.learn.data.voxel_index import VoxelIndex
 from orgseg_app.runs.recipes.schema import AugmentationStep
+
+if TYPE_CHECKING:
+    from orgseg_app.learn.data.stack import Stack
 
 IGNORED = 255
 """Class index of an unlabelled voxel in a target."""
@@ -38,6 +43,8 @@ class LabelledPlane:
     weights
         ``(Y, X)`` float32, 0 or more: how much each voxel counts; 0 leaves it out. None when all
         count 1.
+    stack
+        The planes around it, for networks that see several; None for those that see one.
     """
 
     image_id: str
@@ -46,6 +53,7 @@ class LabelledPlane:
     pixels: NDArray[np.float32]
     target: NDArray[np.uint8]
     weights: NDArray[np.float32] | None = None
+    stack: Stack | None = None
 
 
 @dataclass(frozen=True)
@@ -55,11 +63,12 @@ class Batch:
     Attributes
     ----------
     pixels
-        ``(N, C, P, P)`` float32.
+        ``(N, C, P, P)`` float32, for networks of volumes ``(N, C, D, P, P)``; several planes seen
+        by a network of planes are channels: all of the first plane, all of the second, ….
     target
-        ``(N, P, P)`` uint8 class indices.
+        ``(N, P, P)`` or ``(N, D, P, P)`` uint8 class indices.
     weights
-        ``(N, P, P)`` float32; 0 = unlabelled.
+        As the target, float32; 0 = unlabelled.
     """
 
     pixels: NDArray[np.float32]
@@ -79,7 +88,9 @@ class PatchSampler:
 
     A painted voxel is drawn, then where in the patch it lies. The patch is turned, scaled and bent
     around it and moved inside the image where it sticks out, as far as the voxel stays in it. What
-    still lies past the image is its mirror image, which nobody learns from.
+    still lies past the image is its mirror image, which nobody learns from. The same holds for the
+    planes of a volume: where in a deep patch the painted plane lies is drawn, then the patch is
+    moved inside the volume. All its planes are turned, bent and shaded alike.
 
     Parameters
     ----------
@@ -96,18 +107,23 @@ class PatchSampler:
     sampling
         ``"balanced"``: a class is drawn (all painted ones alike), then one of its voxels;
         ``"uniform"``: one of all painted voxels.
+    planes_seen
+        For networks of planes: how many neighbouring planes they take as channels; odd.
+    patch_depth
+        For networks of volumes: planes of a patch; 0 for networks of planes.
 
     Attributes
     ----------
     class_voxels
         Voxels of each class that are learnt from.
-    patch_size
-        May be changed at any time.
+    patch_size, patch_depth
+        Of the next patches.
 
     Raises
     ------
     ValueError
-        With a sentence, when nothing is painted or a step is not to be had.
+        With a sentence, when nothing is painted, a step is not to be had, or planes come without
+        those around them though they are needed.
     """
 
     def __init__(
@@ -119,10 +135,16 @@ class PatchSampler:
         augmentation: Sequence[AugmentationStep],
         seed: int,
         sampling: str = "balanced",
+        planes_seen: int = 1,
+        patch_depth: int = 0,
     ) -> None:
         self.planes = planes
         self.seed = seed
-        self.patch_size = patch_size
+        self.patch_size, self.patch_depth = patch_size, patch_depth
+        self._planes_seen = planes_seen
+        self._is_deep = bool(patch_depth) or planes_seen > 1
+        if self._is_deep and any(plane.stack is None for plane in planes):
+            raise ValueError("This network looks at several planes, but some images give one only.")
         self._dice = Dice(augmentation)
         self._index = VoxelIndex(planes, classes)
         self._is_weighted = any(plane.weights is not None for plane in planes)
@@ -137,6 +159,11 @@ class PatchSampler:
             )
         self._ends = np.cumsum(self.class_voxels) if sampling == "uniform" else None
 
+    def resize(self, patch_size: int, patch_depth: int) -> None:
+        """Draw patches of another size from now on; for networks of planes they stay flat."""
+        self.patch_size = patch_size
+        self.patch_depth = patch_depth if self.patch_depth else 0
+
     def batch(self, step: int, size: int, *, first: int = 0) -> Batch:
         """The patches of a step.
 
@@ -149,10 +176,11 @@ class PatchSampler:
         first
             Number of the first one within the step.
         """
-        side, channels = self.patch_size, self.planes[0].pixels.shape[0]
-        pixels = np.empty((size, channels, side, side), np.float32)
-        target = np.empty((size, side, side), np.uint8)
-        weights = np.ones((size, side, side), np.float32) if self._is_weighted else None
+        side, channels = self.patch_size, self.planes[0].pixels.shape[0] * self._planes_seen
+        shape = (self.patch_depth, side, side) if self.patch_depth else (side, side)
+        pixels = np.empty((size, channels, *shape), np.float32)
+        target = np.empty((size, *shape), np.uint8)
+        weights = np.ones((size, *shape), np.float32) if self._is_weighted else None
         for i in range(size):
             pixels[i], layers = self._patch(step, first + i, side)
             target[i] = layers[0]
@@ -173,17 +201,28 @@ class PatchSampler:
         plan = self._dice.throw(random, side)
 
         plane = self.planes[plane_index]
-        layers: list[NDArray[Any]] = [plane.target]
+        pixels: Cuttable = plane.pixels
+        layers: Sequence[Cuttable] = [plane.target]
         if plane.weights is not None:
-            layers.append(plane.weights)
+            layers = [plane.target, plane.weights]
+        if self._is_deep and plane.stack is not None:
+            if count := self.patch_depth:
+                wanted = int(random.integers(count))
+                first = first_plane(plane.z, wanted, count, plane.stack.shape[1])
+                pixels, layers = plane.stack.pixels(first, count), plane.stack.layers(first, count)
+            else:
+                pixels = plane.stack.pixels(plane.z - self._planes_seen // 2, self._planes_seen)
         place = plan.geometry.anchored((int(down), int(right)), (y, x), plane.target.shape)
-        return plan.cut(
-            plane.pixels,
+        shown, found = plan.cut(
+            pixels,
             layers,
             outside=[IGNORED, 0][: len(layers)],
             patch_yx=place,
             source_yx=(y, x),
         )
+        if self._planes_seen > 1:  # planes of channels, not channels of planes
+            shown = shown.swapaxes(0, 1).reshape(-1, side, side)
+        return shown, found
 
     def _voxel(self, random: np.random.Generator) -> tuple[int, int]:
         """A class, and which of its voxels."""

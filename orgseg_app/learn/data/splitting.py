@@ -7,6 +7,7 @@ What a run was asked for (`runs.training`) is frozen in its request: a fold, or 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,11 +46,11 @@ class SplitPlan:
     blocks
         Image id → its bands; None where the image is too small: then validation equals training.
     gap
-        That was wanted between bands, in pixels.
+        That was wanted between bands of rows or columns, in pixels.
     messages
         Sentences the user should read.
     holds_out
-        True when strips of the training images stand for a validation image that is missing.
+        True when parts of the training images stand for a validation image that is missing.
     """
 
     splits: Mapping[str, str] = field(default_factory=dict)
@@ -128,7 +129,9 @@ def plan_split(
         return SplitPlan()
     gap = gap_for(recipe)
     blocks = {
-        image.image_id: hold_out_blocks(snapshot.mask(image.image_id).to_array(), gap)
+        image.image_id: hold_out_blocks(
+            snapshot.mask(image.image_id).to_array(), gap, gap_z=gap_z_for(recipe, image)
+        )
         for image in images
         if image.split == TRAIN
     }
@@ -170,8 +173,26 @@ def gap_for(recipe: Recipe) -> int:
     return GAP_WITHOUT_END if radius is None else max(LEAST_GAP, int(radius))
 
 
+def gap_z_for(recipe: Recipe, image: ProjectImage) -> int:
+    """Planes between those of different splits: as far as a gap in the plane, and out of sight.
+
+    Neighbouring planes show almost the same, so a gap is as wide as `LEAST_GAP` pixels are
+    (`GAP_WITHOUT_END` for networks that see all planes); where the size of pixels is not known,
+    planes count as far apart as pixels.
+    """
+    from orgseg_app.learn.networks.blank import blank_network
+
+    network = blank_network(recipe.network, channels=1, classes=2)
+    depth, height, width = image.pixel_size_um or (1.0, 1.0, 1.0)
+    thickness = depth / ((height + width) / 2)
+    seen = network.planes // 2 if network.dimensions == 2 else network.radius_z
+    least = math.ceil((GAP_WITHOUT_END if seen is None else LEAST_GAP) / thickness)
+    return max(1, least, seen or 0)
+
+
 def _narrow(blocks: Mapping[str, Blocks | None], gap: int) -> Iterator[str]:
-    narrow = [found.gap for found in blocks.values() if found is not None and found.gap < gap]
+    within = [found for found in blocks.values() if found is not None and found.axis != 0]
+    narrow = [found.gap for found in within if found.gap < gap]
     if narrow:
         yield (
             f"The gap beside the held-out strip is {min(narrow)} pixels; the network sees {gap}, "

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from orgseg_app.learn.data.patches import Batch
 from orgseg_app.learn.device import Device
+from orgseg_app.learn.layout import channels_last, lay_out
 from orgseg_app.learn.losses.heads import heads_loss
 from orgseg_app.learn.networks.network import Head, Network
 from orgseg_app.learn.training.averaging import Average
@@ -77,7 +78,7 @@ class Improver:
         network = self.network
         tensors = {k: v.cpu() for k, v in optimiser_tensors(self._optimiser).items()}
         network.to(device.torch_device)
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        lay_out(network)
         if self._recipe.ema and self._learnt and self.average is None:
             self.average = Average(network, self._recipe.ema)
         elif self.average is not None:
@@ -110,7 +111,7 @@ class Improver:
         total = torch.zeros((), device=self.device.torch_device)
         for start in range(0, len(batch), micro_batch):
             part = batch.part(start, start + micro_batch)
-            image = self._tensor(part.pixels).to(memory_format=torch.channels_last)
+            image = channels_last(self._tensor(part.pixels))
             with self.device.autocast():
                 heads = self.heads(image)
             loss = heads_loss(

@@ -7,10 +7,13 @@ from collections.abc import Callable
 
 from orgseg_app.learn.device import Device, free_memory
 from orgseg_app.learn.errors import OutOfMemoryError
+from orgseg_app.learn.networks.network import Network
 from orgseg_app.learn.training.resume import State
 from orgseg_app.runs.recipes.schema import Recipe
 
 SMALLEST_PATCH = 32
+SMALLEST_DEPTH = 3
+"""Planes; with fewer, no plane of a patch has a neighbour on both sides."""
 WAITS_S = (2.0, 10.0, 30.0)
 """How long to wait on the last rung for other programs to give memory back."""
 
@@ -18,13 +21,15 @@ WAITS_S = (2.0, 10.0, 30.0)
 class MemoryLadder:
     """Half the patches at once, then half their size, then the processor, then patience.
 
+    Of the patches of a volume the longer of width and depth is halved.
+
     Parameters
     ----------
     recipe, state
-        What was asked, and what has become of it; `State.micro_batch` and `State.patch_size` are
-        changed here.
-    multiple
-        The network's; patches are no smaller than twice that.
+        What was asked, and what has become of it; `State.micro_batch`, `State.patch_size` and
+        `State.patch_depth` are changed here.
+    network
+        Patches are no narrower than twice its multiple, and as deep as a multiple of its own.
     say
         Gets a sentence for every rung.
     is_alone
@@ -37,12 +42,13 @@ class MemoryLadder:
         recipe: Recipe,
         state: State,
         *,
-        multiple: int,
+        network: Network,
         say: Callable[[str], None],
         is_alone: bool = True,
     ) -> None:
         self._recipe, self._state, self._say = recipe, state, say
-        self._least = max(SMALLEST_PATCH, 2 * multiple)
+        self._least = max(SMALLEST_PATCH, 2 * network.multiple)
+        self._network = network
         self._is_alone = is_alone
         self._waits = list(WAITS_S)
 
@@ -65,16 +71,21 @@ class MemoryLadder:
             With a sentence, when even the smallest did not fit after all waiting.
         """
         free_memory()
-        state, batch, half = self._state, self._recipe.batch_size, self._state.patch_size // 2
+        state, batch = self._state, self._recipe.batch_size
+        width, depth = self._half_width(), self._half_depth()
         if state.micro_batch > 1:
             state.micro_batch = -(-state.micro_batch // 2)
+            patches = "1 patch" if state.micro_batch == 1 else f"{state.micro_batch} patches"
             self._say(
-                f"Memory was short: {state.micro_batch} patches at once instead of {batch}. Each "
-                f"step still learns from {batch}."
+                f"Memory was short: {patches} at once instead of {batch}. Each step still learns "
+                f"from {batch}."
             )
-        elif half >= self._least and self._is_alone:
-            state.patch_size = half
-            self._say(f"Memory was short: patches are now {half} pixels wide.")
+        elif width and (state.patch_size >= state.patch_depth or not depth):
+            state.patch_size = width
+            self._say(f"Memory was short: patches are now {width} pixels wide.")
+        elif depth:
+            state.patch_depth = depth
+            self._say(f"Memory was short: patches are now {depth} planes deep.")
         elif device.kind != "cpu" and self._is_alone:
             self._say(f"The memory of {device.name} is too small; going on with the CPU.")
             state.micro_batch = batch
@@ -92,3 +103,14 @@ class MemoryLadder:
                 "choose a narrower network. The best state so far is kept; the run can be resumed."
             )
         return False
+
+    def _half_width(self) -> int:
+        """Half as many pixels; 0 where that is too few, or others would have to follow."""
+        half = self._state.patch_size // 2
+        return half if half >= self._least and self._is_alone else 0
+
+    def _half_depth(self) -> int:
+        """Half as many planes, a multiple of what the network needs; 0 where that is no less."""
+        multiple, depth = self._network.multiple_z, self._state.patch_depth
+        half = -(-max(-(-depth // 2), SMALLEST_DEPTH) // multiple) * multiple
+        return half if self._network.dimensions == 3 and half < depth and self._is_alone else 0

@@ -12,7 +12,9 @@ from orgseg_app.files.atomic import replacing
 from orgseg_app.files.errors import FileError
 from orgseg_app.files.project_file import ProjectFile
 from orgseg_app.learn.errors import DataError, OutOfMemoryError
-from orgseg_app.learn.prediction.predictor import Predictor, predict_plane
+from orgseg_app.learn.prediction.predictor import Predictor
+from orgseg_app.learn.prediction.source import ProjectPlanes
+from orgseg_app.learn.prediction.volumes import predicted_planes
 from orgseg_app.runs.previews import PreviewPlane, asked_previews, preview_name
 
 
@@ -64,10 +66,11 @@ class Previews:
             try:
                 z, name = self._plane(plane)
                 facts |= {"z": z, "image": name}
-                pixels = self._snapshot.read_plane(plane.image_id, z)
-                mask, _ = predict_plane(predictor, pixels, should_stop=should_stop)
+                image = self._snapshot.project.images[plane.image_id]
+                source = ProjectPlanes(self._snapshot, image)
+                (found,) = predicted_planes(predictor, source, [z], should_stop=should_stop)
                 target = preview_name(plane.image_id, z)
-                _write(self._run_path / target, mask)
+                _write(self._run_path / target, found.mask)
             except (DataError, OutOfMemoryError, FileError, ValueError, OSError) as error:
                 tell("preview", **facts, path=None, reason=str(error))
             else:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from orgseg_app.learn.device import Device
+from orgseg_app.learn.layout import channels_last
 from orgseg_app.runs.recipes.schema import Recipe
 
 _PREFIX = "optimiser."
@@ -34,8 +35,8 @@ class State:
         In steps; grows on slow machines.
     active_s
         Seconds spent, without pauses.
-    micro_batch, patch_size
-        Shrunk when memory is short.
+    micro_batch, patch_size, patch_depth
+        Shrunk when memory is short; the depth counts for networks of volumes only.
     device, precision
         Where the numbers came from: continuing in another precision would change them.
     """
@@ -53,6 +54,7 @@ class State:
     stalled: int = 0
     fallen: float = 1.0
     active_s: float = 0.0
+    patch_depth: int = 1
 
 
 def first_state(recipe: Recipe, device: Device) -> State:
@@ -62,6 +64,7 @@ def first_state(recipe: Recipe, device: Device) -> State:
         validate_every=recipe.validate_every,
         micro_batch=recipe.batch_size,
         patch_size=recipe.patch_size,
+        patch_depth=recipe.patch_depth,
         device=device.kind,
         precision=device.precision,
     )
@@ -95,8 +98,6 @@ def load_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tenso
     for name, value in tensors.items():
         if name.startswith(_PREFIX):
             index, key = name.removeprefix(_PREFIX).split(".", 1)
-            if value.ndim == 4:
-                value = value.contiguous(memory_format=torch.channels_last)
-            state.setdefault(int(index), {})[key] = value
+            state.setdefault(int(index), {})[key] = channels_last(value)
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": state, "param_groups": groups})

@@ -53,9 +53,9 @@ def start_from(path: Path, model: Model) -> list[str]:
     for key, fresh in new.items():
         found = old.get(key)
         if found is not None and key in by_class:
-            found = _rows_of_classes(found, fresh, by_class[key], outputs, len(earlier.classes))
+            found = _of_classes(found, fresh, by_class[key], outputs, len(earlier.classes))
         elif found is not None and key in by_channel:
-            found = _mean_of_channels(found, fresh, by_channel[key])
+            found = _mean_of_channels(found, fresh, by_channel[key][0])
         if found is not None and found.shape == fresh.shape:
             adapted[key] = found
         else:
@@ -71,27 +71,40 @@ def _same_classes(old: tuple[ClassInfo, ...], new: tuple[ClassInfo, ...]) -> lis
     return [0, *(known.get(info.name.casefold()) for info in new[1:])]
 
 
-def _axes(model: Model, *, classes: int, channels: int) -> dict[str, int]:
-    """Tensors of the network whose shape follows such a change, and along which axis."""
+def _axes(model: Model, *, classes: int, channels: int) -> dict[str, tuple[int, int]]:
+    """Tensors of the network whose shape follows such a change: along which axis, by how much."""
     other = blank_network(model.recipe.network, channels=channels, classes=classes)
     shapes = {key: value.shape for key, value in other.state_dict().items()}
-    return {
-        key: [m != n for m, n in zip(value.shape, shapes[key], strict=True)].index(True)
-        for key, value in model.network.state_dict().items()
-        if key in shapes and value.ndim == len(shapes[key]) and value.shape != shapes[key]
-    }
+    found = {}
+    for key, value in model.network.state_dict().items():
+        if key in shapes and value.ndim == len(shapes[key]) and value.shape != shapes[key]:
+            grown = [m - n for m, n in zip(shapes[key], value.shape, strict=True)]
+            axis = next(a for a, by in enumerate(grown) if by)
+            found[key] = axis, grown[axis]
+    return found
 
 
-def _rows_of_classes(
-    found: Tensor, fresh: Tensor, axis: int, outputs: list[int | None], known: int
+def _of_classes(
+    found: Tensor, fresh: Tensor, place: tuple[int, int], outputs: list[int | None], known: int
 ) -> Tensor | None:
-    """The fresh tensor with what the earlier one holds for classes of the same name."""
+    """The fresh tensor with what the earlier one holds for classes of the same name.
+
+    Of an axis on which features follow the classes (the logits of a first answer, and the features
+    they were made of), the features stay. None where it cannot be told what stands for which class.
+    """
+    if outputs == list(range(known)):
+        return found
+    axis, growth = place
     rest = [axis_size for a, axis_size in enumerate(found.shape) if a != axis]
     if found.ndim != fresh.ndim or rest != [n for a, n in enumerate(fresh.shape) if a != axis]:
         return None
-    if (found.shape[axis], fresh.shape[axis]) != (known, len(outputs)):
+    more = found.shape[axis] - known
+    if growth != 1 or more < 0 or fresh.shape[axis] - len(outputs) != more:
         return None
     mixed = fresh.clone()
+    if more:
+        features = found.narrow(axis, known, more)
+        mixed.narrow(axis, len(outputs), more).copy_(features)
     for index, source in enumerate(outputs):
         if source is not None:
             mixed.select(axis, index).copy_(found.select(axis, source))

@@ -13,15 +13,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from orgseg_app.learn.checkpoint import Model
 from orgseg_app.learn.control import Control
 from orgseg_app.learn.data.dataset import Examples
-from orgseg_app.learn.data.patches import IGNORED, Batch, LabelledPlane, PatchSampler
+from orgseg_app.learn.data.patches import Batch, PatchSampler
 from orgseg_app.learn.device import (
     Device,
     cpu_device,
@@ -31,11 +29,12 @@ from orgseg_app.learn.device import (
 )
 from orgseg_app.learn.errors import DataError, OutOfMemoryError, StopRequestedError
 from orgseg_app.learn.losses.class_weights import class_weights_of
-from orgseg_app.learn.networks.network import FittedNetwork, PaintedPlane
+from orgseg_app.learn.networks.network import FittedNetwork
 from orgseg_app.learn.networks.registry import build_network, parameter_count
 from orgseg_app.learn.prediction.predictor import Predictor
 from orgseg_app.learn.training.compiling import Compiling
 from orgseg_app.learn.training.feeding import Feed
+from orgseg_app.learn.training.fitting import fit
 from orgseg_app.learn.training.improver import Improver
 from orgseg_app.learn.training.keeping import Keeper, Kept
 from orgseg_app.learn.training.memory import MemoryLadder
@@ -108,6 +107,8 @@ class Trainer:
         self._tell, self._previews = tell, previews
         kept = Kept(last_path) if last_path.exists() else None
         self.state = kept.state if kept is not None else first_state(recipe, device)
+        self.model = self._fresh_model(run_id, name)
+        is_deep = self.model.network.dimensions == 3
         self._sampler = PatchSampler(
             examples.train,
             classes=len(examples.classes),
@@ -115,10 +116,11 @@ class Trainer:
             augmentation=recipe.augmentation,
             seed=recipe.seed,
             sampling=recipe.sampling,
+            planes_seen=recipe.network.planes,
+            patch_depth=self.state.patch_depth if is_deep else 0,
         )
         if sum(map(bool, self._sampler.class_voxels)) < 2:
             raise DataError(ONE_CLASS)
-        self.model = self._fresh_model(run_id, name)
         self._pace = Pace(recipe.batch_size, self.state.active_s)
         self.telling = Teller(recipe, self.state, self._pace, tell)
         if kept is not None:
@@ -137,7 +139,7 @@ class Trainer:
         self.ladder = MemoryLadder(
             recipe,
             self.state,
-            multiple=self.model.network.multiple,
+            network=self.model.network,
             say=self.telling.say,
             is_alone=ranks.world == 1,
         )
@@ -184,12 +186,7 @@ class Trainer:
     def _fit(self, network: FittedNetwork) -> tuple[str, str]:
         """As `run`, for a network that learns from all painted pixels at once."""
         if not self.state.step:
-            train = self.examples.train
-            planes = [PaintedPlane(p.pixels, p.target, painted_weights(p)) for p in train]
-            try:
-                count = network.fit(planes, seed=self.recipe.seed)
-            except ValueError as error:
-                raise DataError(str(error)) from error
+            count = fit(network, self.examples.train, seed=self.recipe.seed)
             self.state.step = 1
             with contextlib.suppress(StopRequestedError):
                 self._validate()
@@ -379,7 +376,7 @@ class Trainer:
         self.improver.forget_gradients()
         if self.ladder.step_down(self.device):
             self._place(self._processor())
-        self._sampler.patch_size = self.state.patch_size
+        self._sampler.resize(self.state.patch_size, self.state.patch_depth)
         self._feed.clear()
 
     def _draw(self, step: int) -> Batch:
@@ -401,9 +398,3 @@ class Trainer:
             yield
         finally:
             self.ranks.agree([0.0, 0.0])
-
-
-def painted_weights(plane: LabelledPlane) -> NDArray[np.float32]:
-    """How much each voxel of a plane counts, ``(Y, X)``; 0 where nothing is painted."""
-    painted = (plane.target != IGNORED).astype(np.float32)
-    return painted if plane.weights is None else painted * plane.weights

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,13 @@ from orgseg_app.core.metrics.intervals import Spread, bootstrap_iou
 from orgseg_app.core.metrics.pixels import confusion_matrix, scores
 from orgseg_app.learn.data.patches import IGNORED, LabelledPlane
 from orgseg_app.learn.losses.registry import total_loss
-from orgseg_app.learn.prediction.predictor import Band, Predictor, most_probable
+from orgseg_app.learn.prediction.predictor import Predictor, most_probable
+from orgseg_app.learn.prediction.volumes import probability_planes
+from orgseg_app.learn.training.fitting import seen_pixels
+
+Pixels = NDArray[np.float32]
+Judged = tuple[LabelledPlane, NDArray[np.uint8], list[tuple[float, int]]]
+"""A plane, the class ids ``(Y, X)`` of it, and losses with the voxels that they are means of."""
 
 TILE = 128
 """Side in pixels of the squares that stand for planes where there is only one plane."""
@@ -60,6 +66,8 @@ def validate(
 ) -> Validation:
     """Predict whole planes, in tiles, and compare with what is painted.
 
+    Networks of volumes are judged on the painted planes, with as many around them as they see.
+
     Parameters
     ----------
     predictor
@@ -79,18 +87,9 @@ def validate(
     ids = list(predictor.class_ids)
     losses: list[tuple[float, int]] = []
     units: list[NDArray[np.int64]] = []
-    for plane in planes:
-
-        def work(plane: LabelledPlane = plane) -> tuple[NDArray[np.uint8], list[tuple[float, int]]]:
-            guess = np.empty(plane.target.shape, np.uint8)
-            parts = []
-            for band in predictor.bands_of_prepared([plane.pixels], should_stop=should_stop):
-                rows = slice(band.start, band.start + band.probabilities.shape[1])
-                guess[rows] = np.asarray(ids, np.uint8)[most_probable(band.probabilities)]
-                parts.append(_loss_of_band(predictor, band, plane.target[rows]))
-            return guess, parts
-
-        guess, found = predictor.surviving(work)
+    is_deep = predictor.models[0].network.dimensions == 3
+    judge = _of_volumes if is_deep else _of_planes
+    for plane, guess, found in judge(predictor, planes, should_stop):
         losses += found
         units.append(_confusions(plane.target, guess, ids, whole=len(planes) > 1))
     confusions = np.concatenate(units) if units else np.zeros((0, len(ids), len(ids)), np.int64)
@@ -100,6 +99,44 @@ def validate(
     what = "planes" if len(planes) > 1 else f"tiles of {TILE} pixels"
     spread = bootstrap_iou(confusions, ids, units=what)
     return Validation(confusion, loss, scores(confusion, ids), spread)
+
+
+def _of_planes(
+    predictor: Predictor, planes: Sequence[LabelledPlane], should_stop: Callable[[], bool] | None
+) -> Iterator[Judged]:
+    """Plane by plane, band by band: as large as a plane may be, little of it is in memory."""
+    ids = np.asarray(predictor.class_ids, np.uint8)
+    planes_seen = predictor.models[0].network.planes
+    for plane in planes:
+        shown = seen_pixels(plane, planes_seen)
+
+        def work(plane: LabelledPlane = plane, shown: Pixels = shown) -> Judged:
+            guess = np.empty(plane.target.shape, np.uint8)
+            parts = []
+            for band in predictor.bands_of_prepared([shown], should_stop=should_stop):
+                rows = slice(band.start, band.start + band.probabilities.shape[1])
+                guess[rows] = ids[most_probable(band.probabilities)]
+                parts.append(_loss(predictor, band.probabilities, plane.target[rows]))
+            return plane, guess, parts
+
+        yield predictor.surviving(work)
+
+
+def _of_volumes(
+    predictor: Predictor, planes: Sequence[LabelledPlane], should_stop: Callable[[], bool] | None
+) -> Iterator[Judged]:
+    """The painted planes of each volume, in one go for all of a volume."""
+    ids = np.asarray(predictor.class_ids, np.uint8)
+    by_stack: dict[int, dict[int, LabelledPlane]] = {}
+    for plane in planes:
+        by_stack.setdefault(id(plane.stack), {})[plane.z] = plane
+    for by_z in by_stack.values():
+        stack = next(iter(by_z.values())).stack
+        if stack is None:
+            raise ValueError("A network of volumes cannot judge a plane without those around it.")
+        for z, found in probability_planes(predictor, stack, sorted(by_z), should_stop=should_stop):
+            target = by_z[z].target
+            yield by_z[z], ids[most_probable(found)], [_loss(predictor, found, target)]
 
 
 def _confusions(
@@ -120,14 +157,14 @@ def _confusions(
     return np.concatenate(found)
 
 
-def _loss_of_band(predictor: Predictor, band: Band, target: NDArray[np.uint8]) -> tuple[float, int]:
-    """Loss and number of painted voxels of some rows."""
+def _loss(predictor: Predictor, found: Pixels, target: NDArray[np.uint8]) -> tuple[float, int]:
+    """Loss and number of painted voxels of some rows, from probabilities ``(K, rows, X)``."""
     labelled = target != IGNORED
     painted = int(np.count_nonzero(labelled))
     if not painted:
         return 0.0, 0
     # The softmax of log p is p again, so the loss can take log p for logits.
-    logits = torch.from_numpy(band.probabilities).clamp_min(1e-12).log()[None]
+    logits = torch.from_numpy(found).clamp_min(1e-12).log()[None]
     loss = total_loss(
         logits,
         torch.from_numpy(target.copy())[None],

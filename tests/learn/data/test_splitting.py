@@ -15,7 +15,14 @@ from orgseg_app.learn.checkpoint import load_model
 from orgseg_app.learn.data import leakage
 from orgseg_app.learn.data.dataset import read_examples
 from orgseg_app.learn.data.leakage import ALIKE, leaks
-from orgseg_app.learn.data.splitting import GAP_WITHOUT_END, SplitPlan, gap_for, plan_split
+from orgseg_app.learn.data.patches import IGNORED
+from orgseg_app.learn.data.splitting import (
+    GAP_WITHOUT_END,
+    SplitPlan,
+    gap_for,
+    gap_z_for,
+    plan_split,
+)
 from orgseg_app.learn.errors import DataError
 from orgseg_app.learn.job import run_job
 from orgseg_app.learn.networks.registry import build_network
@@ -34,6 +41,42 @@ def test_the_gap_is_what_the_network_sees() -> None:
     assert gap_for(tiny_recipe()) == 32  # sees less
     endless = tiny_recipe(network=NetworkChoice("agnet", width=4))
     assert gap_for(endless) == GAP_WITHOUT_END
+
+
+def test_planes_count_by_how_far_they_are_apart(make_project: Make) -> None:
+    image = next(iter(make_project(("train",)).project.images.values()))
+    flat = tiny_recipe()
+    assert gap_z_for(flat, image) == 32  # as pixels, where nothing is known
+    thick = image.changed(pixel_size_um=(0.05, 0.005, 0.005))
+    assert gap_z_for(flat, thick) == 4
+    several = tiny_recipe(network=NetworkChoice(depth=1, width=4, planes=13))
+    assert gap_z_for(several, thick) == 6  # out of sight
+    endless = tiny_recipe(network=NetworkChoice("unet3d_aniso", depth=2, width=4))
+    seen = build_network(endless.network, channels=1, classes=2).radius_z
+    assert seen is not None
+    assert gap_z_for(endless, thick) == max(4, seen)
+
+
+def test_of_a_volume_whole_planes_are_held_out_where_they_lie_apart(make_project: Make) -> None:
+    def deepen(number: int, pixels: np.ndarray, mask: np.ndarray) -> Any:
+        volume = np.zeros((30, *mask.shape), np.uint8)
+        volume[[2, 11, 20, 29]] = mask
+        return np.stack([pixels] * 30), volume
+
+    project = make_project(("train",), size=96, edit=deepen)
+    (image_id, image), *_ = project.project.images.items()
+    project.project.images[image_id] = image.changed(pixel_size_um=(0.05, 0.005, 0.005))
+    found = read_examples(project, tiny_recipe())
+    z = {s: [p.z for p in planes] for s, planes in ((0, found.train), (1, found.validation))}
+    assert z in ({0: [11, 20, 29], 1: [2]}, {0: [2, 11, 20], 1: [29]})
+    assert all((plane.target != IGNORED).all() for plane in (*found.train, *found.validation))
+    assert len(found.messages) == 1
+    assert "with 4 planes between" in found.messages[0]
+    # Too close together for planes of unknown thickness: strips within all of them.
+    project.project.images[image_id] = image.changed(pixel_size_um=None)
+    found = read_examples(project, tiny_recipe())
+    assert [p.z for p in found.train] == [p.z for p in found.validation] == [2, 11, 20, 29]
+    assert "strip" in found.messages[0]
 
 
 def test_one_image_in_three_bands(make_project: Make) -> None:

@@ -10,10 +10,23 @@ from orgseg_app.learn.losses.registry import LOSSES
 from orgseg_app.learn.networks.network import Head
 from orgseg_app.runs.recipes.losses import LOSS_NAMES
 from orgseg_app.runs.recipes.schema import LossTerm
-from tests.learn.networks.cases import CASES, tiny
+from tests.learn.networks.cases import CASES, VOLUME_CASES, Case, tiny
 
 SIZE = 37
 """No multiple of anything: coarser answers do not fit evenly."""
+
+
+VOLUME = (3, 19, 19)
+
+
+def scribbles_in_volumes(classes: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Target ``(2, *VOLUME)`` int64, boxes, and weights float32, a third of them 0."""
+    drawn = torch.Generator().manual_seed(0)
+    target = torch.zeros(2, *VOLUME, dtype=torch.int64)
+    for number in range(1, classes):
+        target[:, :2, 5 * number : 5 * number + 5, 3:15] = number
+    weights = (torch.rand(2, *VOLUME, generator=drawn) > 1 / 3).float()
+    return target, weights
 
 
 def scribbles(classes: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -27,13 +40,14 @@ def scribbles(classes: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-@pytest.mark.parametrize("case", CASES, ids="-".join)
-def test_every_loss_moves_every_answer_of_a_network(case: tuple[str, str], classes: int) -> None:
+@pytest.mark.parametrize("case", [*CASES, *VOLUME_CASES], ids="-".join)
+def test_every_loss_moves_every_answer_of_a_network(case: Case, classes: int) -> None:
     torch.manual_seed(0)
     network = tiny(case, classes=classes)
     network.train()
-    target, weights = scribbles(classes)
-    answers = network.heads(torch.randn(2, 1, SIZE, SIZE))
+    is_volume = network.dimensions == 3
+    target, weights = scribbles_in_volumes(classes) if is_volume else scribbles(classes)
+    answers = network.heads(torch.randn(2, 1, *target.shape[1:]))
     assert set(LOSS_NAMES) == set(LOSSES)
     kept = [answer.logits.detach() for answer in answers]
     pulls = [torch.zeros_like(logits) for logits in kept]

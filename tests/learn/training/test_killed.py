@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from orgseg_app.files.project_file import ProjectFile
@@ -36,7 +37,23 @@ RECIPES: dict[str, Recipe] = {
         class_weights="auto",
         loss=(LossTerm("cross_entropy"), LossTerm("dice")),
     ),
+    "volumes": tiny_recipe(
+        network=NetworkChoice("net2d3d", depth=1, width=4),
+        patch_depth=3,
+        augmentation=tuple(map(AugmentationStep, ("d4", "flip_z", "elastic", "noise"))),
+        ema=0.9,
+        steps=8,
+    ),
 }
+
+
+def deepened(number: int, pixels: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Four planes, two of them painted."""
+    painted = np.stack([mask, 0 * mask, mask[::-1], 0 * mask])
+    return np.stack([pixels, pixels, pixels[::-1], pixels]), painted
+
+
+VOLUMES: dict[str, Any] = {"edit": deepened, "size": 32}
 
 DYING = """
 import os, signal, sys
@@ -55,7 +72,7 @@ sys.exit(run_job(sys.argv[1]))
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
 @pytest.mark.parametrize("name", RECIPES)
 def test_killed_halfway_equals_uninterrupted(name: str, make_project: Any) -> None:
-    project: ProjectFile = make_project()
+    project: ProjectFile = make_project(**VOLUMES if name == "volumes" else {})
     recipe = RECIPES[name]
     half = recipe.steps // 2 + 1  # after a check, so that steps have to be done again
     whole, killed = (prepare_training(project, recipe, text) for text in ("whole", "killed"))

@@ -40,9 +40,11 @@ def started(old: Model, new: Model, folder: Path) -> tuple[dict[str, torch.Tenso
     return new.network.state_dict(), said
 
 
-def test_the_same_task_takes_over_everything(tmp_path: Path) -> None:
-    old = model(step=40, training_images=("sha256:a", "sha256:b"))
-    new = model(seed=1, training_images=("sha256:b", "sha256:c"))
+@pytest.mark.parametrize("name", ["unet", "unet_dropout", "net2d3d"])
+def test_the_same_task_takes_over_everything(tmp_path: Path, name: str) -> None:
+    choice = NetworkChoice(name, depth=2, width=4)
+    old = model(step=40, training_images=("sha256:a", "sha256:b"), choice=choice)
+    new = model(seed=1, training_images=("sha256:b", "sha256:c"), choice=choice)
     found, said = started(old, new, tmp_path)
     for key, value in old.network.state_dict().items():
         assert found[key].equal(value), key
@@ -63,6 +65,21 @@ def test_classes_are_matched_by_name_and_others_begin_anew(tmp_path: Path) -> No
     assert any('"nucleus"' in text and "begins anew" in text for text in said)
     swapped, _ = started(old, model(("wall", "cell"), seed=1), tmp_path)
     assert swapped["head.weight"][1].equal(was["head.weight"][2])
+
+
+def test_features_beside_the_logits_of_a_first_answer_stay(tmp_path: Path) -> None:
+    choice = NetworkChoice("net2d3d", depth=1, width=4)
+    old = model(("cell", "vesicle"), choice=choice)
+    new = model(("vesicle", "new one", "cell"), seed=1, choice=choice)
+    fresh = {key: value.clone() for key, value in new.network.state_dict().items()}
+    found, said = started(old, new, tmp_path)
+    assert not any("do not fit" in sentence for sentence in said)
+    for key in ("pyramid.fine.0.weight", "pyramid.coarse.0.weight"):
+        before = old.network.state_dict()[key]
+        for now, then in ((0, 0), (1, 2), (3, 1)):
+            assert found[key][:, now].equal(before[:, then])
+        assert found[key][:, 2].equal(fresh[key][:, 2])
+        assert found[key][:, 4:].equal(before[:, 3:])
 
 
 def test_another_number_of_channels_keeps_the_size_of_the_answer(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from orgseg_app.commands.console import CommandError, note, out, out_json, score
 from orgseg_app.commands.following import follow
 from orgseg_app.commands.packed import project_with_runs
 from orgseg_app.runs import launcher
-from orgseg_app.runs.folder import RunFolder, find_run, list_runs
+from orgseg_app.runs.folder import MODEL_KINDS, RunFolder, find_run, list_runs
 
 if TYPE_CHECKING:
     from orgseg_app.files.project_file import ProjectFile
@@ -31,7 +31,8 @@ def run(asked: Namespace) -> int:
         chosen = _chosen_runs(path, asked.runs)
         if asked.score:
             _score_missing(project_file, chosen, quiet=asked.json)
-        comparison = compare(project_file, chosen, asked.split)
+        group = _group(project_file, asked.group)
+        comparison = compare(project_file, chosen, asked.split, group=group)
         if not comparison.images:
             raise CommandError(" ".join(comparison.notes))
         baseline = baseline_for(project_file, comparison)
@@ -50,7 +51,7 @@ def _chosen_runs(path: Path, text: str) -> list[RunFolder]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     if names:
         return [find_run(path, name) for name in names]
-    trained = [item for item in list_runs(path) if item.kind == "train"]
+    trained = [item for item in list_runs(path) if item.kind in MODEL_KINDS]
     if not trained:
         raise CommandError(
             f'"{path.name}" has no runs yet, so there is nothing to compare. Start one with: '
@@ -58,6 +59,17 @@ def _chosen_runs(path: Path, text: str) -> list[RunFolder]:
         )
     with_scores = [item for item in trained if item.metrics() is not None]
     return with_scores or trained
+
+
+def _group(project_file: ProjectFile, text: str) -> list[str]:
+    """Classes named, as the project spells them."""
+    known = {c.name.casefold(): c.name for c in project_file.project.classes}
+    wanted = [name.strip() for name in text.split(",") if name.strip()]
+    for name in wanted:
+        if name.casefold() not in known:
+            names = ", ".join(known.values())
+            raise CommandError(f'The project has no class "{name}". Its classes: {names}.')
+    return list(dict.fromkeys(known[name.casefold()] for name in wanted))
 
 
 def _score_missing(project_file: ProjectFile, chosen: Sequence[RunFolder], *, quiet: bool) -> None:
@@ -120,6 +132,7 @@ def show(comparison: Comparison, baseline: dict[str, Any]) -> None:
     out(f"Pooled over {count} {comparison.split} image{'' if count == 1 else 's'}:")
     out(table(rows, right=range(1, len(rows[0]))))
     out()
+    _show_groups(comparison)
     rows = [["mean IoU, each image", *(item.name for item in comparison.runs)]]
     for image in comparison.images:
         found = [
@@ -130,6 +143,23 @@ def show(comparison: Comparison, baseline: dict[str, Any]) -> None:
     out(table(rows, right=range(1, len(rows[0]))))
     for text in comparison.notes:
         warn(text)
+
+
+def _show_groups(comparison: Comparison) -> None:
+    """Print how voxels are grouped: by class over the image, and into objects."""
+    rows = [["", "ARI", "Rand error", "VOI split", "VOI merge", "Rand error 3-D"]]
+    for item in comparison.runs:
+        if item.pooled is not None:
+            by_class = item.pooled.by_class
+            names = ("adapted_rand_error", "voi_split", "voi_merge", "adapted_rand_error_3d")
+            figures = [_mean(by_class[name].values()) for name in names]
+            index = item.pooled.over_classes["adjusted_rand_index"]
+            rows.append([item.name, *map(score, [index, *figures])])
+    if len(rows) > 1:
+        out("Classes by adjusted Rand index; objects by adapted Rand error and variation of")
+        out("information in bits (mean of planes and classes; 0 is perfect):")
+        out(table(rows, right=range(1, len(rows[0]))))
+        out()
 
 
 def _mean(values: Any) -> float | None:

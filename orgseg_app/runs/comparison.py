@@ -16,9 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orgseg_app.core.classes import BACKGROUND, MAX_CLASS_ID
-from orgseg_app.core.metrics.pixels import scores
+from orgseg_app.core.metrics.class_groups import GROUP_SCORES
 from orgseg_app.core.split import TEST
 from orgseg_app.files.errors import FileError
+from orgseg_app.runs.class_scores import (
+    PER_CLASS,
+    PER_OBJECT,
+    ClassScores,
+    Objects,
+    class_scores,
+    objects_of,
+    pooled_objects,
+)
+from orgseg_app.runs.ensembles import KIND, facts_of
 from orgseg_app.runs.errors import RunError
 from orgseg_app.runs.folder import RunFolder, list_runs
 from orgseg_app.runs.process import write_json
@@ -28,43 +38,10 @@ from orgseg_app.runs.withheld import image_facts, is_banded, refused_in, seen_by
 if TYPE_CHECKING:
     from orgseg_app.files.project_file import ProjectFile
 
-PER_CLASS = ("iou", "dice", "precision", "recall")
-_COLUMNS = ("run", "id", "split", "image", "class", *PER_CLASS, "leaked")
-
-
-@dataclass(frozen=True)
-class ClassScores:
-    """Scores by class name, background left out; None where a score does not exist.
-
-    Attributes
-    ----------
-    by_class : mapping
-        ``{"iou": {CLASS: x}, "dice": …, "precision": …, "recall": …}``.
-    mean_iou, mean_dice : float or None
-        Over classes other than background that occur in truth or prediction.
-    accuracy : float or None
-        Share of labelled voxels that got their class, background included.
-    background_iou : float or None
-    voxels : int
-        Labelled voxels that were judged.
-    """
-
-    by_class: Mapping[str, Mapping[str, float | None]]
-    mean_iou: float | None
-    mean_dice: float | None
-    accuracy: float | None
-    background_iou: float | None
-    voxels: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """As in ``compare.json``."""
-        return {score: dict(values) for score, values in self.by_class.items()} | {
-            "mean_iou": self.mean_iou,
-            "mean_dice": self.mean_dice,
-            "accuracy": self.accuracy,
-            "background_iou": self.background_iou,
-            "voxels": self.voxels,
-        }
+_COLUMNS = (
+    *("run", "id", "split", "image", "class"),
+    *(*PER_CLASS, *PER_OBJECT, *GROUP_SCORES, "leaked"),
+)
 
 
 @dataclass(frozen=True)
@@ -97,7 +74,7 @@ class RunScores:
     Attributes
     ----------
     run_id, name, state, recipe : str
-        ``recipe`` in one line.
+        ``recipe`` in one line; of an ensemble, its members.
     per_image : tuple of ImageScores
         In the order of `Comparison.images`, missing ones left out.
     pooled : ClassScores or None
@@ -172,6 +149,8 @@ class Comparison:
     runs : tuple of RunScores
     notes : tuple of str
         Sentences to read before trusting the figures.
+    group : tuple of str
+        Classes that the means of a group are over; none for all but background.
     """
 
     split: str
@@ -180,6 +159,7 @@ class Comparison:
     classes: tuple[str, ...]
     runs: tuple[RunScores, ...]
     notes: tuple[str, ...] = ()
+    group: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The shape of ``compare.json``, which scripts rely on."""
@@ -188,6 +168,7 @@ class Comparison:
             "images": list(self.images),
             "common_images": list(self.common_images),
             "classes": list(self.classes),
+            "group": list(self.group) or list(self.classes),
             "runs": [run.to_dict() for run in self.runs],
             "notes": list(self.notes),
         }
@@ -256,28 +237,13 @@ def _gather(run: RunFolder, source: RunFolder, split: str) -> _Scored:
     return scored
 
 
-def _class_scores(
-    matrix: NDArray[np.int64], class_ids: Sequence[int], names: Mapping[int, str]
-) -> ClassScores:
-    found = scores(matrix, class_ids)
-    return ClassScores(
-        by_class={
-            score: {names[i]: found[score][i] for i in class_ids if i != BACKGROUND}
-            for score in PER_CLASS
-        },
-        mean_iou=found["mean_iou"],
-        mean_dice=found["mean_dice"],
-        accuracy=found["accuracy"],
-        background_iou=found["iou"].get(BACKGROUND),
-        voxels=int(matrix.sum()),
-    )
-
-
 def compare(
     project_file: ProjectFile | None,
     runs: Sequence[RunFolder],
     split: str = TEST,
     image_ids: Collection[str] | None = None,
+    *,
+    group: Collection[str] = (),
 ) -> Comparison:
     """Line runs up on the images of one split.
 
@@ -292,6 +258,8 @@ def compare(
         ``"test"``, ``"validation"`` or ``"train"``.
     image_ids : collection of str, optional
         Only these images count; by default all that any run was scored on.
+    group : collection of str, optional
+        Names of the classes that the means of a group are over; by default all but background.
 
     Returns
     -------
@@ -320,7 +288,9 @@ def compare(
         class_names |= item.class_names
     if project_file is not None:
         class_names |= {c.class_id: c.name for c in project_file.project.classes}
-    shown = tuple(_run_scores(item, keys, common, names, truths, class_names) for item in gathered)
+    shown = tuple(
+        _run_scores(item, keys, common, names, truths, class_names, group) for item in gathered
+    )
     used = {class_id for item in with_scores for class_id in item.class_ids} - {BACKGROUND}
     return Comparison(
         split=split,
@@ -328,6 +298,7 @@ def compare(
         common_images=tuple(names[key] for key in common),
         classes=tuple(class_names[class_id] for class_id in sorted(used)),
         runs=shown,
+        group=tuple(group),
         notes=tuple(_notes(shown, split, len(common), len(keys))),
     )
 
@@ -364,13 +335,18 @@ def _run_scores(
     names: Mapping[str, str],
     truths: Mapping[str, str],
     class_names: Mapping[int, str],
+    group: Collection[str],
 ) -> RunScores:
+    def judged(matrix: NDArray[np.int64], objects: Objects | None) -> ClassScores:
+        return class_scores(matrix, item.class_ids, class_names, objects=objects, group=group)
+
+    objects = {key: objects_of(entry) for key, entry in item.entries.items()}
     per_image = tuple(
         ImageScores(
             image=names[key],
             image_id=str(entry["image_id"]),
             sha256=str(entry["sha256"]),
-            scores=_class_scores(item.matrix(key), item.class_ids, class_names),
+            scores=judged(item.matrix(key), objects[key]),
             is_leaked=str(entry["sha256"]) in item.seen,
             is_outdated=item.truths.get(str(entry["image_id"]))
             != truths.get(str(entry["image_id"])),
@@ -381,13 +357,12 @@ def _run_scores(
     pooled = None
     if item.entries and common:
         total = np.sum([item.matrix(key) for key in common], axis=0)
-        pooled = _class_scores(total, item.class_ids, class_names)
-    recipe = item.run.recipe
+        pooled = judged(total, pooled_objects([objects[key] for key in common]))
     return RunScores(
         run_id=item.run.run_id,
         name=item.run.name,
         state=item.run.state,
-        recipe=describe(recipe) if recipe else "",
+        recipe=made_of(item.run),
         per_image=per_image,
         pooled=pooled,
         missing=tuple(names[key] for key in keys if key not in item.entries),
@@ -396,6 +371,14 @@ def _run_scores(
         seconds=_number(item.metrics.get("seconds")),
         seconds_per_megapixel=_number(item.metrics.get("seconds_per_megapixel")),
     )
+
+
+def made_of(run: RunFolder) -> str:
+    """A run's recipe, or the members of an ensemble, in one line; "" where it has neither."""
+    if run.kind == KIND:
+        return facts_of(run).words
+    recipe = run.recipe
+    return describe(recipe) if recipe else ""
 
 
 def _number(value: object) -> float | None:
@@ -456,7 +439,9 @@ def comparison_rows(comparison: Comparison) -> list[dict[str, object]]:
             for name in values.by_class["iou"]:
                 row: dict[str, object] = {"run": run.name, "id": run.run_id}
                 row |= {"split": comparison.split, "image": image, "class": name}
-                row |= {score: values.by_class[score][name] for score in PER_CLASS}
+                scores = (*PER_CLASS, *PER_OBJECT)
+                row |= {score: values.by_class[score].get(name) for score in scores}
+                row |= values.over_classes
                 rows.append(row | {"leaked": "yes" if leaked else "no"})
     return rows
 

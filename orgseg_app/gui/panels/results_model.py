@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from PySide6.QtCore import (
@@ -16,90 +15,15 @@ from PySide6.QtCore import (
 )
 from PySide6.QtGui import QColor
 
-from orgseg_app.gui.runs.results_data import MEASURE_WORDS, MEASURES, ResultRow, Results
+from orgseg_app.gui.runs.measures import OBJECTS
+from orgseg_app.gui.runs.result_columns import Column, score_columns
+from orgseg_app.gui.runs.results_data import ResultRow, Results
 from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.widgets import plain_tip
 
 Index = QModelIndex | QPersistentModelIndex
 ROW_ROLE = Qt.ItemDataRole.UserRole
 SORT_ROLE = Qt.ItemDataRole.UserRole + 1
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column: a score, or words.
-
-    Attributes
-    ----------
-    title : str
-        Whole, as copied: ``"IoU, pooled"``.
-    tip : str
-    measure : str
-        Of `MEASURES`, or "" for words.
-    class_name : str
-        "" for the mean over classes.
-    mean : bool
-        Mean of images instead of pooled.
-    field : str
-        Attribute of the row, for words.
-    """
-
-    title: str
-    tip: str = ""
-    measure: str = ""
-    class_name: str = ""
-    mean: bool = False
-    field: str = ""
-
-    @property
-    def is_score(self) -> bool:
-        """A number between 0 and 1."""
-        return bool(self.measure)
-
-    def value(self, row: ResultRow) -> float | str | None:
-        """Of one run."""
-        if self.is_score:
-            return row.value(self.measure, self.class_name, mean=self.mean)
-        value: float | str | None = getattr(row, self.field)
-        return value
-
-
-def score_columns(class_names: Sequence[str], class_name: str) -> list[Column]:
-    """The scores to show: of one class, or ("") means over classes and each class's IoU."""
-    several = len(class_names) > 1
-    is_mean = not class_name and several
-    only = class_name or (class_names[0] if len(class_names) == 1 else "")
-    whose = "mean of classes" if is_mean else only
-
-    def column(measure: str, *, mean: bool = False) -> Column:
-        word = MEASURES[measure]
-        title = f"Mean {word}" if is_mean else word
-        how = "mean of images" if mean else "pooled"
-        where = (
-            "The mean of the test images' own scores: every image counts the same."
-            if mean
-            else "All test images counted together: every pixel counts the same."
-        )
-        tip = f"{MEASURE_WORDS[measure]}\n{where}"
-        if whose:
-            tip = f"{word}, {how} ({whose})\n{tip}"
-        return Column(f"{title}, {how}", tip, measure, only, mean)
-
-    columns = [
-        column("iou"),
-        column("iou", mean=True),
-        column("dice"),
-        column("dice", mean=True),
-        column("precision"),
-        column("recall"),
-    ]
-    if is_mean:
-        columns = columns[:3]
-        columns += [
-            Column(f"{name} IoU, pooled", f"{name}: {MEASURE_WORDS['iou']}", "iou", name)
-            for name in class_names
-        ]
-    return columns
 
 
 class ResultsModel(QAbstractTableModel):
@@ -110,6 +34,7 @@ class ResultsModel(QAbstractTableModel):
         self.results = Results()
         self.columns: list[Column] = []
         self.class_name = ""
+        self.chosen: dict[str, bool] = {}
         self._all: list[ResultRow] = []
         self._rows: list[ResultRow] = []
         self._filter = ""
@@ -125,7 +50,8 @@ class ResultsModel(QAbstractTableModel):
         self.beginResetModel()
         self.results = results
         self.class_name = class_name if class_name in results.class_names else ""
-        scores = score_columns(results.class_names, self.class_name)
+        names = results.class_names
+        scores = score_columns(names, self.class_name, self.chosen, results.group)
         words = [Column("Run", "The trained model", field="name")]
         tail = []
         if any(row.reason for row in results.rows):
@@ -133,14 +59,26 @@ class ResultsModel(QAbstractTableModel):
         if any(row.differs for row in results.rows):
             tip = "Fields of the recipe in which these runs are not all alike"
             tail.append(Column("What differs", tip, field="differs"))
+        before = self.columns[self._sort[0]].key if self._sort[0] < len(self.columns) else None
         self.columns = words + scores + tail
-        column = self._sort[0]
-        if not 1 <= column <= len(scores) and column != 0:
-            self._sort = (1, Qt.SortOrder.DescendingOrder)
+        place = next((i for i, item in enumerate(self.columns) if item.key == before), 1)
+        is_kept = place < len(self.columns) and self.columns[place].key == before
+        self._sort = (place, self._sort[1] if is_kept else self.first_order(place))
         self._all = list(results.rows)
         self._arrange()
         self._measure()
         self.endResetModel()
+
+    def choose_columns(self, chosen: Mapping[str, bool]) -> None:
+        """Show and hide measures, by key; those that are not named are as usual."""
+        self.chosen = dict(chosen)
+        self.set_results(self.results, self.class_name)
+
+    def first_order(self, column: int) -> Qt.SortOrder:
+        """Order after the first click on a title: the best run, or A, on top."""
+        info = self.columns[column] if column < len(self.columns) else None
+        downwards = info is not None and info.is_score and not info.is_lower_better
+        return Qt.SortOrder.DescendingOrder if downwards else Qt.SortOrder.AscendingOrder
 
     def set_filter(self, text: str) -> None:
         """Keep runs whose name, recipe or reason contains every word."""
@@ -186,7 +124,8 @@ class ResultsModel(QAbstractTableModel):
             if not column.is_score:
                 continue
             found = [column.value(row) for row in self._all if row.is_ranked]
-            values = sorted({v for v in found if isinstance(v, float)}, reverse=True)
+            downwards = not column.is_lower_better
+            values = sorted({v for v in found if isinstance(v, float)}, reverse=downwards)
             if values:
                 self._best[place] = values[0]
             alike = any(f"{a:.2f}" == f"{b:.2f}" for a, b in itertools.pairwise(values))
@@ -316,7 +255,7 @@ class ResultsModel(QAbstractTableModel):
             if not isinstance(value, float):
                 if row.refused and not row.images:
                     return "\n".join(dict.fromkeys(row.refused.values()))
-                return "No such score: the class occurs neither in truth nor in prediction."
+                return self._why_none(row, column)
             count = len(row.images)
             noun = "test image" if count == 1 else "test images"
             return f"{column.title}: {value:.4f} ({count} {noun})"
@@ -327,6 +266,17 @@ class ResultsModel(QAbstractTableModel):
         if row.all_that_differs:
             lines.append(f"What differs: {row.all_that_differs}")
         return "\n".join(lines)
+
+    def _why_none(self, row: ResultRow, column: Column) -> str:
+        """Why a run has no such score."""
+        item = column.measure
+        if item is None or item.section != OBJECTS or row.pooled is None:
+            return "No such score: the class occurs neither in truth nor in prediction."
+        if not row.pooled.by_class[item.score]:
+            return "Not known: the run was scored before OrgSeg looked at objects. Score it again."
+        if item.score.endswith("_3d"):
+            return "No such score: no two neighbouring planes of a volume are painted."
+        return "No such score: the truth has no object of the class."
 
     # -- copying -----------------------------------------------------------------------------------
 

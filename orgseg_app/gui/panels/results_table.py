@@ -135,9 +135,9 @@ class ResultsTable(QTableView):
         metrics = QFontMetrics(theme.font(theme.CAPTION_PX))
         for place, info in enumerate(self.results.columns):
             if info.is_score:
-                words = info.title.replace(", ", "\n").split("\n")
+                words = f"▾ {info.title}".replace(", ", "\n").split("\n")  # with the sorting mark
                 width = max(metrics.horizontalAdvance(word) for word in words)
-                header.resizeSection(place, min(150, max(72, width + 32)))
+                header.resizeSection(place, min(170, max(72, width + 32)))
             elif place == 0:
                 header.resizeSection(place, 248)
             self.setColumnHidden(place, info.field == "reason")  # said below the name
@@ -149,8 +149,7 @@ class ResultsTable(QTableView):
 
     def sort_by(self, column: int) -> None:
         """As a click on a column's title: scores start with the best, words with A."""
-        score = column < len(self.results.columns) and self.results.columns[column].is_score
-        first = Qt.SortOrder.DescendingOrder if score else Qt.SortOrder.AscendingOrder
+        first = self.results.first_order(column)
         self.results.sort(column, next_order(self.results.sorted_by, column, first))
 
     def _on_title_clicked(self, column: int) -> None:

@@ -7,6 +7,7 @@ curves. Scores are read in the background, again whenever runs or test images ch
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ from PySide6.QtWidgets import (
 )
 
 from orgseg_app.gui.background import Task
+from orgseg_app.gui.panels.columns_menu import ColumnsMenu
+from orgseg_app.gui.panels.confusion_view import ConfusionView
 from orgseg_app.gui.panels.curves_view import CurvesView
 from orgseg_app.gui.panels.difference_view import DifferenceView
 from orgseg_app.gui.panels.image_scores import ImageScoresTable
@@ -60,7 +63,12 @@ GATHER_DELAY_MS = 400
 ALL_CLASSES = "All classes"
 FILTER_FROM = 9
 """A filter field is offered from so many runs on."""
-PAGES = ("images", "curves")
+PAGES = ("images", "curves", "confusion")
+PAGE_WORDS = (
+    ("Images", "The runs' predictions for a test image, beside the truth"),
+    ("Curves", "How the runs learned"),
+    ("Confusion", "Which class was taken for which"),
+)
 
 
 class ResultsView(QWidget):
@@ -74,16 +82,23 @@ class ResultsView(QWidget):
         From the empty state: go to the Train workspace.
     annotate_requested()
         From the empty state without a painted test image.
+    columns_chosen(chosen)
+        Scores that a person shows (True) or hides in the table, by key: to be remembered.
+    group_chosen(names)
+        Classes that the means of a group are over: to be remembered.
     """
 
     score_requested = Signal(list)
     train_requested = Signal()
     annotate_requested = Signal()
+    columns_chosen = Signal(dict)
+    group_chosen = Signal(list)
 
     def __init__(self, session: Session, runs: RunsModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.session, self.runs = session, runs
         self.results = Results()
+        self.group: list[str] = []
         self.a = self.b = ""
         self._task: Task | None = None
         self._asked = 0
@@ -115,6 +130,10 @@ class ResultsView(QWidget):
         self.panes.runs_chosen.connect(self._on_runs_chosen)
         self.panes.score_requested.connect(self.score_requested)
         self.curves = CurvesView(self.runs, self)
+        self.confusion = ConfusionView(self)
+        self.columns_menu = ColumnsMenu(self)
+        self.columns_menu.columns_chosen.connect(self._on_columns)
+        self.columns_menu.group_chosen.connect(self._on_group)
         self.empty = EmptyState("", icon_name="compare")
         self.empty.button.clicked.connect(self._on_empty_action)
         self._empty_action: Any = None
@@ -152,6 +171,8 @@ class ResultsView(QWidget):
         self.chooser.setToolTip("Class that table and overlays are about")
         self.chooser.setMinimumContentsLength(10)
         self.chooser.currentIndexChanged.connect(self._on_class)
+        self.columns_button = IconButton("table", "Choose columns")
+        self.columns_button.clicked.connect(self.open_columns)
         self.copy_button = IconButton("copy", "Copy table", shortcut="Ctrl+C")
         self.copy_button.clicked.connect(self.table.copy)
         self.save_button = IconButton("save", "Save comparison")
@@ -162,7 +183,8 @@ class ResultsView(QWidget):
         head.addWidget(self.title)
         head.addWidget(self.caption)
         head.addStretch(1)
-        for widget in (self.filter, self.chooser, self.copy_button, self.save_button):
+        buttons = (self.columns_button, self.copy_button, self.save_button)
+        for widget in (self.filter, self.chooser, *buttons):
             head.addWidget(widget)
         return head
 
@@ -194,12 +216,14 @@ class ResultsView(QWidget):
         across.setSizes([296, 760])
         self._pages.addWidget(across)
         self._pages.addWidget(self.curves)
+        self._pages.addWidget(self.confusion)
         self._page_buttons = QButtonGroup(self)
         tabs = QHBoxLayout()
         tabs.setContentsMargins(12, 6, GROUP, 2)
         tabs.setSpacing(2)
-        for number, text in enumerate(("Images", "Curves")):
+        for number, (text, tip) in enumerate(PAGE_WORDS):
             button = QPushButton(text)
+            button.setToolTip(tip)
             button.setProperty("look", "segment")
             button.setCheckable(True)
             button.setChecked(number == 0)
@@ -260,13 +284,14 @@ class ResultsView(QWidget):
             self.results = Results()
             self._show_results()
             return
-        candidates = [Candidate.of(entry) for entry in self.runs.trainings()]
+        candidates = [Candidate.of(entry) for entry in self.runs.model_runs()]
+        group = tuple(self.group)
 
         def work(task: Task) -> tuple[int, Results | Exception] | None:
             if task.is_cancelled:
                 return None
             try:
-                return asked, gather(file, candidates)
+                return asked, gather(file, candidates, group)
             except Exception as error:
                 LOG.exception("comparing runs failed")
                 return asked, error
@@ -386,6 +411,7 @@ class ResultsView(QWidget):
         self.images.set_runs(
             dict(self.results.images), self.results.row(a), self.results.row(b), self.class_name
         )
+        self.confusion.set_runs(self.results.row(a), self.results.row(b))
         self._show_panes()
         chosen = [row.run_id for row in self.table.chosen()]
         drawn = list(dict.fromkeys([a, *([b] if b else []), *chosen]))
@@ -403,7 +429,7 @@ class ResultsView(QWidget):
         )
 
     def show_page(self, page: str) -> None:
-        """Below the table: ``"images"`` or ``"curves"``."""
+        """Below the table: one of `PAGES`."""
         number = PAGES.index(page)
         self._pages.setCurrentIndex(number)
         self._page_buttons.button(number).setChecked(True)
@@ -412,6 +438,33 @@ class ResultsView(QWidget):
 
     def _on_page(self, number: int) -> None:
         self.show_page(PAGES[number])
+
+    def choose_columns(self, chosen: Mapping[str, bool]) -> None:
+        """Show and hide scores, by key; others are as usual."""
+        self.table.results.choose_columns(chosen)
+        self._show_results()
+
+    def open_columns(self) -> None:
+        """A menu of the scores that the table can show."""
+        if self._stack.currentIndex() == 0:
+            self.session.message.emit("There are no runs with scores to show yet.", "info")
+            return
+        self._fill_columns()
+        button = self.columns_button
+        self.columns_menu.popup(button.mapToGlobal(button.rect().bottomLeft()))
+
+    def _fill_columns(self) -> None:
+        names, chosen = self.results.class_names, self.table.results.chosen
+        self.columns_menu.fill(names, self.class_name, chosen, self.results.group)
+
+    def _on_columns(self, chosen: dict[str, bool]) -> None:
+        self.choose_columns(chosen)
+        self.columns_chosen.emit(chosen)
+
+    def _on_group(self, names: list[str]) -> None:
+        self.group = names
+        self.group_chosen.emit(names)
+        self.refresh()
 
     def _on_filter(self, text: str) -> None:
         self.table.results.set_filter(text)
@@ -444,9 +497,16 @@ class ResultsView(QWidget):
         )
         score.setEnabled(row.can_score)
         menu.addSeparator()
+        menu.addAction("Show confusion", lambda: self._show_confusion(row.run_id, b))
+        menu.addAction("Choose columns…", self.open_columns)
+        menu.addSeparator()
         menu.addAction("Copy", self.table.copy)
         menu.addAction("Save comparison…", self.save_comparison)
         return menu
+
+    def _show_confusion(self, run_id: str, other: str) -> None:
+        self._show_pair(run_id, other)
+        self.show_page("confusion")
 
     def save_comparison(self) -> None:
         """Ask where, and write the ranked runs as CSV or JSON."""

@@ -8,15 +8,16 @@ other run stays in the table with the reason why it is not ranked.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orgseg_app.core.classes import BACKGROUND, ClassInfo
 from orgseg_app.core.split import TEST, TRAIN, VALIDATION
+from orgseg_app.gui.runs.measures import average, class_value
+from orgseg_app.runs.class_scores import ClassScores
 from orgseg_app.runs.comparison import (
-    ClassScores,
     Comparison,
     ImageScores,
     RunScores,
@@ -32,22 +33,15 @@ if TYPE_CHECKING:
     from orgseg_app.core.project import ProjectImage
     from orgseg_app.files.project_file import ProjectFile
     from orgseg_app.gui.runs.run_entry import RunEntry
+    from orgseg_app.runs.ensembles import EnsembleFacts
 
 FEW_FIELDS = 2
 REFUSALS_SHOWN = 2
 
-MEASURES = {"iou": "IoU", "dice": "Dice (F1)", "precision": "Precision", "recall": "Recall"}
-MEASURE_WORDS = {
-    "iou": "Intersection over union: agreement ÷ (agreement + too much + missed). 1 is perfect.",
-    "dice": "Dice, the same as F1: twice the agreement ÷ (truth + prediction). 1 is perfect.",
-    "precision": "How much of what the model marked is right.",
-    "recall": "How much of the true structure the model found.",
-}
-
 
 @dataclass(frozen=True)
 class Candidate:
-    """One training as the results need it, copied from the window's `RunEntry`."""
+    """One run with a model as the results need it, copied from the window's `RunEntry`."""
 
     run: RunFolder
     name: str
@@ -55,12 +49,19 @@ class Candidate:
     colour_index: int
     has_model: bool
     recipe: Recipe | None
+    ensemble: EnsembleFacts | None = None
 
     @classmethod
     def of(cls, entry: RunEntry) -> Candidate:
         """From an entry of the runs model."""
         return cls(
-            entry.run, entry.name, entry.state, entry.colour_index, entry.has_model, entry.recipe
+            entry.run,
+            entry.name,
+            entry.state,
+            entry.colour_index,
+            entry.has_model,
+            entry.recipe,
+            entry.ensemble,
         )
 
 
@@ -89,7 +90,7 @@ class ResultRow:
     predictions_path : Path
         Where its predictions for the test images lie.
     seconds : float or None
-        Time to train.
+        Time to train; of an ensemble, all its members.
     """
 
     run_id: str
@@ -112,7 +113,7 @@ class ResultRow:
         Parameters
         ----------
         measure : str
-            ``"iou"``, ``"dice"``, ``"precision"`` or ``"recall"``.
+            Name of a score, such as ``"iou"``; see `measures.MEASURES`.
         class_name : str
             "" for the mean over the classes.
         mean : bool
@@ -122,29 +123,6 @@ class ResultRow:
             return None if self.pooled is None else class_value(self.pooled, measure, class_name)
         found = [class_value(item.scores, measure, class_name) for item in self.images.values()]
         return average(found)
-
-
-def class_value(scores: ClassScores, measure: str, class_name: str = "") -> float | None:
-    """One score of a class, or ("") the mean over the classes other than background."""
-    if class_name:
-        return scores.by_class[measure].get(class_name)
-    if measure == "iou":
-        return scores.mean_iou
-    if measure == "dice":
-        return scores.mean_dice
-    return average(scores.by_class[measure].values())
-
-
-def average(values: Iterable[float | None]) -> float | None:
-    """Mean of those that exist, or None.
-
-    Examples
-    --------
-    >>> average([0.5, None, 1.0])
-    0.75
-    """
-    found = [value for value in values if value is not None]
-    return sum(found) / len(found) if found else None
 
 
 @dataclass(frozen=True)
@@ -165,6 +143,8 @@ class Results:
         Why nothing can be compared, or "".
     notes : tuple of str
         Sentences to read before trusting the figures.
+    group : tuple of str
+        Classes that the means of a group are over; none for all but background.
     """
 
     rows: tuple[ResultRow, ...] = ()
@@ -173,6 +153,7 @@ class Results:
     comparison: Comparison | None = None
     problem: str = ""
     notes: tuple[str, ...] = ()
+    group: tuple[str, ...] = ()
 
     def row(self, run_id: str) -> ResultRow | None:
         """The row of a run."""
@@ -189,8 +170,18 @@ class Results:
         return [row.run_id for row in self.rows if row.can_score]
 
 
-def gather(file: ProjectFile, candidates: Sequence[Candidate]) -> Results:
+def gather(
+    file: ProjectFile, candidates: Sequence[Candidate], group: Collection[str] = ()
+) -> Results:
     """Read scores and compare; slow, so run it in the background.
+
+    Parameters
+    ----------
+    file, candidates
+        The project and its runs.
+    group
+        Names of the classes that the means of a group are over; those that the project lacks are
+        left out, and none stands for all but background.
 
     Raises
     ------
@@ -203,10 +194,12 @@ def gather(file: ProjectFile, candidates: Sequence[Candidate]) -> Results:
         if _is_painted(file, image)
     }
     class_names = tuple(c.name for c in file.project.classes if c.class_id != BACKGROUND)
+    group = tuple(name for name in class_names if name in group)
     if not images:
         split = file.project.in_split(TEST)
         return Results(
             class_names=class_names,
+            group=group,
             problem="No test image yet. Put one image aside for test and paint it: models are "
             "compared on images they have not seen."
             if not split
@@ -214,16 +207,16 @@ def gather(file: ProjectFile, candidates: Sequence[Candidate]) -> Results:
             "there is a truth to compare with.",
         )
     if not candidates:
-        return Results(images=images, class_names=class_names)
+        return Results(images=images, class_names=class_names, group=group)
     runs = [item.run for item in candidates]
     scorings = [run for run in list_runs(file.path) if run.kind == "score"]
-    everything = compare(file, runs, TEST, images)
+    everything = compare(file, runs, TEST, images, group=group)
     hashes = {i: file.project.images[i].sha256 for i in images}
     reasons = {
         scored.run_id: _reason(scored, candidate, images, _seen(candidate.run, hashes))
         for scored, candidate in zip(everything.runs, candidates, strict=True)
     }
-    pooled, comparison = _pool(file, runs, everything, reasons, images)
+    pooled, comparison = _pool(file, runs, everything, reasons)
     differs = what_differs(candidates)
     rows = tuple(
         ResultRow(
@@ -243,7 +236,7 @@ def gather(file: ProjectFile, candidates: Sequence[Candidate]) -> Results:
         )
         for scored, candidate in zip(everything.runs, candidates, strict=True)
     )
-    return Results(rows, images, class_names, comparison, "", _notes(rows, images))
+    return Results(rows, images, class_names, comparison, "", _notes(rows, images), group)
 
 
 def _is_painted(file: ProjectFile, image: ProjectImage) -> bool:
@@ -255,7 +248,6 @@ def _pool(
     runs: Sequence[RunFolder],
     everything: Comparison,
     reasons: Mapping[str, tuple[str, bool]],
-    images: Mapping[str, str],
 ) -> tuple[dict[str, ClassScores | None], Comparison | None]:
     """Pooled scores of every run over its own images: runs with the same images share a call."""
     groups: dict[tuple[bool, frozenset[str]], list[RunFolder]] = {}
@@ -266,7 +258,7 @@ def _pool(
     pooled: dict[str, ClassScores | None] = {}
     ranked: Comparison | None = None
     for (is_ranked, ids), members in groups.items():
-        found = compare(file, members, TEST, ids)
+        found = compare(file, members, TEST, ids, group=everything.group)
         pooled |= {scored.run_id: scored.pooled for scored in found.runs}
         if is_ranked:
             ranked = found
@@ -288,7 +280,7 @@ def _reason(
     can_score = candidate.has_model and candidate.state not in ACTIVE_STATES
     if not scored.per_image:
         if candidate.state in ACTIVE_STATES:
-            return "still learning", False
+            return ("still choosing" if candidate.ensemble else "still learning"), False
         if not can_score:
             return "has no model", False
         if not seen and not scored.refused:
@@ -347,7 +339,8 @@ def what_differs(candidates: Sequence[Candidate]) -> dict[str, tuple[str, str]]:
     dict
         Run id → (short, whole): ``("network width 32", "loss bce, network width 32, steps 400")``.
         The short text leaves out values that most of the runs share, where more than two fields
-        differ; both are "" where all runs are alike.
+        differ; both are "" where all runs are alike. Of an ensemble: how it decides, and by which
+        members.
     """
     recipes = {item.run.run_id: item.recipe for item in candidates if item.recipe is not None}
     titles = {info.path: _title(info.title) for info in recipe_fields()}
@@ -369,6 +362,10 @@ def what_differs(candidates: Sequence[Candidate]) -> dict[str, tuple[str, str]]:
         special = [path for path in order if mine[path] != common[path]]
         short = ", ".join(f"{titles[path]} {mine[path]}" for path in special) or "as most runs"
         said[run_id] = (whole if len(order) <= FEW_FIELDS else short, whole)
+    for item in candidates:
+        if item.ensemble is not None:
+            words = item.ensemble.words
+            said[item.run.run_id] = (words.partition(":")[0], words)
     return said
 
 

@@ -1,0 +1,102 @@
+"""Which scores the table of runs shows, and which classes the means of a group are over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QMenu, QWidget, QWidgetAction
+
+from orgseg_app.gui.runs.measures import OF_GROUP, SECTIONS, is_usual
+from orgseg_app.gui.runs.result_columns import offered
+from orgseg_app.gui.style.widgets import label, plain_tip
+
+
+class ColumnsMenu(QMenu):
+    """A list of scores to check, by what they are about.
+
+    Signals
+    -------
+    columns_chosen(chosen)
+        Measures that are shown (True) or hidden, by key; others are as usual.
+    group_chosen(names)
+        Classes of the group; none for all of them.
+    """
+
+    columns_chosen = Signal(dict)
+    group_chosen = Signal(list)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setToolTipsVisible(True)
+        self.setAccessibleName("Columns")
+        self._chosen: dict[str, bool] = {}
+        self._group: list[str] = []
+        self._classes: tuple[str, ...] = ()
+        self._of_means = False
+
+    def fill(
+        self,
+        class_names: Sequence[str],
+        class_name: str,
+        chosen: Mapping[str, bool],
+        group: Sequence[str],
+    ) -> None:
+        """Offer what makes sense for a class, or ("") for all of them."""
+        self.clear()
+        self._chosen, self._classes = dict(chosen), tuple(class_names)
+        self._group = list(group) or list(class_names)
+        self._of_means = not class_name and len(class_names) > 1
+        items = offered(class_names, class_name)
+        for section in SECTIONS:
+            self._add_heading(section)
+            for item in (item for item in items if item.section == section):
+                action = self.addAction(item.title.replace("&", "&&"))
+                action.setCheckable(True)
+                usual = is_usual(item.key, of_means=self._of_means)
+                action.setChecked(self._chosen.get(item.key, usual))
+                lower = "\nLower is better." if item.is_lower_better else ""
+                action.setToolTip(plain_tip(f"{item.words}\n{item.where}{lower}"))
+                action.toggled.connect(lambda on, key=item.key: self._on_measure(key, on))
+        self.addSeparator()
+        if len(class_names) > 1:
+            self._add_group()
+        self.addAction("Usual columns", lambda: self.columns_chosen.emit({}))
+
+    def _add_heading(self, text: str) -> None:
+        """The style draws no words on a section's line."""
+        if self.actions():
+            self.addSeparator()
+        words = label(text, "caption")
+        words.setContentsMargins(12, 4, 12, 2)
+        heading = QWidgetAction(self)
+        heading.setDefaultWidget(words)
+        heading.setEnabled(False)
+        self.addAction(heading)
+
+    def _add_group(self) -> None:
+        menu = self.addMenu("Classes of the group")
+        menu.setToolTipsVisible(True)
+        menu.setAccessibleName("Classes of the group")
+        for name in self._classes:
+            action = menu.addAction(name.replace("&", "&&"))
+            action.setCheckable(True)
+            action.setChecked(name in self._group)
+            action.setToolTip("The means of the group are over the classes checked here")
+            action.toggled.connect(lambda on, name=name: self._on_class(name, on))
+
+    def _on_measure(self, key: str, on: bool) -> None:
+        self._chosen[key] = on
+        if on == is_usual(key, of_means=self._of_means):
+            del self._chosen[key]
+        self.columns_chosen.emit(dict(self._chosen))
+
+    def _on_class(self, name: str, on: bool) -> None:
+        """Whoever chooses a group wants to see its score."""
+        wanted = {*self._group, name} if on else {*self._group} - {name}
+        self._group = [item for item in self._classes if item in wanted]
+        is_all = len(self._group) in (0, len(self._classes))
+        if not is_all and not any(self._chosen.get(key) for key in OF_GROUP):
+            self._chosen[OF_GROUP[0]] = True
+            self.columns_chosen.emit(dict(self._chosen))
+        self.group_chosen.emit([] if is_all else list(self._group))

@@ -1,13 +1,14 @@
-"""How much each voxel of an image is to count in training: one number a voxel, read from a file.
+"""How much each voxel of an image is to count in training: one number a voxel, read or made.
 
 They lie beside the mask (`orgseg_app.files.schema`), with the least and the largest of them noted.
-Only planes are read, and a file is taken in plane by plane, all of it or nothing.
+Only planes are read; they are taken in or made plane by plane, all of it or nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 
 from orgseg_app.core.image import OpenedImage
 from orgseg_app.core.project import ProjectImage
+from orgseg_app.core.weighting.maker import Peaks, WeightMaker, largest
+from orgseg_app.core.weighting.settings import WeightSettings
 from orgseg_app.files.attributes import read_value
 from orgseg_app.files.errors import FileError, ProjectError
 from orgseg_app.files.images import codecs, layers
@@ -92,29 +95,161 @@ def store_weights(
     image = _image(project_file, image_id)
     _check_shape(image, opened)
     depth, size = image.shape[1], 4 * int(np.prod(image.mask_shape))
-    low, high = np.inf, -np.inf
+
+    def planes() -> Iterator[tuple[int, NDArray[np.float32]]]:
+        for z in range(depth):
+            if progress is not None and not progress(z, depth):
+                raise _GivenUpError
+            yield z, opened.read_plane(z)[0].astype(np.float32)
+
     try:
         with project_file.transaction(new_bytes=size) as file:
-            group = file["images"][image_id]
-            if NAME in group:
-                del group[NAME]
-            dataset = layers.create_weights(group, image.mask_shape, codecs.chosen(group))
-            for z in range(depth):
-                if progress is not None and not progress(z, depth):
-                    raise _GivenUpError
-                plane = opened.read_plane(z)[0].astype(np.float32)
-                ends = _checked(plane, opened.source, z)
-                low, high = min(low, ends[0]), max(high, ends[1])
-                layers.store_weights_plane(dataset, z, plane)
-            if high <= 0:
-                raise ProjectError(
-                    f"All weights in “{opened.source}” are 0, so that nothing would count. "
-                    f"{UNCHANGED}"
-                )
-            layers.finish_weights(dataset, low, high)
+            return _write(file, image, planes(), opened.source)
     except _GivenUpError:
         return None
+
+
+def make_weights(
+    project_file: ProjectFile,
+    image_ids: Sequence[str],
+    settings: WeightSettings,
+    progress: Callable[[int, int], bool] | None = None,
+) -> dict[str, tuple[float, float]] | None:
+    """Make the weights of images from what is painted, in one atomic write. Any thread.
+
+    Classes are balanced over all of these images together; edges are scaled in each for itself.
+
+    Parameters
+    ----------
+    image_ids
+        Images; those without paint that counts are left out.
+    progress
+        Called with steps done and steps in all; False gives up, and nothing is stored.
+
+    Returns
+    -------
+    dict or None
+        Least and largest weight of each image that was painted; None when `progress` gave up.
+
+    Raises
+    ------
+    FileError
+        When nothing is painted or would count, or they cannot be written; the project is as before.
+    """
+    counting = {i for i in project_file.project.class_ids if i not in settings.left_out}
+    counts = {image_id: project_file.counts(image_id) for image_id in image_ids}
+    painted = {image_id: found for image_id, found in counts.items() if counting & found.keys()}
+    if not painted:
+        raise ProjectError(
+            "Nothing that counts is painted there yet, and weights are made from paint. "
+            f"{UNCHANGED} Paint at least two classes."
+        )
+    return _Making(project_file, painted, settings, progress).run()
+
+
+class _Making:
+    """Two walks over all painted planes: how strong edges are, then the weights themselves."""
+
+    def __init__(
+        self,
+        project_file: ProjectFile,
+        painted: Mapping[str, Mapping[int, int]],
+        settings: WeightSettings,
+        progress: Callable[[int, int], bool] | None,
+    ) -> None:
+        self._file, self._progress = project_file, progress
+        voxels: Counter[int] = Counter()
+        for counts in painted.values():
+            voxels.update(counts)
+        self._maker = WeightMaker(settings, project_file.project.class_ids, voxels)
+        self._images = [_image(project_file, i) for i in painted]
+        walks = 2 if self._maker.directions else 1
+        self._done, self._total = 0, walks * sum(image.shape[1] for image in self._images)
+
+    def run(self) -> dict[str, tuple[float, float]] | None:
+        size = sum(4 * int(np.prod(image.mask_shape)) for image in self._images)
+        try:
+            peaks = {image.image_id: self._peaks(image) for image in self._images}
+            with self._file.transaction(new_bytes=size) as file:
+                return {
+                    image.image_id: _write(
+                        file, image, self._planes(image, peaks[image.image_id]), image.name
+                    )
+                    for image in self._images
+                }
+        except _GivenUpError:
+            return None
+
+    def _peaks(self, image: ProjectImage) -> Peaks:
+        found: Peaks = (0.0,) * len(self._maker.directions)
+        if self._maker.directions:
+            for _, plane in self._painted(image):
+                found = largest(found, self._maker.peaks(plane))
+        return found
+
+    def _planes(
+        self, image: ProjectImage, peaks: Peaks
+    ) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        for z, plane in self._painted(image):
+            yield z, self._maker.weights(plane, peaks)
+
+    def _painted(self, image: ProjectImage) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        mask = self._file.load_mask(image.image_id)
+        painted = set(mask.planes())
+        for z in range(image.shape[1]):
+            if self._progress is not None and not self._progress(self._done, self._total):
+                raise _GivenUpError
+            if z in painted:
+                yield z, mask.plane(z)
+            self._done += 1
+
+
+def _write(
+    file: Any, image: ProjectImage, planes: Iterator[tuple[int, NDArray[np.float32]]], source: str
+) -> tuple[float, float]:
+    """Write the planes there are, and no weight elsewhere; returns the least and the largest.
+
+    Raises
+    ------
+    ProjectError
+        For what is no weight, or where nothing would count.
+    """
+    group = file["images"][image.image_id]
+    if NAME in group:
+        del group[NAME]
+    dataset = layers.create_weights(group, image.mask_shape, codecs.chosen(group))
+    low, high, count = np.inf, 0.0, 0
+    for z, plane in planes:
+        ends = _checked(plane, source, z)
+        low, high, count = min(low, ends[0]), max(high, ends[1]), count + 1
+        layers.store_weights_plane(dataset, z, plane)
+    if high <= 0:
+        raise ProjectError(
+            f"All weights in “{source}” are 0, so that nothing would count. {UNCHANGED}"
+        )
+    low = low if count == image.shape[1] else 0.0
+    layers.finish_weights(dataset, low, high)
     return low, high
+
+
+def check_weights(opened: OpenedImage) -> None:
+    """Look whether what a file holds can be weights, plane by plane.
+
+    Raises
+    ------
+    ProjectError
+        For several channels, values that are no numbers, negative ones, or nothing but 0.
+    """
+    if opened.shape[0] != 1:
+        raise ProjectError(
+            f"“{opened.source}” has {opened.shape[0]} channels; weights are one number a voxel."
+        )
+    high = 0.0
+    for z in range(opened.shape[1]):
+        plane = opened.read_plane(z)[0].astype(np.float32)
+        high = max(high, _checked(plane, opened.source, z)[1])
+    if high <= 0:
+        raise ProjectError(f"All weights in “{opened.source}” are 0, so that nothing would count.")
 
 
 def drop_weights(project_file: ProjectFile, image_id: str) -> None:

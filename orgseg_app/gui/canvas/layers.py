@@ -193,7 +193,7 @@ class LayerStack(QObject):
             source, look = self._sources.get(kind), self._display.look(kind)
             layer = source.layer(image_id, z, look) if source and look.visible else None
             if layer is not None:
-                found.append(layer)
                 if source is not None and source.is_alone:
-                    break
+                    return (layer,)
+                found.append(layer)
         return tuple(reversed(found))

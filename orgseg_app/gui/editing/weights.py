@@ -1,4 +1,4 @@
-"""Taking in and taking away how much each voxel counts in training."""
+"""Taking in, making and taking away how much each voxel counts in training."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from orgseg_app.gui.canvas.layers import WEIGHTS
 
 if TYPE_CHECKING:
     from orgseg_app.core.project import ProjectImage
+    from orgseg_app.core.weighting.settings import WeightSettings
     from orgseg_app.gui.background import Task
     from orgseg_app.gui.main_window import MainWindow
 
@@ -80,8 +81,68 @@ class Weights:
         self.window.display.set_look(WEIGHTS, visible=True)
         low, high = ends
         self.session.message.emit(
-            f"“{image.name}” has weights from {low:g} to {high:g} now. They are kept with the "
-            "image and shown; no recipe learns from them yet.",
+            f"“{image.name}” has weights from {low:g} to {high:g} now. Trainings count its voxels "
+            "by them.",
+            "info",
+        )
+
+    def make(self) -> None:
+        """Show how weights are made, with the outcome on the canvas."""
+        if self.session.image is None or not self.session.can_edit:
+            return
+        self.window.show_workspace("annotate")
+        parts = self.window.ensure_parts()
+        parts.reveal(parts.weights_section)
+        parts.weights_section.open_maker()
+
+    def make_for(self, settings: WeightSettings, with_all: bool) -> None:
+        """Make the weights of the image on the canvas, or of all painted ones, and keep them.
+
+        Parameters
+        ----------
+        settings
+            How.
+        with_all
+            Every image with paint, as one whole.
+        """
+        session, image, file = self.session, self.session.image, self.session.file
+        if file is None or image is None or not session.can_edit:
+            return
+        image_ids = list(file.project.images) if with_all else [image.image_id]
+        others = [i for i in image_ids if self._has(file.project.images[i])]
+        if others:
+            name = file.project.images[others[0]].name
+            what = name if len(others) == 1 else f"{len(others)} images"
+            if not self.window.commands.confirm(
+                f"Replace the weights of {what}?",
+                "Undo does not bring the former ones back.",
+                "Replace",
+            ):
+                return
+
+        def work(task: Task) -> dict[str, tuple[float, float]]:
+            from orgseg_app.core.stopping import StoppedError
+            from orgseg_app.files.weights import make_weights
+
+            made = make_weights(file, image_ids, settings, task.report)
+            if made is None:
+                raise StoppedError
+            return made
+
+        session.fold_in()
+        session.working.start("Making weights", work, self._on_made, is_kept=True)
+
+    def _on_made(self, made: dict[str, tuple[float, float]]) -> None:
+        parts, project = self.window.ensure_parts(), self.session.project
+        parts.weights.forget()
+        parts.weights_section.close_maker()
+        self.window.display.set_look(WEIGHTS, visible=True)
+        ends = [min(low for low, _ in made.values()), max(high for _, high in made.values())]
+        image = project.images.get(next(iter(made))) if project is not None else None
+        what = f"“{image.name}” has" if len(made) == 1 and image else f"{len(made)} images have"
+        self.session.message.emit(
+            f"{what} weights from {ends[0]:.3g} to {ends[1]:.3g} now. Trainings count voxels by "
+            "them; Remove weights in the Image menu takes them away.",
             "info",
         )
 

@@ -60,6 +60,8 @@ class Working(QObject):
         work: Callable[[Task], Any],
         on_success: Callable[[Any], None],
         on_end: Callable[[], None] = lambda: None,
+        *,
+        is_kept: bool = False,
     ) -> Task:
         """Do it in the background; it may raise `StoppedError` and `TooLargeError`.
 
@@ -69,6 +71,8 @@ class Working(QObject):
             What is being done: "Filling".
         on_end
             Called in the end, whatever became of it.
+        is_kept
+            What the work has done lasts by itself, even when it was to stop too late.
         """
         session = self.session
 
@@ -77,7 +81,7 @@ class Working(QObject):
             self._show()
 
         def succeeded(result: Any) -> None:
-            if task.is_cancelled:  # too late to stop, early enough to change nothing
+            if task.is_cancelled and not is_kept:  # too late to stop, not to change nothing
                 failed(StoppedError())
                 return
             ended()

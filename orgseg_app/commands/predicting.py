@@ -36,6 +36,11 @@ def run(asked: Namespace) -> int:
         formats=formats_from(asked.formats),
         overwrite=asked.overwrite,
         resume=asked.resume,
+        stitch=asked.stitch,
+        turns=asked.turns,
+        vote=asked.vote,
+        three_planes=asked.three_planes,
+        objects=asked.objects,
     )
     launcher.start(job)
     last = follow(job, title="Predicting", json=asked.json)
@@ -49,7 +54,8 @@ def _tell_end(job: RunFolder, last: dict[str, Any], asked: Namespace) -> int:
         shutil.rmtree(job.path, ignore_errors=True)
     elif last["event"] == "stopped":
         raise CommandError(
-            f"{message.rstrip('.')}. The masks written so far are whole; go on with --resume."
+            f"{message.rstrip('.')}. The masks written so far are whole, and of a volume that was "
+            "begun what is finished is kept; go on with --resume."
         )
     else:
         raise CommandError(message or f"The prediction ended early; its log is {job.log_path}.")

@@ -11,9 +11,10 @@ import csv
 import io
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,12 +35,15 @@ __all__ = [
     "safe_stem",
     "unique_names",
     "write_mask",
+    "write_mask_planes",
+    "write_object_planes",
     "write_objects",
     "write_table",
 ]
 
 TIFF, PNG = "tiff", "png"
 _ZLIB = "zlib"
+_CLASSIC_BYTES = 2**32 - 2**25  # offsets have 32 bits in a TIFF that is not a BigTIFF
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")
 
 
@@ -162,16 +166,53 @@ def write_mask(
     ExportError
         When it cannot be written, or a file is there already; nothing is overwritten then.
     """
-    _check_format(format)
     mask = mask_zyx[np.newaxis] if mask_zyx.ndim == 2 else mask_zyx
     if mask.ndim != 3 or mask.size == 0 or mask.dtype != np.uint8:
         raise ValueError(f"A mask is (Z, Y, X) uint8, not {mask.shape} {mask.dtype}.")
+    depth, height, width = mask.shape
+    return write_mask_planes(
+        path,
+        mask,
+        (depth, height, width),
+        format,
+        classes,
+        pixel_size_um,
+        overwrite=overwrite,
+        colours=colours,
+    )
+
+
+def write_mask_planes(
+    path: str | Path,
+    planes: Iterable[NDArray[np.uint8]],
+    shape_zyx: tuple[int, int, int],
+    format: str,
+    classes: Sequence[ClassInfo],
+    pixel_size_um: tuple[float, float, float] | None = None,
+    *,
+    overwrite: bool = False,
+    colours: bool = False,
+) -> list[Path]:
+    """As `write_mask`, plane by plane: only a few planes are in memory at a time.
+
+    A TIFF of more than 4 GB, unpacked, becomes a BigTIFF with OME metadata.
+
+    Parameters
+    ----------
+    planes
+        ``(Y, X)`` uint8 class ids, in order.
+    shape_zyx
+        Of all of them.
+    path, format, classes, pixel_size_um, overwrite, colours
+        As in `write_mask`, which also names the errors.
+    """
+    _check_format(format)
     values = mask_values(classes, TIFF if colours else format)
     table = np.zeros(256, np.uint8)
     for class_id, value in values.items():
         table[class_id] = value
     palette = _palette(classes, values)
-    labels = table[mask]
+    labels = _Labels((table[plane] for plane in planes), shape_zyx, np.dtype(np.uint8))
     target = _with_suffix(Path(path), MASK_FORMATS[format].suffix)
     if format == TIFF:
         _write_tiff(target, labels, pixel_size_um, overwrite, palette)
@@ -192,21 +233,56 @@ def write_objects(
     Parameters and errors are those of `write_mask`; ``objects_zyx`` holds ``(Z, Y, X)`` or
     ``(Y, X)`` whole numbers, 0 = no object. PNG ends at 65,535.
     """
-    _check_format(format)
     objects = objects_zyx[np.newaxis] if objects_zyx.ndim == 2 else objects_zyx
     if objects.ndim != 3 or objects.size == 0 or objects.dtype.kind != "u":
         raise ValueError(f"Objects are (Z, Y, X) uint32, not {objects.shape} {objects.dtype}.")
-    highest = int(objects.max())
+    depth, height, width = objects.shape
+    return write_object_planes(
+        path,
+        objects,
+        (depth, height, width),
+        int(objects.max()),
+        format,
+        pixel_size_um,
+        overwrite=overwrite,
+    )
+
+
+def write_object_planes(
+    path: str | Path,
+    planes: Iterable[NDArray[np.unsignedinteger[Any]]],
+    shape_zyx: tuple[int, int, int],
+    highest: int,
+    format: str = TIFF,
+    pixel_size_um: tuple[float, float, float] | None = None,
+    *,
+    overwrite: bool = False,
+) -> list[Path]:
+    """As `write_objects`, plane by plane: only a few planes are in memory at a time.
+
+    Parameters
+    ----------
+    planes
+        ``(Y, X)`` object numbers, in order.
+    shape_zyx
+        Of all of them.
+    highest
+        The highest number.
+    path, format, pixel_size_um, overwrite
+        As in `write_objects`, which also names the errors.
+    """
+    _check_format(format)
     target = _with_suffix(Path(path), MASK_FORMATS[format].suffix)
+    if format == PNG and highest > 65_535:
+        raise ExportError(
+            f"“{target.name}” would need {highest} numbers, a PNG holds 65,535. "
+            "Export these objects as TIFF."
+        )
+    dtype = np.dtype(np.uint16 if highest <= 65_535 else np.uint32)
+    labels = _Labels((plane.astype(dtype) for plane in planes), shape_zyx, dtype, highest)
     if format == PNG:
-        if highest > 65_535:
-            raise ExportError(
-                f"“{target.name}” would need {highest} numbers, a PNG holds 65,535. "
-                "Export these objects as TIFF."
-            )
-        return _write_pngs(target, objects.astype(np.uint16), pixel_size_um, overwrite, ())
-    dtype = np.uint16 if highest <= 65_535 else np.uint32
-    _write_tiff(target, objects.astype(dtype), pixel_size_um, overwrite, ())
+        return _write_pngs(target, labels, pixel_size_um, overwrite, ())
+    _write_tiff(target, labels, pixel_size_um, overwrite, ())
     return [target]
 
 
@@ -273,23 +349,33 @@ def _palette(classes: Sequence[ClassInfo], values: Mapping[int, int]) -> list[tu
     return colours
 
 
+@dataclass(frozen=True)
+class _Labels:
+    """Planes ``(Y, X)`` to be written, their ``(Z, Y, X)``, dtype and highest value."""
+
+    planes: Iterable[NDArray[Any]]
+    shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
+    highest: int = 255
+
+
 def _write_tiff(
     target: Path,
-    labels: NDArray[np.generic],
+    labels: _Labels,
     pixel_size_um: tuple[float, float, float] | None,
     overwrite: bool,
     palette: Sequence[tuple[int, int, int]],
 ) -> None:
-    """One TIFF of ``(Z, Y, X)`` labels: for ImageJ, or OME for 32-bit labels it cannot describe."""
+    """One TIFF of labels: for ImageJ, or OME for 32 bits or 4 GB, which that cannot describe."""
     import tifffile  # slow to import
 
-    stack = labels if labels.shape[0] > 1 else labels[0]
-    axes = "ZYX" if stack.ndim == 3 else "YX"
-    metadata: dict[str, object] = {"axes": axes}
+    shape = labels.shape if labels.shape[0] > 1 else labels.shape[1:]
+    metadata: dict[str, object] = {"axes": "ZYX"[-len(shape) :]}
     resolution = None
-    is_imagej = labels.dtype != np.uint32
+    is_large = math.prod(shape) * labels.dtype.itemsize > _CLASSIC_BYTES
+    is_imagej = labels.dtype != np.uint32 and not is_large
     if is_imagej:
-        metadata |= {"min": 0.0, "max": float(max(1, int(labels.max())))}
+        metadata |= {"min": 0.0, "max": float(max(1, labels.highest))}
         if palette:
             table = np.zeros((3, 256), np.uint8)
             table[:, : len(palette)] = np.array(palette, np.uint8).T
@@ -299,14 +385,17 @@ def _write_tiff(
         z, y, x = pixel_size_um
         if is_imagej:
             resolution = (1.0 / x, 1.0 / y)
-            metadata |= {"unit": "um"} | ({"spacing": z} if stack.ndim == 3 else {})
+            metadata |= {"unit": "um"} | ({"spacing": z} if len(shape) == 3 else {})
         else:
             for axis, size in zip("ZYX", (z, y, x), strict=True):
                 metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "µm"}
     with _written(target, overwrite) as draft:
         tifffile.imwrite(
             draft,
-            stack,
+            iter(labels.planes),
+            shape=shape,
+            dtype=labels.dtype,
+            bigtiff=is_large,
             imagej=is_imagej,
             ome=not is_imagej,
             photometric="minisblack",
@@ -318,7 +407,7 @@ def _write_tiff(
 
 def _write_pngs(
     target: Path,
-    labels: NDArray[np.uint8] | NDArray[np.uint16],
+    labels: _Labels,
     pixel_size_um: tuple[float, float, float] | None,
     overwrite: bool,
     palette: Sequence[tuple[int, int, int]],
@@ -329,7 +418,7 @@ def _write_pngs(
         for path in paths:
             _refuse_existing(path)
     size = None if pixel_size_um is None else (pixel_size_um[1], pixel_size_um[2])
-    for path, plane in zip(paths, labels, strict=True):
+    for path, plane in zip(paths, labels.planes, strict=True):
         data = encode_png(plane, palette, pixel_size_um=size)
         with _written(path, overwrite) as draft:
             draft.write_bytes(data)

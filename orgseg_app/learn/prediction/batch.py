@@ -1,4 +1,8 @@
-"""Predicting a folder of image files into mask files."""
+"""Predicting a folder of image files into mask files.
+
+Volumes grow in a folder beside their mask, so that a prediction that is ended goes on where it was;
+see `work`.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +18,20 @@ from numpy.typing import NDArray
 
 from orgseg_app.core.image import OpenedImage
 from orgseg_app.files.errors import FileError
-from orgseg_app.files.export import MASK_FORMATS, ExportError, mask_paths, write_mask
+from orgseg_app.files.export import MASK_FORMATS, ExportError, mask_paths, write_mask_planes
 from orgseg_app.files.names import distinct, safe_stem
 from orgseg_app.files.readers.apart import reading_apart
 from orgseg_app.files.readers.registry import read_images
 from orgseg_app.learn.errors import DataError, LearnError
-from orgseg_app.learn.prediction.predictor import Predictor, predict_plane
+from orgseg_app.learn.prediction.objects import write_object_files
+from orgseg_app.learn.prediction.predictor import Predictor, Progress, most_probable
+from orgseg_app.learn.prediction.volumes import pieces, predicted_planes
+from orgseg_app.learn.prediction.work import Work, work_folder
+
+ReadPlane = Callable[[int], NDArray[np.uint8]]
+"""z → the mask ``(Y, X)`` of a plane."""
+
+_OBJECTS = "objects"
 
 _TELL_EVERY_S = 0.3
 
@@ -38,7 +50,9 @@ class BatchRequest:
         Keys of `files.export.MASK_FORMATS`.
     overwrite, resume
         What to do about masks that exist: replace them, or leave them. With neither, they are
-        refused, image by image.
+        refused, image by image. With `resume` a volume that was begun goes on where it was.
+    objects
+        Beside each mask, a table of its objects and an image of their numbers.
     """
 
     inputs: tuple[Path, ...]
@@ -46,6 +60,7 @@ class BatchRequest:
     formats: tuple[str, ...]
     overwrite: bool = False
     resume: bool = False
+    objects: bool = False
 
 
 @dataclass
@@ -134,8 +149,17 @@ def _predict_all(
                 if not targets:
                     result.skipped += 1
                     continue
-                mask = _predict(predictor, opened, should_stop, clock)
-                _write(predictor, request, opened, mask, targets)
+                predict_opened(
+                    predictor,
+                    opened,
+                    targets,
+                    work=work_folder(request.out, stem),
+                    facts=_facts(path, opened),
+                    resume=request.resume,
+                    overwrite=request.overwrite or request.resume,
+                    progress=clock.tell_tile,
+                    should_stop=should_stop,
+                )
                 result.written += 1
             except (FileError, DataError) as error:
                 note(path, error)
@@ -155,13 +179,13 @@ def _targets(
     DataError
         When one is there and was not spoken of.
     """
-    targets = _named(request, stem)
     depth = opened.shape[1]
-    if sources & _real(path for f, t in targets.items() for path in mask_paths(t, f, depth)):
+    targets = _named(request, stem)
+    if sources & _real(path for f, t in targets.items() for path in _files(t, f, depth)):
         targets = _named(request, f"{stem}_mask")
     if request.overwrite:
         return targets
-    missing = {f: t for f, t in targets.items() if not mask_paths(t, f, depth)[-1].exists()}
+    missing = {f: t for f, t in targets.items() if not _files(t, f, depth)[-1].exists()}
     if len(missing) < len(targets) and not request.resume:
         raise DataError(
             f'There is a mask called "{stem}" already; it was left as it is. '
@@ -171,48 +195,115 @@ def _targets(
 
 
 def _named(request: BatchRequest, stem: str) -> dict[str, Path]:
-    return {f: request.out / f"{stem}{MASK_FORMATS[f].suffix}" for f in request.formats}
+    named = {f: request.out / f"{stem}{MASK_FORMATS[f].suffix}" for f in request.formats}
+    return named | ({_OBJECTS: request.out / f"{stem}_objects.csv"} if request.objects else {})
 
 
-def _predict(
+def _files(target: Path, form: str, depth: int) -> list[Path]:
+    """The files that belong to a target, the one that is written last at the end."""
+    if form == _OBJECTS:
+        return [target.with_suffix(".tif"), target]
+    return mask_paths(target, form, depth)
+
+
+def _facts(path: Path, opened: OpenedImage) -> dict[str, Any]:
+    """What tells whether an image is the one that was begun."""
+    try:
+        found = path.stat()
+    except OSError:
+        return {"image": opened.name}
+    return {"image": opened.name, "bytes": found.st_size, "changed": found.st_mtime_ns}
+
+
+def predict_opened(
     predictor: Predictor,
     opened: OpenedImage,
-    should_stop: Callable[[], bool],
-    clock: _Clock,
-) -> NDArray[np.uint8]:
-    """Class ids ``(Z, Y, X)``, plane by plane."""
+    targets: dict[str, Path],
+    *,
+    work: Path,
+    facts: dict[str, Any],
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> None:
+    """Predict one image and write what is asked for; a volume by way of a folder beside it.
+
+    Parameters
+    ----------
+    predictor
+        The model or models.
+    opened
+        The image.
+    targets
+        Where what goes: keys of `files.export.MASK_FORMATS`, and ``"objects"`` for the table.
+    work
+        The folder of a volume that is being predicted; see `work`.
+    facts
+        What tells whether the image is the one that was begun.
+    resume
+        Go on where it was.
+    overwrite
+        Replace files that are there.
+    progress, should_stop
+        As in `volumes.predicted_planes`.
+
+    Raises
+    ------
+    LearnError
+        When the image does not fit, the disk refuses, or memory is too short.
+    FileError
+        When the image cannot be read.
+    """
     _, depth, height, width = opened.shape
-    mask = np.empty((depth, height, width), np.uint8)
-    for z in range(depth):
-
-        def on_tile(done: int, total: int, z: int = z) -> None:
-            clock.tell_part((z + done / total) / depth)
-
-        mask[z], _ = predict_plane(
-            predictor, opened.read_plane(z), progress=on_tile, should_stop=should_stop
+    if depth == 1:
+        (plane,) = predicted_planes(
+            predictor, opened, [0], progress=progress, should_stop=should_stop
         )
-    return mask
+        _write(predictor, opened, lambda z: plane.mask, targets, overwrite=overwrite)
+        return
+    making = Work(work, predictor, (depth, height, width), facts, resume=resume)
+    ids = np.asarray(predictor.class_ids, np.uint8)
+    try:
+        for piece in pieces(
+            predictor,
+            opened,
+            range(depth),
+            keeper=making,
+            progress=progress,
+            should_stop=should_stop,
+        ):
+            making.mask.put_all(piece.y0, ids[most_probable(piece.values)], first=piece.z0)
+
+        def read(z: int) -> NDArray[np.uint8]:
+            return np.array(making.mask.look()[z])
+
+        _write(predictor, opened, read, targets, overwrite=overwrite)
+        making.remove()
+    finally:
+        making.close()
 
 
 def _write(
     predictor: Predictor,
-    request: BatchRequest,
     opened: OpenedImage,
-    mask: NDArray[np.uint8],
+    read: ReadPlane,
     targets: dict[str, Path],
+    *,
+    overwrite: bool,
 ) -> None:
-    for form, target in targets.items():
-        try:
-            write_mask(
-                target,
-                mask,
-                form,
-                predictor.models[0].classes,
-                opened.pixel_size_um,
-                overwrite=request.overwrite or request.resume,
-            )
-        except ExportError as error:
-            raise LearnError(f"{error} The masks written before are safe.") from error
+    _, depth, height, width = opened.shape
+    shape = (depth, height, width)
+    classes, size = predictor.models[0].classes, opened.pixel_size_um
+    try:
+        for form, target in targets.items():
+            if form == _OBJECTS:
+                write_object_files(target, read, shape, classes, size, overwrite=overwrite)
+                continue
+            planes = (read(z) for z in range(depth))
+            write_mask_planes(target, planes, shape, form, classes, size, overwrite=overwrite)
+    except ExportError as error:
+        raise LearnError(f"{error} The masks written before are safe.") from error
 
 
 class _Clock:
@@ -226,9 +317,9 @@ class _Clock:
         self._done, self._item = done, item
         self._write(force=force or done == 0)
 
-    def tell_part(self, part: float) -> None:
-        if part < 1:
-            self._write(part=round(part, 3))
+    def tell_tile(self, done: int, total: int) -> None:
+        if done < total:
+            self._write(part=round(done / total, 3))
 
     def _write(self, *, force: bool = False, **more: Any) -> None:
         now = time.monotonic()

@@ -1,41 +1,38 @@
-"""Prediction: tiles, blended, written row by row.
+"""One model or several, ready on a device: what they say of a tile, and of a plane row by row.
 
 The image may be larger than what a network can take at once: finished rows leave as soon as no
-later tile touches them, so memory follows the width of the image, not its height.
+later tile touches them, so memory follows the width of the image, not its height. Volumes and
+several planes go through `orgseg_app.learn.prediction.volumes`.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from orgseg_app.core.augmentation.turns import ALL_TURNS
 from orgseg_app.core.preprocessing.steps import apply_steps
 from orgseg_app.learn.checkpoint import Model
 from orgseg_app.learn.device import Device, cpu_device, free_memory, is_out_of_memory
 from orgseg_app.learn.errors import DataError, OutOfMemoryError, StopRequestedError
-from orgseg_app.learn.networks.unet import pad_to_multiple
-from orgseg_app.learn.prediction.tiles import Tile, plan_axis, tile_size
-from orgseg_app.runs.recipes.costs import features_per_pixel
-from orgseg_app.runs.recipes.schema import NetworkChoice
+from orgseg_app.learn.layout import channels_last
+from orgseg_app.learn.prediction.group import Group
+from orgseg_app.learn.prediction.placing import ready as _ready
+from orgseg_app.learn.prediction.stitching import Rows, stitching_of
 
 Progress = Callable[[int, int], None]
 """``(done, total)``."""
 
 T = TypeVar("T")
 
-_MOST_STRETCH = 2
-"""How many times longer than comfortable a tile may be so that the result is exact."""
-
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_TIE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -54,24 +51,8 @@ class Band:
     probabilities: NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """What a model makes of one image.
-
-    Attributes
-    ----------
-    mask
-        ``(Z, Y, X)`` uint8 class ids; never 0.
-    probabilities
-        ``(K, Z, Y, X)`` uint8, 255 = certain; None unless asked for.
-    """
-
-    mask: NDArray[np.uint8]
-    probabilities: NDArray[np.uint8] | None
-
-
 class Predictor:
-    """One model, or several whose probabilities are averaged, ready on a device.
+    """One model, or several whose answers are put together, ready on a device.
 
     Parameters
     ----------
@@ -83,6 +64,16 @@ class Predictor:
         Longest side of a tile in pixels; chosen by size of network and device when not given.
     say
         Gets a sentence when something had to change, such as smaller tiles.
+    stitch
+        How tiles become one answer, see `stitching`: ``"blend"``, or ``"deepest"`` with windows
+        as large as the recipe's patches.
+    turns
+        Look at each tile in all eight turns and mirror images of the plane, and take the mean.
+    vote
+        Of several models each has one vote a voxel in place of its probabilities; between classes
+        with as many votes the mean probability decides.
+    three_planes
+        Look at volumes along all three axes, see `three_planes`.
 
     Raises
     ------
@@ -97,38 +88,41 @@ class Predictor:
         *,
         tile: int | None = None,
         say: Callable[[str], None] = lambda text: None,
+        stitch: str = "blend",
+        turns: bool = False,
+        vote: bool = False,
+        three_planes: bool = False,
     ) -> None:
         first = models[0]
-        for other in models[1:]:
-            if [c.name for c in other.classes] != [c.name for c in first.classes]:
-                raise DataError(
-                    f'The models "{first.name}" and "{other.name}" know different classes and '
-                    "cannot be averaged."
-                )
-            if other.channels != first.channels:
-                raise DataError(
-                    f'The models "{first.name}" and "{other.name}" take images with different '
-                    "numbers of channels and cannot be averaged."
-                )
+        _check_together(models)
         self.models = list(models)
         self.class_ids = first.class_ids
         self.channels = first.channels
         self.device = device or cpu_device()
-        networks = [cast(Any, m.network) for m in models]
-        self._multiple = max(n.multiple for n in networks)
-        sights = [n.radius for n in networks]
-        self._radius = None if None in sights else max(sights)
+        self.stitch, self.turns, self.vote = stitch, turns, vote
+        self.three_planes = three_planes
         self._say = say
-        comfortable = min(_comfortable_tile(m.recipe.network) for m in models)
-        self._set_tile(tile or comfortable)
-        if tile is None and self._tile > _MOST_STRETCH * comfortable:
-            # Sight is far wider than memory: what lies farthest away hardly matters.
-            self._radius = None
-            self._set_tile(comfortable)
+        stitching_of(stitch, None)
+        flat = [i for i, model in enumerate(models) if model.network.dimensions == 2]
+        deep = [i for i, model in enumerate(models) if model.network.dimensions == 3]
+        self.flat = Group(models, flat, stitch=stitch, tile=tile) if flat else None
+        self.deep = Group(models, deep, stitch=stitch, tile=tile) if deep else None
+        if three_planes and deep:
+            raise DataError(
+                "Only networks of planes can look along three axes, and "
+                f'"{models[deep[0]].name}" looks at volumes already. Leave that out.'
+            )
         self._networks = self._placed()
 
-    def _set_tile(self, wanted: int) -> None:
-        self._tile = tile_size(radius=self._radius, multiple=self._multiple, wanted=wanted)
+    @property
+    def groups(self) -> list[Group]:
+        """Networks of planes, networks of volumes: those there are."""
+        return [group for group in (self.flat, self.deep) if group is not None]
+
+    @property
+    def stitching(self) -> Any:
+        """How tiles are put together; voxels are as large as where the first model learnt."""
+        return stitching_of(self.stitch, self.models[0].pixel_size_um)
 
     def _placed(self) -> list[nn.Module]:
         """The networks on the device, or on the processor where that has too little memory."""
@@ -159,21 +153,20 @@ class Predictor:
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
-            self._use_less()
+            self.use_less()
 
-    def _use_less(self) -> None:
+    def use_less(self) -> None:
+        """Smaller tiles from now on; then tiles that see less; then the processor.
+
+        Raises
+        ------
+        OutOfMemoryError
+            With a sentence, when nothing of that is left.
+        """
         free_memory()
-        before = self._tile
-        self._set_tile(before // 2)
-        if self._tile < before:
-            self._say(f"Memory was short: predicting in pieces of {self._tile} pixels.")
-        elif self._radius is not None:
-            self._radius = None
-            self._set_tile(before // 2)
-            self._say(
-                f"Memory was short: predicting in pieces of {self._tile} pixels, smaller than what "
-                "the network sees; near their edges the answer may differ a little."
-            )
+        told = [group.use_less() for group in self.groups]
+        if any(told):
+            self._say(next(text for text in told if text))
         elif self.device.kind != "cpu":
             self._leave_device()
             self._networks = self._placed()
@@ -190,7 +183,7 @@ class Predictor:
         progress: Progress | None = None,
         should_stop: Callable[[], bool] | None = None,
     ) -> Iterator[Band]:
-        """Probabilities of one plane, rows as they are finished.
+        """What networks of planes say of a plane that is alone, rows as they are finished.
 
         Parameters
         ----------
@@ -209,8 +202,12 @@ class Predictor:
             When `should_stop` says so.
         """
         plane_cyx = fit_channels(plane_cyx, self.channels)
-        prepared = [apply_steps(plane_cyx, m.recipe.preprocess) for m in self.models]
-        yield from self.bands_of_prepared(prepared, progress=progress, should_stop=should_stop)
+        stacks = []
+        for model in (self.models[i] for i in _group(self.flat).members):
+            prepared = apply_steps(plane_cyx, model.recipe.preprocess)
+            planes = model.network.planes
+            stacks.append(prepared if planes == 1 else np.tile(prepared, (planes, 1, 1)))
+        yield from self.bands_of_prepared(stacks, progress=progress, should_stop=should_stop)
 
     def bands_of_prepared(
         self,
@@ -219,74 +216,75 @@ class Predictor:
         progress: Progress | None = None,
         should_stop: Callable[[], bool] | None = None,
     ) -> Iterator[Band]:
-        """As `bands`, from one preprocessed plane ``(C, Y, X)`` a model."""
+        """As `bands`, from what is ready for each network of planes.
+
+        Parameters
+        ----------
+        prepared
+            ``(planes · C, Y, X)`` a model that looks at planes, in their order: preprocessed, with
+            as many neighbouring planes as it takes, the lowest first.
+        """
+        group = _group(self.flat)
         _, height, width = prepared[0].shape
         # Each network gets the padding it would give the whole image; tiles suit the coarsest.
         inputs = [
-            pad_to_multiple(torch.from_numpy(p)[None], cast(Any, n).multiple)
-            for p, n in zip(prepared, self._networks, strict=True)
+            group.padded(torch.from_numpy(p)[None], self.models[i].network.multiple)
+            for p, i in zip(prepared, group.members, strict=True)
         ]
-        rows, columns = (
-            plan_axis(
-                -(-length // self._multiple) * self._multiple,
-                tile=self._tile,
-                multiple=self._multiple,
-                radius=self._radius,
-            )
-            for length in (height, width)
-        )
-        total, done, base = len(rows) * len(columns), 0, 0
-        pending = np.zeros((len(self.class_ids), 0, width), np.float32)
+        rows, columns = group.plan((height, width))
+        stitching = self.stitching
+        classes = len(self.class_ids)
+        pending = Rows(stitching, classes + stitching.extra, 1, (height, width), rows)
+        total, done = len(rows) * len(columns), 0
         for number, row in enumerate(rows):
-            missing = min(row.kept_stop, height) - base - pending.shape[1]
-            if missing > 0:
-                pending = np.pad(pending, ((0, 0), (0, missing), (0, 0)))
+            pending.begin(number)
             for column in columns:
                 if should_stop is not None and should_stop():
                     raise StopRequestedError("Stopped as asked.")
-                self._add(pending, base, inputs, row, column)
+                window = (..., slice(row.start, row.stop), slice(column.start, column.stop))
+                answer = self._probabilities([image[window] for image in inputs], group)
+                pending.lay(answer[:, None], row, column, slice(None), _ONE)
                 done += 1
                 if progress is not None:
                     progress(done, total)
-            last = number + 1 == len(rows)
-            end = height if last else min(rows[number + 1].kept_start, height)
-            if end > base:
-                yield Band(base, pending[:, : end - base])
-                pending = pending[:, end - base :].copy()
-                base = end
-
-    def _add(
-        self,
-        pending: NDArray[np.float32],
-        base: int,
-        inputs: Sequence[Tensor],
-        row: Tile,
-        column: Tile,
-    ) -> None:
-        """Compute one tile and add its share to rows `base`… in `pending`."""
-        window = (slice(None), slice(None), slice(row.start, row.stop))
-        tiles = [image[(*window, slice(column.start, column.stop))] for image in inputs]
-        answer = self._probabilities(tiles)
-        height, width = pending.shape[1] + base, pending.shape[2]
-        y1, x1 = min(row.kept_stop, height), min(column.kept_stop, width)
-        y0, x0 = row.kept_start, column.kept_start
-        if y1 <= y0 or x1 <= x0:
-            return
-        part = answer[:, y0 - row.start : y1 - row.start, x0 - column.start : x1 - column.start]
-        share = row.weights[: y1 - y0, None] * column.weights[None, : x1 - x0]
-        pending[:, y0 - base : y1 - base, x0:x1] += part * share
+            start, values = pending.finish(number)
+            if values.shape[2]:
+                yield Band(start, values[:classes, 0])
 
     @torch.inference_mode()
-    def _probabilities(self, tiles: Sequence[Tensor]) -> NDArray[np.float32]:
-        """Mean of the models' probabilities for one tile ``(1, C, T, T)`` each; ``(K, T, T)``."""
-        height, width = (min(tile.shape[axis] for tile in tiles) for axis in (2, 3))
-        total = torch.zeros(())
-        for network, tile in zip(self._networks, tiles, strict=True):
+    def _probabilities(self, tiles: Sequence[Tensor], group: Group) -> NDArray[np.float32]:
+        """What a group says of one tile, ``(1, C, [Z,] Y, X)`` a network; ``(K, [Z,] Y, X)``."""
+        least = [min(sizes) for sizes in zip(*(tile.shape[2:] for tile in tiles), strict=True)]
+        inner: Any = (..., *(slice(0, size) for size in least))
+        total, votes = torch.zeros(()), torch.zeros(())
+        for member, tile in zip(group.members, tiles, strict=True):
+            network = self._networks[member]
             weight = next(network.parameters())
-            image = tile.to(weight.device, weight.dtype, memory_format=torch.channels_last)
-            logits = network(image)[..., :height, :width]
-            total = total.to(weight.device) + functional.softmax(logits.float(), dim=1)
-        return (total / len(self._networks))[0].cpu().numpy()
+            image = tile.to(weight.device, weight.dtype)
+            said = self._of_network(network, image)[inner]
+            total = total.to(weight.device) + said
+            if self.vote:
+                votes = votes.to(weight.device) + _one_hot(said)
+        total = total / len(group.members)
+        if self.vote:
+            total = votes / len(group.members) * (1 - _TIE) + total * _TIE
+        return total[0].cpu().numpy()
+
+    def _of_network(self, network: nn.Module, image: Tensor) -> Tensor:
+        """Probabilities of one network, the mean over turns where these were asked for."""
+        if not self.turns:
+            return functional.softmax(network(channels_last(image)).float(), dim=1)
+        total = torch.zeros(())
+        for turn in ALL_TURNS:
+            turned = torch.rot90(image, turn.quarters, (-2, -1))
+            turned = turned.flip(-1) if turn.flip else turned
+            said = functional.softmax(network(channels_last(turned)).float(), dim=1)
+            said = said.flip(-1) if turn.flip else said
+            total = total.to(said.device) + torch.rot90(said, -turn.quarters, (-2, -1))
+        return total / len(ALL_TURNS)
+
+
+_ONE = np.ones(1, np.float32)
 
 
 def predict_plane(
@@ -297,7 +295,7 @@ def predict_plane(
     progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
-    """The most probable class of every pixel.
+    """The most probable class of every pixel of a plane that is alone.
 
     Parameters
     ----------
@@ -315,21 +313,20 @@ def predict_plane(
     mask, probabilities
         ``(Y, X)`` uint8 class ids; ``(K, Y, X)`` uint8 (255 = certain) or None.
     """
-    _, height, width = plane_cyx.shape
-    ids = np.asarray(predictor.class_ids, np.uint8)
-    mask = np.empty((height, width), np.uint8)
-    shape = (len(ids), height, width)
-    probabilities = np.empty(shape, np.uint8) if want_probabilities else None
+    from orgseg_app.learn.prediction.source import ArrayPlanes
+    from orgseg_app.learn.prediction.volumes import predicted_planes
 
-    def work() -> None:
-        for band in predictor.bands(plane_cyx, progress=progress, should_stop=should_stop):
-            rows = slice(band.start, band.start + band.probabilities.shape[1])
-            mask[rows] = ids[most_probable(band.probabilities)]
-            if probabilities is not None:
-                np.rint(band.probabilities * 255, out=probabilities[:, rows], casting="unsafe")
-
-    predictor.surviving(work)
-    return mask, probabilities
+    found = next(
+        predicted_planes(
+            predictor,
+            ArrayPlanes(plane_cyx[:, None]),
+            [0],
+            want_probabilities=want_probabilities,
+            progress=progress,
+            should_stop=should_stop,
+        )
+    )
+    return found.mask, found.probabilities
 
 
 def most_probable(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -341,7 +338,7 @@ def most_probable(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
     Parameters
     ----------
     probabilities
-        ``(K, Y, X)``, K up to 255.
+        ``(K, ...)``, K up to 255.
     """
     index = np.zeros(probabilities.shape[1:], np.uint8)
     best = probabilities[0]
@@ -349,43 +346,6 @@ def most_probable(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
         np.copyto(index, k, where=other > best)
         best = np.maximum(best, other)
     return index
-
-
-def predict_image(
-    predictor: Predictor,
-    pixels_czyx: NDArray[Any],
-    *,
-    want_probabilities: bool = False,
-    progress: Progress | None = None,
-    should_stop: Callable[[], bool] | None = None,
-) -> Prediction:
-    """The most probable class of every voxel, plane by plane.
-
-    Parameters
-    ----------
-    pixels_czyx
-        ``(C, Z, Y, X)`` uint8, uint16 or float32.
-    progress
-        Called with planes done and planes in all.
-    predictor, want_probabilities, should_stop
-        As in `predict_plane`.
-    """
-    _, depth, height, width = pixels_czyx.shape
-    mask = np.empty((depth, height, width), np.uint8)
-    shape = (len(predictor.class_ids), depth, height, width)
-    probabilities = np.empty(shape, np.uint8) if want_probabilities else None
-    for z in range(depth):
-        mask[z], plane = predict_plane(
-            predictor,
-            pixels_czyx[:, z],
-            want_probabilities=want_probabilities,
-            should_stop=should_stop,
-        )
-        if probabilities is not None and plane is not None:
-            probabilities[:, z] = plane
-        if progress is not None:
-            progress(z + 1, depth)
-    return Prediction(mask, probabilities)
 
 
 def fit_channels(plane_cyx: NDArray[Any], channels: int) -> NDArray[Any]:
@@ -407,28 +367,28 @@ def fit_channels(plane_cyx: NDArray[Any], channels: int) -> NDArray[Any]:
     )
 
 
-def _ready(network: nn.Module, device: Device) -> nn.Module:
-    """A copy for prediction: batch norm folded into the convolutions, in the device's precision."""
-    network = copy.deepcopy(network).cpu().float().eval()
-    for module in network.modules():
-        if isinstance(module, nn.Sequential):
-            for i in range(len(module) - 1):
-                conv, norm = module[i], module[i + 1]
-                if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                    module[i], module[i + 1] = fuse_conv_bn_eval(conv, norm), nn.Identity()
-    network = network.requires_grad_(False).to(device.torch_device, _DTYPES[device.precision])
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+def _check_together(models: Sequence[Model]) -> None:
+    first = models[0]
+    for other in models[1:]:
+        if [c.name for c in other.classes] != [c.name for c in first.classes]:
+            raise DataError(
+                f'The models "{first.name}" and "{other.name}" know different classes and '
+                "cannot be averaged."
+            )
+        if other.channels != first.channels:
+            raise DataError(
+                f'The models "{first.name}" and "{other.name}" take images with different '
+                "numbers of channels and cannot be averaged."
+            )
 
 
-def _comfortable_tile(choice: NetworkChoice) -> int:
-    """Tiles as large as about 1 GB of features allows: the larger, the less is computed twice.
+def _group(group: Group | None) -> Group:
+    if group is None:
+        raise ValueError("These models look at volumes; see predicted_planes.")
+    return group
 
-    Measured on two cores: with channels-last and bfloat16, tiles of 1536 pixels are no slower a
-    pixel than tiles of 256. Of the features that learning keeps, prediction holds about a third at
-    a time: what skips the deeper levels, and what is being worked on.
-    """
-    try:
-        bytes_per_pixel = features_per_pixel(choice) * 4 / 3
-    except KeyError:
-        bytes_per_pixel = 48.0 * choice.width
-    return max(256, min(1536, int((2**30 / bytes_per_pixel) ** 0.5)))
+
+def _one_hot(probabilities: Tensor) -> Tensor:
+    """1 for the most probable class of each voxel, the first of equal ones; 0 for the others."""
+    best = probabilities.argmax(dim=1, keepdim=True)
+    return torch.zeros_like(probabilities).scatter_(1, best, 1.0)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orgseg_app.core.classes import ClassInfo
+from orgseg_app.core.metrics.object_scores import object_scores
 from orgseg_app.core.metrics.pixels import confusion_matrix, scores
 from orgseg_app.core.project import ProjectImage
 from orgseg_app.core.split import TEST
@@ -22,7 +23,9 @@ from orgseg_app.learn.data.dataset import painted_planes
 from orgseg_app.learn.data.leakage import leaks
 from orgseg_app.learn.data.splitting import SplitPlan, plan_split
 from orgseg_app.learn.errors import DataError
-from orgseg_app.learn.prediction.predictor import Predictor, predict_plane
+from orgseg_app.learn.prediction.predictor import Predictor
+from orgseg_app.learn.prediction.source import ProjectPlanes
+from orgseg_app.learn.prediction.volumes import predicted_planes
 
 
 @dataclass
@@ -131,6 +134,8 @@ def score(
                     continue
                 confusion = confusion_matrix(part, mask, ids).tolist()
                 facts = {"sha256": image.sha256, "split": split, "confusion": confusion}
+                agreements = object_scores(part, mask, ids[1:])
+                facts["objects"] = {str(i): agreed.to_dict() for i, agreed in agreements.items()}
                 mask_sha256 = snapshot.mask_sha256(image.image_id)
                 found.images.append({**name, "mask_sha256": mask_sha256, **facts})
             yield Prediction(image.image_id, mask)
@@ -177,13 +182,16 @@ def predict_snapshot(
             kept = None
             if keeps_probabilities(mask.shape, len(ids)):
                 kept = np.zeros((len(ids), *mask.shape), np.uint8)
-            for z in range(image.shape[1]):
-                plane = snapshot.read_plane(image.image_id, z)
-                mask[z], chances = predict_plane(
-                    predictor, plane, want_probabilities=kept is not None, should_stop=should_stop
-                )
-                if kept is not None and chances is not None:
-                    kept[:, z] = chances
+            for plane in predicted_planes(
+                predictor,
+                ProjectPlanes(snapshot, image),
+                range(image.shape[1]),
+                want_probabilities=kept is not None,
+                should_stop=should_stop,
+            ):
+                mask[plane.z] = plane.mask
+                if kept is not None and plane.probabilities is not None:
+                    kept[:, plane.z] = plane.probabilities
             yield Prediction(image.image_id, table[mask], kept, ids if kept is not None else ())
 
     write_predictions(predictions_path, predictions())
@@ -200,12 +208,12 @@ def _predicted(
 ) -> NDArray[np.uint8]:
     """The model's class ids ``(Z, Y, X)`` on the painted planes, 0 on the others."""
     mask = np.zeros(truth.shape, np.uint8)
-    for z in painted_planes(truth):
-        plane = snapshot.read_plane(image.image_id, z)
-        try:
-            mask[z] = predict_plane(predictor, plane, should_stop=should_stop)[0]
-        except DataError as error:
-            raise DataError(f'"{image.name}" cannot be scored. {error}') from None
+    source, painted = ProjectPlanes(snapshot, image), painted_planes(truth)
+    try:
+        for plane in predicted_planes(predictor, source, painted, should_stop=should_stop):
+            mask[plane.z] = plane.mask
+    except DataError as error:
+        raise DataError(f'"{image.name}" cannot be scored. {error}') from None
     return mask
 
 

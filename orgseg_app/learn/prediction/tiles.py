@@ -8,12 +8,17 @@ blend of tiles is what the whole image would have given, to rounding.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-_BLEND = 16
+BLEND = 16
+"""Pixels over which neighbouring tiles pass into each other, in the plane."""
+
+BLEND_Z = 4
+"""The same over planes, of which tiles have fewer."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +32,9 @@ class Tile:
     kept_start, kept_stop
         Pixels that count.
     weights
-        ``(kept_stop - kept_start,)`` float32: this tile's share at each kept pixel; the shares of
-        all tiles sum to 1 everywhere.
+        ``(kept_stop - kept_start,)`` float32. From `plan_axis`: this tile's share at each kept
+        pixel; the shares of all tiles sum to 1 everywhere. From `plan_windows`: how many pixels
+        lie between each pixel and the nearer end of the window, itself included.
     """
 
     start: int
@@ -38,21 +44,25 @@ class Tile:
     weights: NDArray[np.float32]
 
 
-def tile_size(*, radius: int | None, multiple: int, wanted: int) -> int:
+def tile_size(*, radius: int | None, multiple: int, wanted: int, blend: int = BLEND) -> int:
     """The longest side of a tile: about `wanted`, but large enough that most of it is not halo.
 
     Parameters
     ----------
     radius, multiple
-        The network's; see `learn.networks.registry.Network`.
+        The network's; see `learn.networks.network.Network`.
     wanted
         In pixels.
+    blend
+        As in `plan_axis`.
     """
-    least = 2 * (_BLEND + multiple) if radius is None else 3 * radius + _BLEND + 2 * multiple
+    least = 2 * (blend + multiple) if radius is None else 3 * radius + blend + 2 * multiple
     return -(-max(wanted, least) // multiple) * multiple
 
 
-def plan_axis(size: int, *, tile: int, multiple: int, radius: int | None) -> list[Tile]:
+def plan_axis(
+    size: int, *, tile: int, multiple: int, radius: int | None, blend: int = BLEND
+) -> list[Tile]:
     """The tiles along one axis: as few as possible, then as short as possible.
 
     Parameters
@@ -66,6 +76,8 @@ def plan_axis(size: int, *, tile: int, multiple: int, radius: int | None) -> lis
     radius
         The network's sight in pixels; None when it has no end: then an eighth of a tile is thrown
         away at inner edges, and the result is near that of the whole image, not equal.
+    blend
+        Pixels over which neighbouring tiles pass into each other.
 
     Returns
     -------
@@ -75,7 +87,7 @@ def plan_axis(size: int, *, tile: int, multiple: int, radius: int | None) -> lis
     if size <= tile:
         return [Tile(0, size, 0, size, np.ones(size, np.float32))]
     halo = tile // 8 if radius is None else radius
-    shared = 2 * halo + _BLEND
+    shared = 2 * halo + blend
     longest_stride = max((tile - shared) // multiple, 1) * multiple
     count = -(-(size - shared) // longest_stride)
     stride = _round_up(-(-(size - shared) // count), multiple)
@@ -88,7 +100,7 @@ def plan_axis(size: int, *, tile: int, multiple: int, radius: int | None) -> lis
         first, last = start == 0, start + length == size
         kept_start = start if first else start + halo
         kept_stop = size if last else start + length - halo
-        ramp = np.arange(1, kept_stop - kept_start + 1, dtype=np.float32) / np.float32(_BLEND + 1)
+        ramp = np.arange(1, kept_stop - kept_start + 1, dtype=np.float32) / np.float32(blend + 1)
         weights = np.ones_like(ramp)
         if not first:
             weights = np.minimum(weights, ramp)
@@ -100,6 +112,70 @@ def plan_axis(size: int, *, tile: int, multiple: int, radius: int | None) -> lis
         Tile(start, start + length, kept_start, kept_stop, weights / total[kept_start:kept_stop])
         for start, kept_start, kept_stop, weights in raw
     ]
+
+
+def plan_windows(size: int, *, window: int) -> list[Tile]:
+    """Windows along one axis that overlap by a third, as published for "deepest" stitching.
+
+    All have the same size; the last one ends where the axis does.
+
+    Parameters
+    ----------
+    size, window
+        Pixels of the axis and of a window.
+    """
+    if size <= window:
+        starts, window = [0], size
+    else:
+        stride = max(1, window - window // 3)
+        starts = sorted({min(i * stride, size - window) for i in range(-(-size // stride))})
+    inward = np.minimum(np.arange(1, window + 1), np.arange(window, 0, -1)).astype(np.float32)
+    return [Tile(start, start + window, start, start + window, inward) for start in starts]
+
+
+def tile_box(
+    size_zyx: tuple[int, int, int],
+    *,
+    radius: int | None,
+    radius_z: int | None,
+    multiple: int,
+    multiple_z: int,
+    voxels: int,
+) -> tuple[int, int]:
+    """Depth and side of the tiles of a volume for which the fewest voxels are computed twice.
+
+    Parameters
+    ----------
+    size_zyx
+        Of the volume.
+    radius, radius_z, multiple, multiple_z
+        The network's.
+    voxels
+        How many a tile should have; exceeded where the network's sight asks for more.
+
+    Returns
+    -------
+    depth, side
+        As `plan_axis` takes them.
+    """
+    depth = _round_up(size_zyx[0], multiple_z)
+    sides = tuple(_round_up(size, multiple) for size in size_zyx[1:])
+    least = tile_size(radius=radius_z, multiple=multiple_z, wanted=1, blend=BLEND_Z)
+    depths, wanted = [depth], least
+    while wanted < depth:
+        depths.append(wanted)
+        wanted = _round_up(wanted + max(wanted // 3, 1), multiple_z)
+
+    def cost(tile_z: int) -> tuple[float, int, tuple[int, int]]:
+        side = int((voxels / min(tile_z, depth)) ** 0.5)
+        tile = tile_size(radius=radius, multiple=multiple, wanted=side)
+        z = plan_axis(depth, tile=tile_z, multiple=multiple_z, radius=radius_z, blend=BLEND_Z)
+        y, x = (plan_axis(n, tile=tile, multiple=multiple, radius=radius) for n in sides)
+        largest = math.prod(max(t.stop - t.start for t in tiles) for tiles in (z, y, x))
+        computed = math.prod(sum(t.stop - t.start for t in tiles) for tiles in (z, y, x))
+        return max(largest / voxels, 1.0), computed, (tile_z, tile)
+
+    return min(map(cost, depths))[2]
 
 
 def _round_up(number: int, multiple: int) -> int:

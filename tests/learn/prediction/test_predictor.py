@@ -14,13 +14,10 @@ from orgseg_app.learn.checkpoint import Model
 from orgseg_app.learn.device import cpu_device
 from orgseg_app.learn.errors import DataError, OutOfMemoryError, StopRequestedError
 from orgseg_app.learn.networks.registry import build_network
-from orgseg_app.learn.prediction.predictor import (
-    Predictor,
-    most_probable,
-    predict_image,
-    predict_plane,
-)
+from orgseg_app.learn.prediction.group import Group
+from orgseg_app.learn.prediction.predictor import Predictor, most_probable, predict_plane
 from orgseg_app.learn.prediction.tiles import plan_axis, tile_size
+from orgseg_app.learn.prediction.volumes import predict_image
 from orgseg_app.runs.recipes.schema import NetworkChoice, Recipe
 
 
@@ -157,10 +154,10 @@ def test_short_memory_makes_tiles_smaller_and_says_so(monkeypatch: pytest.Monkey
     predictor = Predictor([model_of(1)], cpu_device(), tile=512, say=said.append)
     real = Predictor._probabilities
 
-    def short(self: Predictor, tiles: list[torch.Tensor]) -> np.ndarray:
+    def short(self: Predictor, tiles: list[torch.Tensor], group: Group) -> np.ndarray:
         if tiles[0].shape[-1] > limit:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried …")
-        return real(self, tiles)
+        return real(self, tiles, group)
 
     monkeypatch.setattr(Predictor, "_probabilities", short)
     plane = picture((1, 300, 300))
@@ -215,10 +212,10 @@ def test_sight_wider_than_memory_is_cut_and_said(monkeypatch: pytest.MonkeyPatch
     predictor = Predictor([model], cpu_device(), tile=512, say=said.append)
     real = Predictor._probabilities
 
-    def short(self: Predictor, tiles: list[torch.Tensor]) -> np.ndarray:
+    def short(self: Predictor, tiles: list[torch.Tensor], group: Group) -> np.ndarray:
         if tiles[0].shape[-1] > 100:  # three times its sight is 153
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried …")
-        return real(self, tiles)
+        return real(self, tiles, group)
 
     monkeypatch.setattr(Predictor, "_probabilities", short)
     plane = picture((1, 300, 300))
@@ -231,4 +228,4 @@ def test_sight_wider_than_memory_is_cut_and_said(monkeypatch: pytest.MonkeyPatch
     monkeypatch.undo()
     endless = model_of(1)
     endless.network.radius = 3000
-    assert Predictor([endless], cpu_device())._tile <= 1536  # not 9000
+    assert Predictor([endless], cpu_device()).flat.tile <= 1536  # not 9000

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from orgseg_app.commands.console import CommandError, Progress, out, out_json, plural, warn
 from orgseg_app.commands.packed import project_with_runs
 from orgseg_app.commands.project import existing_project
-from orgseg_app.runs.folder import RunFolder, find_run, list_runs
+from orgseg_app.runs.folder import MODEL_KINDS, RunFolder, find_run, list_runs
 from orgseg_app.runs.prediction import MODEL_SUFFIX, check_output_folder
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def run(asked: Namespace) -> int:
 
     path = existing_project(asked.project)
     formats = formats_from(asked.formats)
+    if asked.what == "dataset":
+        return _export_training_set(path, asked)
     if asked.what == "packed":
         return _export_packed(project_with_runs(path), asked)
     if asked.what == "model":
@@ -62,7 +64,8 @@ def run(asked: Namespace) -> int:
 def _chosen_run(path: Path, text: str) -> RunFolder:
     if text:
         return find_run(path, text)
-    with_model = [r for r in list_runs(path) if r.kind == "train" and r.best_path.is_file()]
+    runs = list_runs(path)
+    with_model = [run for run in runs if run.kind in MODEL_KINDS and run.best_path.is_file()]
     if not with_model:
         raise CommandError(
             f'"{path.name}" has no trained model yet. Train one first: orgseg train "{path}".'
@@ -105,6 +108,33 @@ def _export_images(project_file: ProjectFile, asked: Namespace, formats: list[st
     )
     progress.clear()
     return written
+
+
+def _export_training_set(path: Path, asked: Namespace) -> int:
+    """Write images, masks and weights as a published training set lies on disk."""
+    from orgseg_app.files.project_file import ProjectFile
+    from orgseg_app.files.training_set import export_training_set
+
+    check_output_folder(asked.out)
+    progress = Progress("Exporting", quiet=asked.json)
+    with ProjectFile.open(path, read_only=True) as project_file:
+        written = export_training_set(
+            project_file,
+            asked.out,
+            asked.layout,
+            overwrite=asked.overwrite,
+            progress=progress.show,
+        )
+    progress.clear()
+    for sentence in written.notes:
+        warn(sentence)
+    if asked.json:
+        for file in written.files:
+            out_json({"written": str(file)})
+    else:
+        images = plural(written.images, "image")
+        out(f'{images} written to "{asked.out}" in {plural(len(written.files), "file")}.')
+    return 0
 
 
 def _export_packed(path: Path, asked: Namespace) -> int:

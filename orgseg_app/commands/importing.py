@@ -34,6 +34,7 @@ _IMAGES_ONLY = "images"
 def run(asked: Namespace) -> int:
     """Add images and their masks to a project."""
     from orgseg_app.files.annotations.plan import plan_import
+    from orgseg_app.files.annotations.series import as_volumes
     from orgseg_app.files.importing import ImportChoice, ImportChoiceError, prepare_import
     from orgseg_app.files.project_file import ProjectFile
 
@@ -44,6 +45,19 @@ def run(asked: Namespace) -> int:
         plan = plan_import(asked.paths, asked.annotations or (), form)
     except ValueError as error:
         raise CommandError(f"{error} Nothing was imported.") from error
+    if asked.as_volume:
+        headers = [item.header for item in plan.items if item.header is not None]
+        if not plan.series and all(header.planes == 1 for header in headers):
+            raise CommandError(
+                "There are no numbered images of equal size here that could be the planes of a "
+                "volume. Nothing was imported; leave --as-volume out to import them one by one."
+            )
+        plan = as_volumes(plan)
+    elif any(series.is_likely for series in plan.series):
+        warn(
+            f"The numbered images of “{plan.series[0].name}” look like the planes of a volume; "
+            "add --as-volume to import them as one."
+        )
     choice = ImportChoice(
         use_annotations=not without,
         meaning="auto" if without else asked.meaning,
@@ -83,7 +97,9 @@ def _show_plan(intake: Intake) -> None:
         if item.annotation is not None:
             paths = item.annotation.paths
             mask = str(paths[0].name) if len(paths) == 1 else plural(len(paths), "mask")
-        note(f"  {item.name}  ←  {mask}  ({intake.splits[item.name]})")
+        weights = " and weights" if item.has_weights else ""
+        planes = f" ({len(item.planes)} planes)" if item.planes else ""
+        note(f"  {item.name}{planes}  ←  {mask}{weights}  ({intake.splits[item.name]})")
     if len(plan.items) > _SHOWN:
         note(f"  … and {len(plan.items) - _SHOWN} more")
     if any(item.annotation for item in plan.items):

@@ -17,6 +17,7 @@ from orgseg_app.core.classes import (
     next_class_id,
     palette_colour,
 )
+from orgseg_app.core.image import OpenedImage
 from orgseg_app.core.project import ProjectImage
 from orgseg_app.core.split import TRAIN, assign_splits
 from orgseg_app.files.annotations.loading import LoadedItem, load_item
@@ -27,7 +28,9 @@ from orgseg_app.files.images.codecs import CODECS
 from orgseg_app.files.images.content import Source, Stamp
 from orgseg_app.files.images.intake import NewImage
 from orgseg_app.files.readers.apart import ReadingChild
+from orgseg_app.files.readers.inside import split_inside
 from orgseg_app.files.schema import new_id
+from orgseg_app.files.weights import UNCHANGED, check_weights
 
 DEFAULT_CLASS = "foreground"
 LINK_FROM_BYTES = 2 * 2**30
@@ -129,7 +132,14 @@ class Intake:
                     yield from loaded
 
     def _load(self, item: ImportItem) -> Iterator[NewImage]:
-        source = Source(item.image_path) if self.choice.link else None
+        source = None
+        if self.choice.link and (len(item.paths) > 1 or not item.image_path.is_file()):
+            self.problems.append(
+                f"“{item.name}” was copied into the project: only images that are one file each "
+                "can stay in their files."
+            )
+        elif self.choice.link:
+            source = Source(item.image_path)
         recording = ""
         for series, loaded in enumerate(self._read(item)):
             image, annotation = loaded.image, loaded.annotation
@@ -146,20 +156,38 @@ class Intake:
                 series=series,
                 time_series=recording,
                 codec=CODECS[self.choice.codec] if self.choice.codec else None,
+                weights=self._usable(loaded),
             )
+
+    def _usable(self, loaded: LoadedItem) -> OpenedImage | None:
+        """The weights of an image, if they are; otherwise a sentence says why not."""
+        weights = loaded.weights
+        if weights is None or not self.choice.use_annotations:
+            return None
+        try:
+            check_weights(weights)
+        except FileError as error:
+            sentence = str(error).replace(UNCHANGED, "").rstrip(". ")
+            self.problems.append(f"{sentence}. “{loaded.image.name}” is imported without weights.")
+            return None
+        return weights
 
     def _read(self, item: ImportItem) -> list[LoadedItem]:
         """The images of an item; without their mask where only that cannot be read."""
-        bare = replace(item, annotation=None)
-        attempts = [item, bare] if item.annotation and self.choice.use_annotations else [bare]
+        planes = tuple(replace(plane, annotation=None, weights=None) for plane in item.planes)
+        bare = replace(item, annotation=None, weights=None, planes=planes)
+        is_more = item.annotation is not None or item.has_weights
+        attempts = [item, bare] if is_more and self.choice.use_annotations else [bare]
         target = self.target
         for attempt in attempts:
             try:
                 return load_item(attempt, target.meaning, target.class_ids, target.class_id)
             except FileError as error:
-                with_mask = attempt.annotation is not None
+                without = "mask and weights" if item.has_weights else "a mask"
                 ending = (
-                    "The image is imported without a mask." if with_mask else "It was left out."
+                    "It was left out."
+                    if attempt is bare
+                    else f"The image is imported without {without}."
                 )
                 self.problems.append(f"{str(error).rstrip('.')}. {ending}")
         return []
@@ -167,7 +195,9 @@ class Intake:
 
 def image_bytes(plan: ImportPlan) -> int:
     """Bytes of all image files of a plan, as they lie on the disk."""
-    paths = {item.image_path for item in plan.items if item.is_readable}
+    paths = {
+        split_inside(path)[0] for item in plan.items if item.is_readable for path in item.paths
+    }
     return sum(stamp.size for stamp in map(Stamp.of, paths) if stamp is not None)
 
 
@@ -247,8 +277,13 @@ def _many_classes(plan: ImportPlan, names: Sequence[str], classes: list[ClassInf
     names = names or list(plan.class_names)
     class_ids = {0: BACKGROUND}
     if names:
-        ordered = _values_for_names(values, names)
-        class_ids |= {v: _named(n, classes) for v, n in zip(ordered, names, strict=True)}
+        pairs = list(zip(_values_for_names(values, names), names, strict=True))
+        if plan.known:  # colours are in another order than the classes they stand for
+            places = {value: known.order for value, known in plan.known.items()}
+            pairs.sort(key=lambda pair: places.get(pair[0], len(places) + 1))
+        for value, name in pairs:
+            colour = plan.known[value].colour if value in plan.known else ""
+            class_ids[value] = _named(name, classes, colour)
         return ClassTarget(check_classes(classes), "classes", class_ids=class_ids)
     known = {info.class_id for info in classes}
     for value, class_id in default_class_ids(tuple(values)).items():
@@ -274,8 +309,8 @@ def _values_for_names(values: Sequence[int], names: Sequence[str]) -> list[int]:
     )
 
 
-def _named(name: str, classes: list[ClassInfo]) -> int:
-    """Id of the class of this name, which is added when missing."""
+def _named(name: str, classes: list[ClassInfo], colour: str = "") -> int:
+    """Id of the class of this name, which is added when missing, in a colour of its own."""
     for known in classes:
         if known.name.casefold() == name.strip().casefold():
             return known.class_id
@@ -283,7 +318,7 @@ def _named(name: str, classes: list[ClassInfo]) -> int:
         class_id = next_class_id(classes)
     except ValueError as error:
         raise ImportChoiceError(f"{error} Nothing was imported.") from error
-    classes.append(ClassInfo(class_id, name.strip(), palette_colour(class_id)))
+    classes.append(ClassInfo(class_id, name.strip(), colour or palette_colour(class_id)))
     return class_id
 
 

@@ -36,7 +36,7 @@ pytestmark = pytest.mark.data
         ("rbc_boxes_bccd", "images", 20, 0, "binary"),
         ("sparse_annotations", "folder pairs", 5, 5, "instances"),
         ("annotation_formats", "folder pairs", 1, 1, "instances"),
-        ("volumes_3d_light", "label images beside", 2, 2, "instances"),
+        ("volumes_3d_light", "labels in the same file", 4, 4, "instances"),
         ("vendor_formats/pairs", "label images beside", 2, 2, "instances"),
     ],
 )

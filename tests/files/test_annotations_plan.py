@@ -439,5 +439,7 @@ def test_thousands_of_files_are_planned_in_linear_time(tmp_path):
 
 
 def test_formats_are_described():
-    assert list(FORMATS) == ["label_image", "mask_folder", "class_folders", "folder_tree"]
+    assert list(FORMATS) == [
+        "inside_file", "run_labels", "label_image", "mask_folder", "class_folders", "folder_tree"
+    ]  # fmt: skip
     assert all(f.name == name and f.title and f.about.endswith(".") for name, f in FORMATS.items())

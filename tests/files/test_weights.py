@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orgseg_app.core.image import open_array
+from orgseg_app.core.weighting.maker import WeightMaker
+from orgseg_app.core.weighting.settings import WeightSettings
 from orgseg_app.files.backups import restore as restoring
 from orgseg_app.files.backups.verify import verify
 from orgseg_app.files.errors import ProjectError
@@ -19,7 +21,14 @@ from orgseg_app.files.packing import pack
 from orgseg_app.files.project_file import NewImage, ProjectFile
 from orgseg_app.files.readers.registry import read_images
 from orgseg_app.files.snapshot import write_snapshot
-from orgseg_app.files.weights import drop_weights, store_weights, weights_plane, weights_range
+from orgseg_app.files.weights import (
+    drop_weights,
+    has_weights,
+    make_weights,
+    store_weights,
+    weights_plane,
+    weights_range,
+)
 from tests.files.damaging import damage_block
 from tests.files.projects import back_up, only, painted, picture, small_project
 
@@ -218,3 +227,82 @@ def test_weights_of_an_image_that_was_removed_meanwhile(file: ProjectFile) -> No
     ):
         with pytest.raises(ProjectError, match="no longer in “cells.orgseg”"):
             work()
+
+
+# -- made from paint -------------------------------------------------------------------------------
+
+
+def sparse_project(path: Path) -> ProjectFile:
+    """A stack with two painted planes of four, a plain image, and one without paint."""
+    made = small_project(path, 0)
+    mask = np.zeros((4, 40, 50), np.uint8)
+    mask[1], mask[1, 10:20, 10:30], mask[3, :20] = 1, 2, 1
+    plain = np.full((1, 40, 50), 1, np.uint8)
+    plain[0, :3, :3] = 2
+    made.add_images(
+        [
+            NewImage(picture("stack", (1, 4, 40, 50)), mask=mask),
+            NewImage(picture("plain", (1, 1, 40, 50)), mask=plain),
+            NewImage(picture("bare", (1, 1, 40, 50))),
+        ]
+    )
+    return made
+
+
+def test_made_weights_are_stored_plane_by_plane(tmp_path: Path) -> None:
+    with sparse_project(tmp_path / "p.orgseg") as file:
+        stack, plain, bare = file.project.images
+        asked = WeightSettings(reach=8)
+        steps: list[tuple[int, int]] = []
+        made = make_weights(
+            file, [stack, plain, bare], asked, lambda *told: steps.append(told) is None
+        )
+        assert made is not None
+        assert list(made) == [stack, plain]
+        assert steps == [(n, 10) for n in range(10)]
+        assert not has_weights(file, bare)
+        voxels: dict[int, int] = {}
+        for image_id in (stack, plain):
+            for class_id, count in file.counts(image_id).items():
+                voxels[class_id] = voxels.get(class_id, 0) + count
+        maker = WeightMaker(asked, file.project.class_ids, voxels)  # balanced as one whole
+        for image_id in (stack, plain):
+            mask = file.mask(image_id)
+            peaks = tuple(max(p) for p in zip(*map(maker.peaks, mask.to_array()), strict=True))
+            for z in range(mask.shape[0]):
+                expected = maker.weights(mask.plane(z), peaks)
+                np.testing.assert_array_equal(weights_plane(file, image_id, z), expected)
+            stored = file.weights(image_id)
+            assert stored is not None
+            assert made[image_id] == weights_range(file, image_id)
+            assert made[image_id] == (float(stored.min()), float(stored.max()))
+            assert (stored == 0).tolist() == (mask.to_array() == 0).tolist()
+        assert made[stack][0] == 0
+        assert made[plain][0] > 0
+
+
+@pytest.mark.parametrize("steps", [0, 3, 7, 9])
+def test_given_up_at_any_moment_all_is_as_before(tmp_path: Path, steps: int) -> None:
+    with sparse_project(tmp_path / "p.orgseg") as file:
+        images = list(file.project.images)
+        before = make_weights(file, images[1:2], WeightSettings(reach=3))
+        left = iter([True] * steps)
+        assert make_weights(file, images, WeightSettings(), lambda *_: next(left, False)) is None
+        assert not has_weights(file, images[0])
+        assert before is not None
+        assert weights_range(file, images[1]) == before[images[1]]
+
+
+def test_what_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    with sparse_project(tmp_path / "p.orgseg") as file:
+        stack, plain, bare = file.project.images
+        for image_ids, asked in (
+            ([bare], WeightSettings()),
+            ([stack, plain], WeightSettings(left_out=(1, 2))),
+        ):
+            with pytest.raises(ProjectError, match="Nothing that counts is painted"):
+                make_weights(file, image_ids, asked)
+        nothing = WeightSettings(floor=0, combine="product", strength=0)
+        with pytest.raises(ProjectError, match="are 0"):
+            make_weights(file, [stack], nothing)
+        assert not any(has_weights(file, image_id) for image_id in (stack, plain, bare))

@@ -31,11 +31,16 @@ from orgseg_app.files.errors import ReadError
 from orgseg_app.files.readers import apart
 from orgseg_app.files.readers.names import shown
 from orgseg_app.files.readers.raster import decode_samples
-from orgseg_app.files.readers.sniff import sniff
+from orgseg_app.files.readers.registry import read_header
+from orgseg_app.files.readers.run_labels import run_labels
+from orgseg_app.files.readers.sniff import RUNS, sniff
 from orgseg_app.files.readers.tiff import open_pictures
+from orgseg_app.files.readers.volume_files import VOLUME_FAMILIES, open_volumes
+from orgseg_app.files.readers.volumes import label_planes_of
 
 if TYPE_CHECKING:
     from orgseg_app.files.readers.tiff import TiffPicture
+    from orgseg_app.files.readers.volumes import Volume
 
 NAME = "label_image"
 RANK_BESIDE = 40
@@ -51,7 +56,7 @@ def read_labels(path: Path, planes: Sequence[int] | None = None) -> Labels:
     Parameters
     ----------
     path
-        TIFF, PNG, BMP or (for two values only) JPEG.
+        TIFF, PNG, BMP, HDF5, MRC, Zarr, run-length JSON or (for two values only) JPEG.
     planes
         Which planes to read; all by default. Time points and positions count as planes.
 
@@ -77,6 +82,7 @@ def label_planes(
     path: Path,
     planes: Sequence[int] | None = None,
     pictures: Sequence[TiffPicture] | None = None,
+    volumes: Sequence[Volume] | None = None,
 ) -> Iterator[Labels]:
     """The values of a label image plane by plane, ``(Y, X)`` each; as `read_labels`.
 
@@ -84,9 +90,17 @@ def label_planes(
     ----------
     pictures
         Of a TIFF that is open already.
+    volumes
+        Of an HDF5, MRC or Zarr file that is open already.
     """
-    if pictures is not None or sniff(path) == "tiff":
+    family = "tiff" if pictures is not None else sniff(path)
+    if family == "tiff":
         yield from _tiff_label_planes(pictures or open_pictures(path), path, planes)
+    elif family == RUNS:
+        yield from run_labels(path).planes(planes)
+    elif family in VOLUME_FAMILIES:
+        for plane in label_planes_of(volumes or open_volumes(path), path, planes):
+            yield _without_soft_edges(_integers(plane, path))
     else:
         yield _raster_labels(path)
 
@@ -112,9 +126,7 @@ def count_planes(path: Path) -> int:
     child = apart.in_use()
     if child is not None:
         return child.count_planes(path)
-    if sniff(path) != "tiff":
-        return 1
-    return sum(p.times * p.depth for p in open_pictures(path))
+    return read_header(path).planes
 
 
 def find_beside(listing: Listing, claimed: set[Path]) -> Found:

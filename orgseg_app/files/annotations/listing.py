@@ -8,22 +8,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orgseg_app.files.annotations.tokens import (
+    WEIGHT_WORDS,
     base,
     folder_role,
     folder_split,
+    has_any,
     has_label_word,
     is_plain_role,
+    without_weights,
 )
 from orgseg_app.files.errors import ReadError
+from orgseg_app.files.readers.inside import split_inside
 from orgseg_app.files.readers.names import natural_key, shown, stem_of
 from orgseg_app.files.readers.registry import can_read, has_image_name
-from orgseg_app.files.readers.sniff import cannot_open
+from orgseg_app.files.readers.sniff import RUNS_SUFFIX, cannot_open, is_runs, is_zarr
 
 MAX_FILES = 200_000
 """Files looked at in one import; more than this is a wrong folder."""
 
 _NOT_ENTERED = (".zarr", ".runs", "__MACOSX")
 """Endings of folders whose files are parts of something else: stores, OrgSeg's own runs."""
+
+ZARR_SUFFIX = ".zarr"
 
 Scope = tuple[str, ...]
 
@@ -39,13 +45,17 @@ class Entry:
     folders
         Names of the folders between the root of the import and the file.
     role
-        ``"image"``, ``"label"``, ``"outline"`` or None, by its folders.
+        ``"image"``, ``"label"``, ``"outline"``, ``"weights"`` or None, by its folders.
     role_at
         Position in ``folders`` of the folder that decided it; -1 if none did.
     is_annotation
         True if the user gave it as an annotation.
     is_context
         True if it was only found beside a file the user gave.
+    title
+        What to call it where its path does not say so; “” for the file name.
+    owner
+        The file or Zarr folder it lies in, where that holds several arrays.
     """
 
     path: Path
@@ -54,11 +64,13 @@ class Entry:
     role_at: int
     is_annotation: bool = False
     is_context: bool = False
+    title: str = ""
+    owner: Path | None = None
 
     @property
     def stem(self) -> str:
         """File name without suffix."""
-        return stem_of(self.path)
+        return self.title or stem_of(self.path)
 
     @property
     def split(self) -> str | None:
@@ -165,7 +177,11 @@ def list_files(paths: Sequence[Path], annotations: Sequence[Path] = ()) -> Listi
 
 def _add_path(listing: Listing, path: Path, seen: set[str], *, is_annotation: bool) -> None:
     try:
-        if path.is_dir():
+        if is_zarr(path) or split_inside(path)[1]:
+            if _is_new(path, seen):
+                entry = _entry(path, _kept_parents(path), is_annotation=is_annotation)
+                listing.entries.append(entry)
+        elif path.is_dir():
             for file, folders in _walk(path):
                 _add_file(listing, file, folders, seen, is_annotation=is_annotation)
         elif not path.exists():
@@ -186,6 +202,7 @@ def _walk(root: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
     first = (root.resolve().name,) if is_plain_role(root.resolve().name) else ()
     count = 0
     for folder, subfolders, files in os.walk(root, onerror=_raise_for_root(root)):
+        files += [f for f in subfolders if f.endswith(ZARR_SUFFIX) and not f.startswith(".")]
         subfolders[:] = sorted(
             (f for f in subfolders if not f.startswith(".") and not f.endswith(_NOT_ENTERED)),
             key=natural_key,
@@ -220,7 +237,8 @@ def _add_file(
 ) -> None:
     if not _is_new(file, seen):
         return
-    if has_image_name(file) and not file.name.startswith("."):
+    is_hidden = file.name.startswith(".")
+    if not is_hidden and (has_image_name(file) or is_runs(file) or is_zarr(file)):
         listing.entries.append(
             _entry(file, folders, is_annotation=is_annotation, is_context=is_context)
         )
@@ -243,7 +261,9 @@ def _add_context(listing: Listing, path: Path, seen: set[str]) -> None:
     wanted = {base(e.stem) for e in listing.images if e.path.parent == path.parent}
     for file in _files(path.parent):
         stem = stem_of(file)
-        if has_image_name(file) and has_label_word(stem) and base(stem) in wanted and base(stem):
+        marked = has_label_word(stem) or has_any(stem, WEIGHT_WORDS)
+        named = marked and (has_image_name(file) or is_runs(file))
+        if named and base(stem) and without_weights(base(stem)) in wanted:
             _add_file(
                 listing, file, _kept_parents(file), seen, is_annotation=False, is_context=True
             )
@@ -262,6 +282,8 @@ def _add_context(listing: Listing, path: Path, seen: set[str]) -> None:
 def _entry(
     path: Path, folders: tuple[str, ...], *, is_annotation: bool, is_context: bool = False
 ) -> Entry:
+    if path.suffix.lower() == RUNS_SUFFIX:
+        return Entry(path, folders, "label", -1, is_annotation, is_context)
     for at in range(len(folders) - 1, -1, -1):
         role = folder_role(folders[at])
         if role:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from orgseg_app.core.classes import BACKGROUND, MAX_CLASS_ID, UNLABELLED
 from orgseg_app.core.image import OpenedImage
+from orgseg_app.files import giving_up
 from orgseg_app.files.annotations import class_folders, mask_folder, values
 from orgseg_app.files.annotations.label_image import MAX_COLOURS, Labels, read_labels
 from orgseg_app.files.annotations.mask_folder import size_words
@@ -22,8 +23,10 @@ from orgseg_app.files.annotations.source import (
     default_class_ids,
 )
 from orgseg_app.files.errors import ReadError
-from orgseg_app.files.readers.names import clean_name, shown, stem_of
+from orgseg_app.files.readers.names import shown
 from orgseg_app.files.readers.registry import read_images
+from orgseg_app.files.readers.series import read_series
+from orgseg_app.files.readers.volumes import title_of
 
 if TYPE_CHECKING:
     from orgseg_app.files.annotations.plan import ImportItem
@@ -37,6 +40,7 @@ class LoadedItem:
 
     image: OpenedImage
     annotation: LoadedAnnotation | None
+    weights: OpenedImage | None = None
 
 
 def read_annotation(
@@ -114,12 +118,15 @@ def load_item(
     ReadError
         One sentence: a file cannot be read, or mask and image differ in size.
     """
+    if item.planes:
+        return [_load_volume(item, meaning, class_ids, class_id)]
     images = read_images(item.image_path)
-    stem = clean_name(stem_of(item.image_path))
+    stem = title_of(item.image_path)
     for image in images:
         image.name = item.name + image.name.removeprefix(stem)
+    weights = _weights_of(item, images)
     if item.annotation is None:
-        return [LoadedItem(image, None) for image in images]
+        return [LoadedItem(image, None, weights) for image in images]
     annotation = read_annotation(item.annotation, meaning, class_ids, class_id)
     depths = [image.shape[1] for image in images]
     needed = (sum(depths), *images[0].shape[2:])
@@ -130,9 +137,61 @@ def load_item(
         )
     ends = np.cumsum(depths)
     return [
-        LoadedItem(image, _part(annotation, int(end) - depth, int(end)))
+        LoadedItem(image, _part(annotation, int(end) - depth, int(end)), weights)
         for image, depth, end in zip(images, depths, ends, strict=True)
     ]
+
+
+def _weights_of(item: ImportItem, images: Sequence[OpenedImage]) -> OpenedImage | None:
+    """The weights of the only image of an item."""
+    if item.weights is None:
+        return None
+    found = read_images(item.weights)
+    if len(images) != 1 or len(found) != 1 or found[0].shape != (1, *images[0].shape[1:]):
+        raise ReadError(
+            f"The weights {shown(item.weights)} do not fit {shown(item.image_path)} voxel by voxel."
+        )
+    return found[0]
+
+
+def _load_volume(
+    item: ImportItem, meaning: str, class_ids: Mapping[int, int] | None, class_id: int | None
+) -> LoadedItem:
+    """A volume put together from pictures, with the masks of those that have one."""
+    image = read_series([plane.image_path for plane in item.planes])
+    image.name = item.name
+    weights = None
+    given = [plane.weights for plane in item.planes if plane.weights is not None]
+    if len(given) == len(item.planes):
+        weights = read_series(given)
+    notes: list[str] = []
+    if given and weights is None:
+        notes.append(f"{len(item.planes) - len(given)} planes have no weights; none were taken.")
+    if not any(plane.annotation for plane in item.planes) or item.annotation is None:
+        image.notes = (*image.notes, *notes)
+        return LoadedItem(image, None, weights)
+    mask = np.zeros(image.shape[1:], np.uint8)
+    objects: NDArray[np.uint32] | None = None
+    for z, plane in enumerate(item.planes):
+        giving_up.ask()
+        if plane.annotation is None:
+            continue
+        loaded = read_annotation(plane.annotation, meaning, class_ids, class_id)
+        if loaded.mask.shape != (1, *image.shape[2:]):
+            raise ReadError(
+                f"The mask {shown(plane.annotation.paths[0])} is {size_words(loaded.mask.shape)}, "
+                f"but the image {shown(plane.image_path)} is {size_words((1, *image.shape[2:]))}."
+            )
+        mask[z] = loaded.mask[0]
+        notes += [note for note in loaded.notes if note not in notes]
+        if loaded.objects is not None:
+            if objects is None:
+                objects = np.zeros(image.shape[1:], np.uint32)
+            # Numbers of masks a file each begin anew in every plane; those of label images are
+            # the same object in all of them.
+            first = int(objects.max()) if plane.annotation.format == mask_folder.NAME else 0
+            objects[z] = np.where(loaded.objects[0] > 0, loaded.objects[0] + np.uint32(first), 0)
+    return LoadedItem(image, LoadedAnnotation(mask, objects, tuple(notes)), weights)
 
 
 def _own_meaning(labels: Labels, source: AnnotationSource) -> str:

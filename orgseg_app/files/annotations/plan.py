@@ -13,17 +13,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from orgseg_app.files.annotations import class_folders, mask_folder, values
+from orgseg_app.files.annotations import class_folders, inside_files, mask_folder, values
 from orgseg_app.files.annotations.found import Candidate, Found
 from orgseg_app.files.annotations.listing import Entry, Listing, list_files
 from orgseg_app.files.annotations.mask_folder import size_words
 from orgseg_app.files.annotations.naming import names_for
+from orgseg_app.files.annotations.platelet import KnownClass, known_classes
 from orgseg_app.files.annotations.registry import FORMATS
+from orgseg_app.files.annotations.series import Series, find_series
 from orgseg_app.files.annotations.source import AnnotationSource
+from orgseg_app.files.annotations.tokens import IMAGE_WORDS, folder_split, has_any
+from orgseg_app.files.annotations.weight_files import find_weights
 from orgseg_app.files.errors import ReadError
 from orgseg_app.files.readers.apart import reading_apart
 from orgseg_app.files.readers.header import ImageHeader
-from orgseg_app.files.readers.names import clean_name, shown
+from orgseg_app.files.readers.names import clean_name, shown, stem_of
 from orgseg_app.files.readers.registry import read_headers
 
 IMAGES_ONLY = "images"
@@ -33,6 +37,7 @@ KIND_IMAGES = "images"
 KIND_TREE = "train/valid/test tree"
 
 _COMPARED_BYTES = 1 << 16
+_LISTED = 5
 
 
 @dataclass
@@ -55,6 +60,12 @@ class ImportItem:
         False if the image itself cannot be read.
     duplicate_of
         Name of an earlier item with the same content, or None.
+    weights
+        File that says how much each voxel is to count, or None.
+    header
+        Size and kind of the image file, once it was looked at.
+    planes
+        For a volume put together from pictures: these, in order; ``image_path`` is the first.
     """
 
     image_path: Path
@@ -64,6 +75,19 @@ class ImportItem:
     problem: str | None = None
     is_readable: bool = True
     duplicate_of: str | None = None
+    weights: Path | None = None
+    header: ImageHeader | None = field(default=None, compare=False, repr=False)
+    planes: tuple[ImportItem, ...] = ()
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files that hold the image."""
+        return tuple(plane.image_path for plane in self.planes) or (self.image_path,)
+
+    @property
+    def has_weights(self) -> bool:
+        """True if weights were found for it or its planes."""
+        return self.weights is not None or any(p.weights is not None for p in self.planes)
 
 
 @dataclass
@@ -89,7 +113,11 @@ class ImportPlan:
     class_values
         Values other than 0 seen in the label images, ascending; colours are ``0xRRGGBB``.
     class_names
-        Names of the values, where folders name the classes; else empty.
+        Names of the values, where folders or a known data set name the classes; else empty.
+    known
+        Value → class of a known data set, with its colour and place; else empty.
+    series
+        Pictures that could be the planes of volumes (`as_volumes`).
     """
 
     items: list[ImportItem] = field(default_factory=list)
@@ -100,6 +128,8 @@ class ImportPlan:
     meaning: str = "binary"
     class_values: tuple[int, ...] = ()
     class_names: tuple[str, ...] = ()
+    known: dict[int, KnownClass] = field(default_factory=dict)
+    series: list[Series] = field(default_factory=list)
 
     def guess_meaning(self) -> str:
         """What the label values stand for: ``"binary"``, ``"classes"`` or ``"instances"``."""
@@ -112,8 +142,16 @@ class ImportPlan:
 
     def summary(self) -> str:
         """The plan in one line: “12 images; 12 label images found by name”."""
-        parts = [_count(len(self.items), "image")]
-        formats = Counter(i.annotation.format for i in self.items if i.annotation)
+        volumes = [item for item in self.items if item.planes]
+        parts = []
+        if len(self.items) > len(volumes):
+            parts.append(_count(len(self.items) - len(volumes), "image"))
+        if volumes:
+            planes = ", ".join(str(len(item.planes)) for item in volumes[:_LISTED])
+            planes += " …" if len(volumes) > _LISTED else ""
+            parts.append(f"{_count(len(volumes), 'volume')} of {planes} planes")
+        pictures = [p for i in self.items for p in i.planes or (i,)]
+        formats = Counter(i.annotation.format for i in pictures if i.annotation)
         objects = formats.pop(mask_folder.NAME, 0)
         classes = formats.pop(class_folders.NAME, 0)
         if formats.total():
@@ -122,6 +160,9 @@ class ImportPlan:
             parts.append(f"{_count(objects, 'image')} with one mask per object")
         if classes:
             parts.append(f"{_count(classes, 'image')} with one mask per class")
+        weights = sum(item.has_weights for item in self.items)
+        if weights:
+            parts.append(f"{_count(weights, 'image')} with weights")
         splits = Counter(item.split for item in self.items if item.split)
         if splits:
             order = ("train", "validation", "test")
@@ -171,12 +212,14 @@ def plan_import(
 
 def _plan(paths: Sequence[Path], annotations: Sequence[Path], format: str) -> ImportPlan:
     listing = list_files(paths, annotations)
-    found = _find(listing, format)
+    inside_files.expand(listing)
+    weights = find_weights(listing, set())
+    found = _find(listing, format, set(weights.values()))
     entries = [e for e in listing.images if e.path not in found.claimed]
     if not entries:
         raise ReadError(_nothing_found(paths, listing))
     best, notes = _choose(entries, found)
-    splits = {e.split for e in entries if e.split}
+    splits = {_split(e) for e in entries if _split(e)}
     items = []
     for entry, name in zip(entries, names_for(entries), strict=True):
         candidate = best.get(entry.path)
@@ -184,8 +227,9 @@ def _plan(paths: Sequence[Path], annotations: Sequence[Path], format: str) -> Im
             image_path=entry.path,
             name=name,
             annotation=candidate.source if candidate else None,
-            split=entry.split if len(splits) > 1 else None,
+            split=_split(entry) if len(splits) > 1 else None,
             problem=None if candidate else found.ambiguous.get(entry.path),
+            weights=weights.get(entry.path) if format != IMAGES_ONLY else None,
         )
         items.append(item)
     _check(items)
@@ -198,12 +242,19 @@ def _plan(paths: Sequence[Path], annotations: Sequence[Path], format: str) -> Im
         notes=[*notes, *_outline_notes(listing)],
     )
     _guess(plan)
+    plan.series = find_series(items)
     return plan
 
 
-def _find(listing: Listing, format: str) -> Found:
+def _split(entry: Entry) -> str | None:
+    """The split that folders name, or a file called like ``train-images``."""
+    stem = stem_of(entry.path)
+    return entry.split or (folder_split(stem) if has_any(stem, IMAGE_WORDS) else None)
+
+
+def _find(listing: Listing, format: str, weights: set[Path]) -> Found:
     """What all formats find; candidates only of the format asked for."""
-    found = Found()
+    found = Found(claimed=set(weights))
     for name, format_ in FORMATS.items():
         one = format_.find(listing, found.claimed)
         if format not in ("auto", name):
@@ -255,9 +306,13 @@ def _check(items: Sequence[ImportItem]) -> None:
     images: list[tuple[ImportItem, AnnotationSource, ImageHeader]] = []
     for item, header in zip(items, read_headers([i.image_path for i in items]), strict=True):
         if isinstance(header, ReadError):
-            item.problem, item.is_readable, item.annotation = str(header), False, None
-        elif item.annotation is not None:
+            item.problem, item.is_readable = str(header), False
+            item.annotation = item.weights = None
+            continue
+        item.header = header
+        if item.annotation is not None:
             images.append((item, item.annotation, header))
+    _check_weights([item for item in items if item.weights is not None])
     labels = read_headers([source.paths[0] for _, source, _ in images])
     for (item, source, image), label in zip(images, labels, strict=True):
         if isinstance(label, ReadError):
@@ -274,11 +329,31 @@ def _check(items: Sequence[ImportItem]) -> None:
             item.annotation = None
 
 
+def _check_weights(items: Sequence[ImportItem]) -> None:
+    """Compare images and weights by their headers; a problem takes the weights away."""
+    headers = read_headers([item.weights for item in items if item.weights is not None])
+    for item, weights in zip(items, headers, strict=True):
+        assert item.weights is not None
+        assert item.header is not None
+        if isinstance(weights, ReadError):
+            item.problem, item.weights = str(weights), None
+            continue
+        wanted = (item.header.planes, item.header.height, item.header.width)
+        size = (weights.planes, weights.height, weights.width)
+        if size != wanted or weights.channels != 1:
+            what = size_words(size) if weights.channels == 1 else f"{weights.channels} channels"
+            item.problem = (
+                f"The weights {shown(item.weights)} are {what}, but the image "
+                f"{shown(item.image_path)} is {size_words(wanted)}; it is imported without them."
+            )
+            item.weights = None
+
+
 def _mark_duplicates(items: list[ImportItem]) -> None:
     """Mark files of the same size and content, which would put one image into two splits."""
     by_size: dict[int, list[ImportItem]] = defaultdict(list)
     for item in items:
-        if item.is_readable:
+        if item.is_readable and item.image_path.is_file():  # no folder, no array within a file
             by_size[item.image_path.stat().st_size].append(item)
     for size, same in by_size.items():
         first: dict[bytes, ImportItem] = {}
@@ -329,6 +404,13 @@ def _guess(plan: ImportPlan) -> None:
         plan.class_values = tuple(range(1, len(plan.class_names) + 1))
     elif sources:
         plan.meaning = "instances"
+    plan.known = known_classes(seen, [stem_of(item.image_path) for item in plan.items])
+    if plan.known:
+        plan.meaning = "classes"
+        plan.class_values = tuple(sorted(set(plan.known) | seen))
+        plan.class_names = tuple(
+            plan.known[v].name if v in plan.known else "" for v in plan.class_values
+        )
     meanings = {mask_folder.NAME: "instances", class_folders.NAME: "classes"}
     for item in plan.items:
         if item.annotation:
@@ -340,7 +422,10 @@ def _guess(plan: ImportPlan) -> None:
 def _nothing_found(paths: Sequence[Path], listing: Listing) -> str:
     where = shown(Path(paths[0])) if len(paths) == 1 else "what was chosen"
     others = f" ({_count(len(listing.skipped), 'other file')})" if listing.skipped else ""
-    return f"There is no TIFF, PNG, JPEG or BMP image in {where}{others}."
+    return (
+        "There is no TIFF, PNG, JPEG or BMP image and no HDF5, MRC or OME-Zarr volume in "
+        f"{where}{others}."
+    )
 
 
 def _count(number: int, singular: str, plural: str = "") -> str:

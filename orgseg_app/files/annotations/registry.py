@@ -6,7 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from orgseg_app.files.annotations import class_folders, folder_tree, label_image, mask_folder
+from orgseg_app.files.annotations import (
+    class_folders,
+    folder_tree,
+    inside_files,
+    label_image,
+    mask_folder,
+    run_files,
+)
 from orgseg_app.files.annotations.found import Found
 from orgseg_app.files.annotations.listing import Listing
 
@@ -39,6 +46,22 @@ class Format:
 FORMATS: dict[str, Format] = {
     format_.name: format_
     for format_ in (
+        Format(
+            inside_files.NAME,
+            "Labels in the file of their image",
+            "raw and label in one HDF5 file, volumes/raw with volumes/labels/…, OME-Zarr images "
+            "with their labels/ folder.",
+            "labels in the same file",
+            inside_files.find_inside,
+        ),
+        Format(
+            run_files.NAME,
+            "Run-length labels in a JSON file",
+            'train-labels.json beside train-images.tif: {".info": {"shape", "dtype"}, "1": '
+            '"start length …"}, counted from 1 over the whole volume.',
+            "run-length labels beside",
+            run_files.find_runs,
+        ),
         Format(
             label_image.NAME,
             "Label image beside its image",

@@ -53,12 +53,20 @@ IMAGE_WORDS = frozenset(
 SIDE_WORDS = frozenset({"flow", "flows", "overlay", "overlays", "preview", "thumbnail"})
 """Words of pictures that other programs write beside an image, which are neither."""
 
+WEIGHT_WORDS = frozenset({"weight", "weights", "weighting", "weightmap"})
+"""Words that mark a volume of weights: how much each voxel is to count."""
+
+WEIGHT_COMPANIONS = frozenset({"error", "errors", "loss", "map", "maps"})
+"""Words that go with these and say nothing more."""
+
 _SPLIT_WORDS = {
     "train": "train",
     "training": "train",
     "valid": "validation",
     "val": "validation",
     "validation": "validation",
+    "eval": "validation",
+    "evaluation": "validation",
     "test": "test",
     "testing": "test",
 }
@@ -103,13 +111,22 @@ def without(tokens: Tokens, vocabulary: frozenset[str]) -> Tokens:
     return tuple(token for token in tokens if token not in vocabulary)
 
 
+def without_weights(tokens: Tokens) -> Tokens:
+    """Tokens without those that mark weights; unchanged where none does."""
+    if WEIGHT_WORDS.isdisjoint(tokens):
+        return tokens
+    return tuple(t for t in tokens if t not in WEIGHT_WORDS and t not in WEIGHT_COMPANIONS)
+
+
 def numbers_plain(tokens: Tokens) -> Tokens:
     """Tokens with numbers stripped of leading zeros, so that ``007`` is ``7``."""
     return tuple(str(int(t)) if t.isdecimal() else t for t in tokens)
 
 
 def folder_role(name: str) -> str | None:
-    """``"label"``, ``"outline"``, ``"image"`` or None for the name of a folder."""
+    """``"label"``, ``"outline"``, ``"weights"``, ``"image"`` or None for the name of a folder."""
+    if has_any(name, WEIGHT_WORDS):
+        return "weights" if is_plain_role(name) else None
     if has_any(name, OUTLINE_WORDS):
         return "outline"
     if has_label_word(name) and not _is_list_of_images(name):
@@ -123,6 +140,8 @@ def is_plain_role(name: str) -> bool:
     """True if a folder's name says nothing but its role and split, as “train_images” does."""
     tokens = words(name)
     known = LABEL_WORDS | IMAGE_WORDS | OUTLINE_WORDS | OBJECT_WORDS | _SPLIT_COMPANIONS
+    if has_any(name, WEIGHT_WORDS):
+        known |= WEIGHT_WORDS | WEIGHT_COMPANIONS
     rest = without(_without_pairs(tokens), known)
     return bool(tokens) and all(t in _SPLIT_WORDS or t.isdecimal() for t in rest)
 

@@ -50,6 +50,8 @@ class NewImage:
         Shared by the time points of one recording; "" for an image on its own.
     codec
         How to pack voxels; as the project does when None.
+    weights
+        ``(1, Z, Y, X)``: how much each voxel is to count, known to be usable; or None.
     """
 
     opened: OpenedImage
@@ -61,6 +63,7 @@ class NewImage:
     series: int = 0
     time_series: str = ""
     codec: Codec | None = None
+    weights: OpenedImage | None = None
 
     @property
     def stored_bytes(self) -> int:
@@ -70,7 +73,8 @@ class NewImage:
         sizes = level_sizes(height, width, always=self.linked is not None)
         kept = sum(h * w for h, w in sizes) * channels * depth
         kept += 0 if self.linked is not None else voxels
-        layered = voxels // channels * ((self.mask is not None) + 4 * (self.objects is not None))
+        wide = (self.objects is not None) + (self.weights is not None)
+        layered = voxels // channels * ((self.mask is not None) + 4 * wide)
         return kept * self.opened.dtype.itemsize + layered + 2**16
 
 
@@ -124,6 +128,8 @@ def store_image(
             layers.store_mask(dataset, change, check)
         if objects is not None:
             layers.store_objects(group, objects, codec, check)
+        if item.weights is not None:
+            _store_weights(group, item.weights, codec, check)
         group.attrs["order"] = order
         schema.write_image_facts(group, image)
         schema.write_link(group, image)
@@ -164,6 +170,21 @@ def _store_voxels(
         time_series=item.time_series,
         time=opened.time,
     )
+
+
+def _store_weights(
+    group: Any, weights: OpenedImage, codec: Codec, check: Callable[[], None]
+) -> None:
+    """Store weights plane by plane, with the least and the largest of them."""
+    _, depth, height, width = weights.shape
+    dataset = layers.create_weights(group, (depth, height, width), codec)
+    low, high = np.inf, -np.inf
+    for z in range(depth):
+        plane = weights.read_plane(z)[0].astype(np.float32)
+        low, high = min(low, float(plane.min())), max(high, float(plane.max()))
+        layers.store_weights_plane(dataset, z, plane)
+        check()
+    layers.finish_weights(dataset, low, high)
 
 
 def _fitting_mask(item: NewImage, check: Callable[[], None]) -> Mask | None:

@@ -27,6 +27,7 @@ _MAX_WORD = 40
 _MAX_PLANES = 10**9
 _MAX_SIDE = 2**31
 _LABEL_KINDS = "ui"
+_CONTENT_KINDS = ("image", "labels", "weights")
 
 Answer = dict[str, Any]
 
@@ -54,6 +55,20 @@ def planes_in(answer: Answer) -> int:
     count = int(answer["planes"])
     _check_count(count, _MAX_PLANES)
     return count
+
+
+def contents_in(answer: Answer) -> list[tuple[str, str]]:
+    """Where the arrays of a file lie in it, and what they are."""
+    found = []
+    for inner, kind in answer["contents"]:
+        if type(inner) is not str or len(inner) > MAX_SENTENCE or kind not in _CONTENT_KINDS:
+            raise ValueError(answer)
+        if ".." in inner.split("/") or "\0" in inner:
+            raise ValueError(answer)
+        found.append((inner, str(kind)))
+    if not 1 <= len(found) <= MAX_SENTENCE:
+        raise ValueError(answer)
+    return found
 
 
 def sentence_in(answer: Answer) -> str | None:

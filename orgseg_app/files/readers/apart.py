@@ -28,6 +28,7 @@ from orgseg_app.core.image import OpenedImage
 from orgseg_app.files import giving_up
 from orgseg_app.files.errors import ReadError
 from orgseg_app.files.readers.answers import (
+    contents_in,
     empty_labels,
     header_in,
     notes_in,
@@ -168,6 +169,10 @@ class ReadingChild:
 
         wanted = None if planes is None else [int(plane) for plane in planes]
         return self._ask(path, "labels", take, planes=wanted)
+
+    def contents(self, path: Path) -> list[tuple[str, str]]:
+        """As `orgseg_app.files.readers.registry.read_contents`."""
+        return self._ask(path, "contents", contents_in)
 
     def count_planes(self, path: Path) -> int:
         """As `orgseg_app.files.annotations.label_image.count_planes`."""

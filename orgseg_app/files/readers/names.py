@@ -14,7 +14,7 @@ from orgseg_app.files.names import clean_text, distinct
 MAX_NAME = 120
 """Characters a shown name may have."""
 
-_TWO_PART_SUFFIXES = (".ome.tif", ".ome.tiff")
+_TWO_PART_SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.zarr")
 _NUMBER = re.compile(r"(\d+)")
 
 

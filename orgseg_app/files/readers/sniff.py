@@ -8,6 +8,8 @@ import stat
 from pathlib import Path
 
 from orgseg_app.files.errors import ReadError
+from orgseg_app.files.readers.inside import split_inside
+from orgseg_app.files.readers.mrc_header import looks_like_mrc
 from orgseg_app.files.readers.names import shown
 
 _HEAD = 512
@@ -20,13 +22,13 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x89PNG\r\n\x1a\n", "png"),
     (b"\xff\xd8\xff", "jpeg"),
     (b"BM", "bmp"),
+    (b"\x89HDF\r\n\x1a\n", "hdf5"),
 )
 
 _KNOWN_OTHERS: tuple[tuple[bytes, str], ...] = (
     (b"ZISRAWFILE", "a Zeiss CZI file"),
     (b"\x70\0\0\0", "a Leica LIF file"),
     (b"\xda\xce\xbe\x0a", "a Nikon ND2 file"),
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
     (b"GIF8", "a GIF picture"),
     (b"%PDF", "a PDF document"),
     (b"PK\x03\x04", "a ZIP archive"),
@@ -49,22 +51,73 @@ SUFFIX_FAMILIES: dict[str, str] = {
     ".jpe": "jpeg",
     ".bmp": "bmp",
     ".dib": "bmp",
+    ".h5": "hdf5",
+    ".hdf5": "hdf5",
+    ".hdf": "hdf5",
+    ".he5": "hdf5",
+    ".ims": "hdf5",
+    ".mrc": "mrc",
+    ".mrcs": "mrc",
+    ".rec": "mrc",
+    ".st": "mrc",
+    ".map": "mrc",
+    ".ali": "mrc",
 }
 """File name endings, lower case, and what they promise; the content decides."""
 
-FAMILY_TITLES = {"tiff": "TIFF", "png": "PNG", "jpeg": "JPEG", "bmp": "BMP"}
+FAMILY_TITLES = {
+    "tiff": "TIFF",
+    "png": "PNG",
+    "jpeg": "JPEG",
+    "bmp": "BMP",
+    "hdf5": "HDF5",
+    "mrc": "MRC",
+}
 
-SUPPORTED = "TIFF, PNG, JPEG and BMP"
+SUPPORTED = "TIFF, PNG, JPEG and BMP images, and HDF5, MRC and OME-Zarr volumes"
+
+RUNS = "runs"
+"""Family of JSON files with run-length labels: annotations, never images."""
+
+RUNS_SUFFIX = ".json"
+_RUNS_KEY = b'".info"'
+_RUNS_LOOKED = 1 << 16
+
+ZARR = "zarr"
+_ZARR_FILES = (".zattrs", ".zgroup", ".zarray", "zarr.json")
+_USER_BLOCKS = (512, 1024, 2048, 4096)
 
 
 def family_of(head: bytes) -> str | None:
-    """``"tiff"``, ``"png"``, ``"jpeg"`` or ``"bmp"`` for a file that begins with ``head``."""
+    """``"tiff"``, ``"png"``, … for a file that begins with ``head``."""
     for magic, family in _MAGIC:
         if head.startswith(magic):
             if family == "bmp" and (len(head) < 26 or head[15:18] != b"\0\0\0"):
                 continue  # a text may well begin with the letters BM
             return family
-    return None
+    return "mrc" if looks_like_mrc(head) else None
+
+
+def is_zarr(path: Path) -> bool:
+    """True for a folder that says it is a Zarr array or group."""
+    try:
+        return path.is_dir() and any((path / name).is_file() for name in _ZARR_FILES)
+    except (OSError, ValueError):
+        return False
+
+
+def is_runs(path: Path) -> bool:
+    """True for a JSON file that says it holds run-length labels, at its start or at its end."""
+    if path.suffix.lower() != RUNS_SUFFIX:
+        return False
+    try:
+        with path.open("rb") as stream:
+            if _RUNS_KEY in stream.read(_RUNS_LOOKED):
+                return True
+            stream.seek(max(0, path.stat().st_size - _RUNS_LOOKED))
+            return _RUNS_KEY in stream.read(_RUNS_LOOKED)
+    except OSError:
+        return False
 
 
 def sniff(path: Path) -> str:
@@ -75,8 +128,15 @@ def sniff(path: Path) -> str:
     ReadError
         One sentence if the file is missing, empty, a folder, not readable or something else.
     """
+    path, _ = split_inside(path)
+    if is_zarr(path):
+        return ZARR
     head = read_head(path)
     family = family_of(head)
+    if family is None and _has_user_block(path):
+        family = "hdf5"
+    if family is None and is_runs(path):
+        family = RUNS
     if family is None:
         raise ReadError(_wrong_content(path, head))
     return family
@@ -122,11 +182,24 @@ def cannot_open(path: Path, error: OSError | ValueError) -> ReadError:
     return ReadError(f"{shown(path)} could not be read: {reason.lower()}.")
 
 
+def _has_user_block(path: Path) -> bool:
+    """True for HDF5 that begins with a block of the program's own, as MATLAB's files do."""
+    try:
+        with path.open("rb") as stream:
+            for offset in _USER_BLOCKS:
+                stream.seek(offset)
+                if stream.read(8) == _MAGIC[-1][0]:
+                    return True
+    except OSError:
+        pass  # read once already; whoever opens it says why
+    return False
+
+
 def _wrong_content(path: Path, head: bytes) -> str:
     promised = SUFFIX_FAMILIES.get(path.suffix.lower())
     content = _describe(head)
     if promised is None:
-        return f"{shown(path)} is {content}; OrgSeg reads {SUPPORTED} images."
+        return f"{shown(path)} is {content}; OrgSeg reads {SUPPORTED}."
     title = FAMILY_TITLES[promised]
     return f"{shown(path)} is not a {title} image although it is named like one: it is {content}."
 

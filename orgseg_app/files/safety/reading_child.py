@@ -25,14 +25,26 @@ from orgseg_app.core.image import OpenedImage
 from orgseg_app.files.annotations import label_image
 from orgseg_app.files.errors import ReadError
 from orgseg_app.files.readers.header import ImageHeader
+from orgseg_app.files.readers.inside import split_inside
 from orgseg_app.files.readers.names import shown
 from orgseg_app.files.readers.raster import read_raster, read_raster_header
-from orgseg_app.files.readers.sniff import sniff
+from orgseg_app.files.readers.registry import image_family, read_contents
+from orgseg_app.files.readers.run_labels import run_labels
+from orgseg_app.files.readers.sniff import RUNS, sniff
 from orgseg_app.files.readers.tiff import TiffPicture, header_of, open_pictures, tiff_images
+from orgseg_app.files.readers.tiff_planes import RawPlane
+from orgseg_app.files.readers.volume_files import VOLUME_FAMILIES, open_volumes
+from orgseg_app.files.readers.volumes import Volume, places_of, volume_header, volume_images
 from orgseg_app.files.safety.confinement import Pipes, give_up, limit_cpu, limit_memory
 
-_OPENERS = {"tiff": ("tifffile",)}
-_DECODERS = {"tiff": ("tifffile", "imagecodecs")}
+_OPENERS: dict[str, tuple[str, ...]] = {"tiff": ("tifffile",), "hdf5": ("h5py",)}
+_DECODERS: dict[str, tuple[str, ...]] = {
+    "tiff": ("tifffile", "imagecodecs"),
+    "hdf5": ("h5py", "orgseg_app.files.images.codecs", "orgseg_app.files.safety.audit"),
+    "zarr": ("imagecodecs",),
+    "mrc": (),
+    RUNS: (),
+}
 """Imported before memory is limited: what they take is not the file's."""
 
 WORK_FACTOR = 8
@@ -43,6 +55,9 @@ EMPTY_BYTES = 64 * 2**20
 EMPTY_RATIO = 500
 """A plane larger than this, and so much larger than its file, gets no more than any file gets: it
 is a mask with nothing on it, or a trap."""
+
+RUNS_FACTOR = 16
+"""Bytes of memory for each byte of a JSON file: its text, and two numbers for each few letters."""
 
 _SLOWEST_BYTES_S = 5e6
 _KEPT = 8
@@ -61,12 +76,15 @@ class OpenedFile:
         Size and kind.
     pictures
         Of a TIFF; None for other families.
+    volumes
+        Of an HDF5, MRC or Zarr file; None for other families.
     images
         Once they were asked for.
     """
 
     header: ImageHeader
-    pictures: list[TiffPicture] | None
+    pictures: list[TiffPicture] | None = None
+    volumes: list[Volume] | None = None
     images: list[OpenedImage] | None = None
 
 
@@ -95,6 +113,7 @@ class Reader:
             "where": self._where,
             "labels": self._labels,
             "count": self._count,
+            "contents": self._contents,
         }
 
     def run(self) -> None:
@@ -159,7 +178,7 @@ class Reader:
         path, planes = Path(question["path"]), question["planes"]
         file = self._opened(path)
         self._pipes.answer({"planes": file.header.planes if planes is None else len(planes)})
-        for plane in label_image.label_planes(path, planes, file.pictures):
+        for plane in label_image.label_planes(path, planes, file.pictures, file.volumes):
             labels = np.ascontiguousarray(plane)
             facts = {"shape": labels.shape, "dtype": labels.dtype.str}
             self._pipes.answer(facts, labels.data)
@@ -168,6 +187,11 @@ class Reader:
         header = self._opened(Path(question["path"]), for_planes=False).header
         self._pipes.answer({"planes": header.planes})
 
+    def _contents(self, question: dict[str, Any]) -> None:
+        path = Path(question["path"])
+        self._opened(path, for_planes=False)
+        self._pipes.answer({"contents": read_contents(path)})
+
     # -- within ----------------------------------------------------------------------------------
 
     def _opened(self, path: Path, *, for_planes: bool = True) -> OpenedFile:
@@ -175,31 +199,33 @@ class Reader:
         family = sniff(path)
         for name in _DECODERS.get(family, ("cv2",)) if for_planes else _OPENERS.get(family, ()):
             importlib.import_module(name)
-        status = os.stat(path)
+        status = os.stat(split_inside(path)[0])
         key = (os.fspath(path), status.st_size, status.st_mtime_ns)
         known = self._files.pop(key, None)
         if known is None:
-            if self._is_limited_for != self._base:  # not for each of many small files
+            if family == RUNS:
+                self._limit_and_tell(self._base + RUNS_FACTOR * status.st_size, self._cpu_s)
+            elif self._is_limited_for != self._base:  # not for each of many small files
                 self._limit(self._base, self._cpu_s)
-            if family == "tiff":
-                pictures = open_pictures(path)
-                known = OpenedFile(header_of(pictures), pictures)
-            else:
-                known = OpenedFile(read_raster_header(path), None)
+            known = _open(path, family)
         self._files[key] = known
         while len(self._files) > _KEPT:
             del self._files[next(iter(self._files))]
-        if for_planes:
-            self._limit_for(known, status.st_size)
+        if for_planes:  # a folder's own size says nothing
+            stored = [v.stored_bytes for v in known.volumes or ()]
+            self._limit_for(known, max(status.st_size, sum(stored)))
         return known
 
     def _images_of(self, path: Path) -> list[OpenedImage]:
         file = self._opened(path)
         if file.images is None:
-            if file.pictures is None:
-                file.images = read_raster(path)
-            else:
+            if file.pictures is not None:
                 file.images = tiff_images(file.pictures, path)
+            elif file.volumes is not None:
+                file.images = volume_images(file.volumes, path)
+            else:
+                image_family(path)
+                file.images = read_raster(path)
         return file.images
 
     def _image(self, path: Path, number: int) -> OpenedImage:
@@ -210,12 +236,15 @@ class Reader:
 
     def _raw(self, path: Path, number: int, z: int) -> dict[str, Any] | None:
         """Where a plane lies in its file, if it needs no decoding."""
-        pictures = self._opened(path).pictures
-        if pictures is None:
-            return None
-        places = [(picture, time) for picture in pictures for time in range(picture.times)]
-        picture, time = places[number]
-        raw = picture.raw_plane(time, z)
+        file = self._opened(path)
+        raw: RawPlane | None = None
+        if file.volumes is not None:
+            volume, time = places_of(file.volumes)[number]
+            raw = volume.raw_plane(time, z)
+        elif file.pictures is not None:
+            places = [(picture, time) for picture in file.pictures for time in range(picture.times)]
+            picture, time = places[number]
+            raw = picture.raw_plane(time, z)
         channels = self._image(path, number).shape[0]
         if raw is None or raw.shape[0] != channels:
             return None  # grey pictures stored as colours
@@ -239,11 +268,17 @@ class Reader:
 
     def _limit_for(self, file: OpenedFile, stored: int) -> None:
         """Set the limits for the planes of a file, and tell the parent where it needs more."""
+        if file.header.family == RUNS:
+            stored *= RUNS_FACTOR
         work, largest = _work(file)
         memory, seconds = self._base, self._cpu_s
         if largest <= max(EMPTY_BYTES, EMPTY_RATIO * stored):
             memory = min(self._base + WORK_FACTOR * work, self._most)
             seconds += 2 * work / _SLOWEST_BYTES_S
+        self._limit_and_tell(memory, seconds)
+
+    def _limit_and_tell(self, memory: int, seconds: float) -> None:
+        memory = min(memory, self._most)
         self._limit(memory, seconds)
         if (memory, seconds) != self._told:
             self._told = (memory, seconds)
@@ -265,9 +300,27 @@ def run_reader() -> int:
     return 0
 
 
+def _open(path: Path, family: str) -> OpenedFile:
+    """A file with its header read."""
+    if family == "tiff":
+        pictures = open_pictures(path)
+        return OpenedFile(header_of(pictures), pictures)
+    if family in VOLUME_FAMILIES:
+        volumes = open_volumes(path)
+        return OpenedFile(volume_header(volumes, family), volumes=volumes)
+    if family == RUNS:
+        return OpenedFile(run_labels(path).header())
+    return OpenedFile(read_raster_header(path))
+
+
 def _work(file: OpenedFile) -> tuple[int, int]:
     """Bytes to work on for one plane, four a pixel at least; bytes of the largest one decoded."""
     header = file.header
+    if file.volumes is not None:
+        values = max(v.plane_values for v in file.volumes)
+        unpacked = max(v.work_bytes for v in file.volumes)
+        plane = max(v.plane_values * v.dtype.itemsize for v in file.volumes)
+        return max(4 * values, plane, unpacked // 2), plane
     if file.pictures is None:
         pixels = header.height * header.width
         # OpenCV decodes alpha and colours whatever is kept of them.

@@ -42,13 +42,15 @@ MEANINGS = (
 )
 CLASSES = "classes"
 DEFAULT_NAME = "foreground"
+_LISTED = 4
 MAX_CLASSES = MAX_CLASS_ID - BACKGROUND
 
 
 class ImportBar(QFrame):
     """Asks whether the annotations found are meant, and what their numbers stand for.
 
-    Large images may stay in their files: a check, set to begin with.
+    Large images may stay in their files: a check, set to begin with. Numbered images may be the
+    planes of a volume: another check, set where their names say so.
 
     Signals
     -------
@@ -104,6 +106,12 @@ class ImportBar(QFrame):
             "and found again. Without this, everything is copied into the project"
         )
         self.link_check.setVisible(False)
+        self.volume_check = QCheckBox()
+        self.volume_check.setToolTip(
+            "The numbered images become planes of one image with depth, in the order of their "
+            "numbers. Without this, each is an image of its own"
+        )
+        self.volume_check.setVisible(False)
         self.questions = QWidget()
         asked = QHBoxLayout(self.questions)
         asked.setContentsMargins(0, 0, 0, 0)
@@ -121,6 +129,7 @@ class ImportBar(QFrame):
         second.setContentsMargins(self.icon.width() + GAP, 0, 0, 0)
         second.setSpacing(GAP)
         second.addWidget(self.questions, 3)
+        second.addWidget(self.volume_check)
         second.addWidget(self.link_check)
         second.addStretch(1)
         for button in (
@@ -167,6 +176,9 @@ class ImportBar(QFrame):
         self.link_check.setText(
             f"Leave the images in their files ({large_bytes / 1e9:.1f}\u2009GB)"
         )
+        self.volume_check.setVisible(bool(plan.series))
+        self.volume_check.setChecked(any(series.is_likely for series in plan.series))
+        self.volume_check.setText(_volume_words([len(s.items) for s in plan.series]))
         self.images_button.setVisible(annotated)
         self.use_button.setText("Use them" if annotated else "Import images")
         self.use_button.setToolTip(
@@ -269,7 +281,11 @@ class ImportBar(QFrame):
         self._finish(ImportChoice(use_annotations=False, link=self.link_check.isChecked()))
 
     def _finish(self, choice: object) -> None:
+        from orgseg_app.files.annotations.series import as_volumes
+
         plan = self.plan
+        if plan is not None and plan.series and self.volume_check.isChecked():
+            plan = as_volumes(plan)
         self._leave()
         if plan is not None:
             self.accepted.emit(plan, choice)
@@ -308,6 +324,14 @@ class ImportBar(QFrame):
 def _sentence(plan: ImportPlan, *, annotated: bool) -> str:
     found = plan.summary().rstrip(".")
     return f"{found}. Use the masks?" if annotated else f"{found}. Import the images?"
+
+
+def _volume_words(planes: list[int]) -> str:
+    """What the check says: how many volumes, of how many planes."""
+    if len(planes) == 1:
+        return f"They are the {planes[0]:,} planes of one volume"
+    listed = ", ".join(f"{n:,}" for n in planes[:_LISTED]) + (" …" if len(planes) > _LISTED else "")
+    return f"They are {len(planes)} volumes ({listed} planes)"
 
 
 def _values(plan: ImportPlan) -> list[int]:

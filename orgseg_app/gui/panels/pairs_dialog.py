@@ -77,6 +77,8 @@ def _pair(item: ImportItem, root: str) -> Pair:
         found, whole = _short(annotation.paths[0], root), str(annotation.paths[0])
         if len(annotation.paths) > 1:
             found = f"{found} and {len(annotation.paths) - 1} more"
+    if item.has_weights:
+        found = f"{found} and weights" if found else "weights"
     problem, severity = item.problem or "", 2 if item.problem else 0
     if not problem and item.duplicate_of:
         problem, severity = f"Same content as “{item.duplicate_of}”", 1

@@ -7,11 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtWidgets import QFileDialog
+from shiboken6 import isValid
 
 if TYPE_CHECKING:
+    from orgseg_app.files.training_set import Written
     from orgseg_app.gui.background import Task
     from orgseg_app.gui.main_window import MainWindow
+    from orgseg_app.gui.panels.training_set_dialog import TrainingSetDialog
+
+NOTES = 3
+"""Sentences about an export that are shown; the rest say the same of other images."""
 
 LOG = logging.getLogger(__name__)
 
@@ -23,6 +30,7 @@ class Exporting(QObject):
         super().__init__(window)
         self.window = window
         self.session = window.session
+        self.dialog: TrainingSetDialog | None = None
 
     def show(self) -> None:
         """Go to the Export workspace."""
@@ -55,8 +63,54 @@ class Exporting(QObject):
             )
         )
 
+    def ask_for_training_set(self) -> None:
+        """Open the dialog that asks for the layout."""
+        from orgseg_app.gui.panels.training_set_dialog import TrainingSetDialog
+
+        if self.session.file is None:
+            return
+        if self.dialog is None or not isValid(self.dialog):
+            self.dialog = TrainingSetDialog(self.window)
+            self.dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+            self.dialog.export_requested.connect(self._on_training_set_requested)
+        self.dialog.show()
+        self.dialog.raise_()
+        self.dialog.activateWindow()
+
+    def _on_training_set_requested(self, layout: str, overwrite: bool) -> None:
+        settings = self.window.settings
+        start = settings.last_folder or str(Path.home())
+        name = QFileDialog.getExistingDirectory(self.dialog, "Folder for the training set", start)
+        if name:
+            settings.last_folder = name
+            self.export_training_set(Path(name), layout, overwrite=overwrite)
+
+    def export_training_set(self, out: Path, layout: str, *, overwrite: bool = False) -> None:
+        """Write images, masks and weights in the background."""
+        file = self.session.file
+        if file is None:
+            return
+        self.session.fold_in()
+
+        def work(task: Task) -> Written:
+            from orgseg_app.files.training_set import export_training_set
+
+            return export_training_set(file, out, layout, overwrite=overwrite, progress=task.report)
+
+        def on_success(written: Written) -> None:
+            files = f"{len(written.files):,} file{'' if len(written.files) == 1 else 's'}"
+            images = f"{written.images} image{'' if written.images == 1 else 's'}"
+            text = " ".join([f"{images} written to {out} in {files}.", *written.notes[:NOTES]])
+            self.session.message.emit(text, "warning" if written.notes else "info")
+            if self.dialog is not None and isValid(self.dialog):
+                self.dialog.close()
+
+        self.session.background.start(
+            "Exporting the training set", work, on_success, self.session.report_error
+        )
+
     def predict_folder(self, request: Mapping[str, Any]) -> None:
-        """Predict images on disk: ``{"models", "inputs", "out", "formats", "overwrite"}``."""
+        """Predict images on disk, as `ExportPanel.predict_folder_requested` asks for it."""
         path = self.session.path
         if path is None:
             return
@@ -73,6 +127,11 @@ class Exporting(QObject):
                 formats=tuple(request["formats"]),
                 overwrite=bool(request.get("overwrite", False)),
                 resume=bool(request.get("resume", False)),
+                stitch=str(request.get("stitch") or "blend"),
+                turns=bool(request.get("turns")),
+                vote=bool(request.get("vote")),
+                three_planes=bool(request.get("three_planes")),
+                objects=bool(request.get("objects")),
             )
 
         def on_success(job: Any) -> None:
@@ -90,3 +149,13 @@ class Exporting(QObject):
     def save_comparison(self) -> None:
         """Ask where, write the table of the Compare workspace."""
         self.window.ensure_parts().results.save_comparison()
+
+    def choose_columns(self) -> None:
+        """The menu of scores in the Compare workspace."""
+        self.window.show_workspace("compare")
+        self.window.ensure_parts().results.open_columns()
+
+    def show_confusion(self) -> None:
+        """The confusion matrices of the runs chosen in the Compare workspace."""
+        self.window.show_workspace("compare")
+        self.window.ensure_parts().results.show_page("confusion")

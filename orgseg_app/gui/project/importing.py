@@ -28,7 +28,8 @@ class Importing(QObject):
     """Takes what was dropped or chosen.
 
     Images without masks come in at once. Where masks were found beside them, one bar asks whether
-    they are meant; where the images are large, whether they are to stay in their files.
+    they are meant; where the images are large, whether they are to stay in their files; where they
+    are numbered, whether they are the planes of a volume.
     """
 
     def __init__(self, window: MainWindow) -> None:
@@ -96,7 +97,10 @@ class Importing(QObject):
         elif not any(item.is_readable for item in plan.items):
             self.session.message.emit(_nothing_readable(plan.problems), "warning")
         elif (
-            any(item.annotation for item in plan.items) or plan.unmatched or size >= LINK_FROM_BYTES
+            any(item.annotation for item in plan.items)
+            or plan.unmatched
+            or plan.series
+            or size >= LINK_FROM_BYTES
         ):
             self._ask(plan, size if size >= LINK_FROM_BYTES else 0)
         else:

@@ -27,6 +27,7 @@ export masks. Without a verb, the window opens."""
 
 _SPLITS = ("train", "validation", "test")
 _CODECS = ("plain", "compact", "fast")
+_LAYOUTS = ("snemi3d", "platelet", "platelet-colours", "platelet-json")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -91,6 +92,11 @@ def _add_project_verbs(verbs: Any) -> None:
         action="store_true",
         help="leave the images in their files; the project knows these by content",
     )
+    imp.add_argument(
+        "--as-volume",
+        action="store_true",
+        help="numbered images of equal size are the planes of one volume",
+    )
     imp.add_argument("--codec", default="", choices=_CODECS, help="how images are packed")
     imp.add_argument("--yes", action="store_true", help="do not ask")
     _add_json(imp)
@@ -102,7 +108,15 @@ def _add_project_verbs(verbs: Any) -> None:
     info = _verb(verbs, "info", "project:info", "say what is in a project", project=True)
     _add_json(info)
     export = _verb(verbs, "export", "exporting:run", "write masks, a model, or all", project=True)
-    export.add_argument("--what", required=True, choices=("masks", "objects", "model", "packed"))
+    export.add_argument(
+        "--what", required=True, choices=("masks", "objects", "model", "packed", "dataset")
+    )
+    export.add_argument(
+        "--layout",
+        default="platelet",
+        choices=_LAYOUTS,
+        help="of a dataset: a folder tree of pictures, or stacks with labels beside",
+    )
     export.add_argument("--out", required=True, type=Path, metavar="DIR")
     export.add_argument("--run", default="", metavar="RUN", help="which model (newest without)")
     export.add_argument(
@@ -128,7 +142,29 @@ def _add_project_verbs(verbs: Any) -> None:
     augment.add_argument("--split", default="train", choices=(*_SPLITS, "all"))
     augment.add_argument("--format", default="tiff", metavar="NAME", help="tiff or png")
     _add_json(augment)
+    _add_weights_verb(verbs)
     _add_backup_verbs(verbs)
+
+
+def _add_weights_verb(verbs: Any) -> None:
+    text = "let rare classes and edges count more in training"
+    weights = _verb(verbs, "weights", "weights:run", text, project=True)
+    weights.add_argument("--images", default="", metavar="NAME,...", help="all without")
+    weights.add_argument(
+        "--edges",
+        default="",
+        metavar="CLASS+CLASS:CLASS,...",
+        help="between which classes; structures and background without, none for no edges",
+    )
+    weights.add_argument("--one-sided", action="store_true", help="only right of the colon")
+    weights.add_argument("--no-balance", action="store_true", help="let all classes count alike")
+    weights.add_argument("--strength", default=25.0, type=float, help="of the strongest edge")
+    weights.add_argument("--reach", default=50, type=int, help="steps that edges spread")
+    weights.add_argument("--floor", default=0.01, type=float, help="least weight of what counts")
+    weights.add_argument("--combine", default="sum", choices=("sum", "product"))
+    weights.add_argument("--leave-out", default="", metavar="CLASS,...", help="count nothing")
+    weights.add_argument("--remove", action="store_true", help="let all voxels count alike again")
+    _add_json(weights)
 
 
 def _add_backup_verbs(verbs: Any) -> None:
@@ -178,6 +214,12 @@ def _add_run_verbs(verbs: Any) -> None:
         metavar="RUN|FILE",
         help="go on from the weights of a run or a model file; its network is taken over",
     )
+    train.add_argument(
+        "--corrections",
+        default="",
+        choices=("missed", "extra", "both"),
+        help="with --from: voxels count more where that model is wrong by the masks as they are",
+    )
     parts = train.add_mutually_exclusive_group()
     parts.add_argument(
         "--folds", default=0, type=int, metavar="K", help="K runs, each with another part held out"
@@ -187,6 +229,9 @@ def _add_run_verbs(verbs: Any) -> None:
         action="store_true",
         help="one painted image: bands of it learn, choose and judge, with gaps between",
     )
+    train.add_argument(
+        "--seeds", default=0, type=int, metavar="N", help="N runs, each begun with another seed"
+    )
     start = train.add_mutually_exclusive_group()
     start.add_argument("--detach", action="store_true", help="start it and come back at once")
     start.add_argument(
@@ -195,6 +240,7 @@ def _add_run_verbs(verbs: Any) -> None:
         help="only make the run's folder, for torchrun: see README, several graphics cards",
     )
     _add_json(train, "print the run's events as they come, one JSON object a line")
+    _add_ensemble_verb(verbs)
     runs = _verb(verbs, "runs", "training:runs", "list the runs of a project", project=True)
     _add_json(runs)
     for name, text in (
@@ -209,6 +255,9 @@ def _add_run_verbs(verbs: Any) -> None:
     compare = _verb(verbs, "compare", "comparing:run", "compare runs", project=True)
     compare.add_argument("--runs", default="", metavar="A,B,...", help="all with scores without")
     compare.add_argument("--split", default="test", choices=_SPLITS)
+    compare.add_argument(
+        "--group", default="", metavar="CLASS,...", help="means over these; all but background"
+    )
     compare.add_argument("--out", action="append", default=[], type=Path, metavar="FILE.(json|csv)")
     compare.add_argument("--score", action="store_true", help="score runs on today's test images")
     _add_json(compare, "print the comparison as one JSON object")
@@ -224,9 +273,57 @@ def _add_run_verbs(verbs: Any) -> None:
     )
     predict.add_argument("--out", required=True, type=Path, metavar="DIR")
     predict.add_argument("--formats", default="tiff", metavar="NAME,...", help="tiff, png")
-    predict.add_argument("--resume", action="store_true", help="leave masks that are there")
+    predict.add_argument(
+        "--resume",
+        action="store_true",
+        help="leave masks that are there, go on with a volume that was begun",
+    )
     predict.add_argument("--overwrite", action="store_true", help="replace masks that are there")
+    _add_ways_to_predict(predict)
     _add_json(predict)
+
+
+def _add_ways_to_predict(predict: argparse.ArgumentParser) -> None:
+    predict.add_argument(
+        "--stitch",
+        default="blend",
+        choices=("blend", "deepest"),
+        help="overlapping tiles: blended, or each voxel by the tile in which it lies deepest",
+    )
+    predict.add_argument(
+        "--turns",
+        action="store_true",
+        help="the mean of all eight turns and mirror images: 8 times the work",
+    )
+    predict.add_argument(
+        "--vote", action="store_true", help="several models: one vote each in place of the mean"
+    )
+    predict.add_argument(
+        "--three-planes",
+        action="store_true",
+        help="volumes by a network of planes: the mean of the planes along all three axes",
+    )
+    predict.add_argument(
+        "--objects", action="store_true", help="also a table and an image of the separate objects"
+    )
+
+
+def _add_ensemble_verb(verbs: Any) -> None:
+    text = "let several runs decide together, as one more run"
+    ensemble = _verb(verbs, "ensemble", "ensembles:run", text, project=True)
+    ensemble.add_argument("--runs", required=True, metavar="A,B,...", help="ids or names")
+    ensemble.add_argument(
+        "--how",
+        default="mean",
+        choices=("mean", "vote"),
+        help="mean of their probabilities, or one vote each",
+    )
+    ensemble.add_argument(
+        "--turns", action="store_true", help="predict images turned and mirrored, too: 8 times work"
+    )
+    ensemble.add_argument("--name", default="", help="what to call it")
+    ensemble.add_argument("--detach", action="store_true", help="start it and come back at once")
+    _add_json(ensemble, "print its events as they come, one JSON object a line")
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -83,7 +83,7 @@ def _network_fields(choice: Choice) -> Facts:
     published = {"depth": info.depth, "width": info.width, "fusion": info.fusions[0]}
     for field in recipe_fields():
         name = field.path.removeprefix("network.")
-        if name not in info.fields or name == field.path:
+        if name not in info.heeded or name == field.path:
             continue
         values[name] = {"default": field.default, "about": field.description} | (
             {"published": published[name]} if name in published else {}

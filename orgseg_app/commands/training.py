@@ -22,7 +22,7 @@ from orgseg_app.commands.following import follow
 from orgseg_app.commands.packed import project_with_runs
 from orgseg_app.commands.project import existing_project
 from orgseg_app.runs import launcher
-from orgseg_app.runs.folder import RunFolder, find_run, list_runs
+from orgseg_app.runs.folder import MODEL_KINDS, RunFolder, find_run, list_runs
 
 if TYPE_CHECKING:
     from orgseg_app.files.project_file import ProjectFile
@@ -57,22 +57,33 @@ def train(asked: Namespace) -> int:
     for run in prepared:
         last = follow(run, title=run.name, json=asked.json)
         try:
-            _tell_end(run, last, names, quiet=asked.json)
+            tell_end(run, last, names, quiet=asked.json)
         except CommandError as error:
             if len(prepared) == 1:
                 raise
             failures.append(f"{run.name}: {error}")
     if failures:
         raise CommandError(" ".join(failures))
+    if asked.seeds and not asked.json:
+        runs = ",".join(run.run_id for run in prepared)
+        note(f'Together they decide better: orgseg ensemble "{path}" --runs {runs}')
     return 0
 
 
 def _prepared(project_file: ProjectFile, recipe: Recipe, asked: Namespace) -> list[RunFolder]:
-    """The run folders of what is asked for: one, or one a fold."""
+    """The run folders of what is asked for: one, or one a fold or seed."""
     from orgseg_app.commands.predicting import find_model
     from orgseg_app.runs.folds import prepare_folds
+    from orgseg_app.runs.seeds import prepare_seeds
     from orgseg_app.runs.training import prepare_training
 
+    if asked.folds and asked.seeds:
+        raise CommandError("Several seeds and folds are two questions. Leave out one of them.")
+    if asked.corrections and (asked.folds or asked.seeds or not asked.start_from):
+        raise CommandError(
+            "Learning from corrections takes one model to go on from: give it with --from, and "
+            "leave out --seeds and --folds."
+        )
     if asked.folds:
         if asked.start_from:
             raise CommandError(
@@ -80,12 +91,30 @@ def _prepared(project_file: ProjectFile, recipe: Recipe, asked: Namespace) -> li
                 "out --from, or --folds."
             )
         return prepare_folds(project_file, recipe, asked.folds, asked.name or None)
-    start = None
+    start, corrections = None, None
+    if asked.corrections:
+        from orgseg_app.core.weighting.mistakes import CorrectionSettings
+
+        corrections = CorrectionSettings(mistakes=asked.corrections)
     if asked.start_from:
         start = find_model(asked.start_from, [asked.project])
+    if asked.seeds:
+        return prepare_seeds(
+            project_file,
+            recipe,
+            asked.seeds,
+            asked.name or None,
+            start_from=start,
+            blocks=asked.blocks,
+        )
     return [
         prepare_training(
-            project_file, recipe, asked.name or None, start_from=start, blocks=asked.blocks
+            project_file,
+            recipe,
+            asked.name or None,
+            start_from=start,
+            blocks=asked.blocks,
+            corrections=corrections,
         )
     ]
 
@@ -100,7 +129,14 @@ def _tell_start(run: RunFolder, path: Path, asked: Namespace) -> None:
         out(f'{run.run_id}  started; see: orgseg runs "{path}"')
 
 
-def _tell_end(run: RunFolder, last: dict[str, Any], names: dict[str, str], *, quiet: bool) -> None:
+def tell_end(run: RunFolder, last: dict[str, Any], names: dict[str, str], *, quiet: bool) -> None:
+    """Print what came of a run with a model.
+
+    Raises
+    ------
+    CommandError
+        When it did not finish.
+    """
     message = str(last.get("message") or "")
     if last["event"] != "finished":
         raise CommandError(
@@ -129,7 +165,7 @@ def named_scores(run: RunFolder, split: str) -> dict[str, Any]:
 def runs(asked: Namespace) -> int:
     """List the runs of a project."""
     path = project_with_runs(asked.project)
-    found = [run for run in list_runs(path) if run.kind == "train"]
+    found = [run for run in list_runs(path) if run.kind in MODEL_KINDS]
     if asked.json:
         for run in found:
             out_json(
@@ -137,8 +173,10 @@ def runs(asked: Namespace) -> int:
                     "id": run.run_id,
                     "name": run.name,
                     "path": str(run.path),
+                    "kind": run.kind,
                     "state": run.state,
                     "recipe": run.request.get("recipe"),
+                    **_members(run),
                     "validation": named_scores(run, "validation"),
                     "test": named_scores(run, "test"),
                     "refused": list(_refusals(run)),
@@ -160,6 +198,20 @@ def runs(asked: Namespace) -> int:
         for reason in _refusals(run):
             warn(f'"{run.name}": {reason}')
     return 0
+
+
+def _members(run: RunFolder) -> dict[str, Any]:
+    """What an ensemble is made of, for ``runs --json``; nothing for a training."""
+    from orgseg_app.runs.ensembles import KIND, facts_of
+
+    if run.kind != KIND:
+        return {}
+    facts = facts_of(run)
+    members = [
+        {"id": m.run_id, "name": m.name, "validation": m.validation, "is_used": m.is_used}
+        for m in facts.members
+    ]
+    return {"members": members, "k": facts.k or None, "how": facts.how, "turns": facts.turns}
 
 
 def _refusals(run: RunFolder) -> Iterable[str]:

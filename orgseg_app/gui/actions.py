@@ -152,6 +152,7 @@ ACTIONS: tuple[ActionInfo, ...] = (
     ActionInfo("split_train", "Image", "Use for training", ("Ctrl+Alt+1",), "", "Networks learn from it", "edit", True, "split"),
     ActionInfo("split_validation", "Image", "Use for validation", ("Ctrl+Alt+2",), "", "Chooses the best moment of a training", "edit", True, "split"),
     ActionInfo("split_test", "Image", "Use for test", ("Ctrl+Alt+3",), "", "Kept away from training, to compare models honestly", "edit", True, "split"),
+    ActionInfo("make_weights", "Image", "Make weights…", (), "", "Let rare classes and the edges between classes count more in training", "edit"),
     ActionInfo("load_weights", "Image", "Load weights…", (), "", "Keep how much each voxel is to count, from a file of as many voxels", "edit"),
     ActionInfo("remove_weights", "Image", "Remove weights…", (), "", "Let all voxels of the image count alike again", "edit"),
     ActionInfo("remove_image", "Image", "Remove image…", (), "trash", "Take it and its mask out of the project", "edit"),
@@ -211,6 +212,14 @@ ACTIONS: tuple[ActionInfo, ...] = (
         "train_further", "Train", "Train further from this run", (), "",
         "Prepare a new run that begins with what the chosen run, or else the best one, has learnt", "project",
     ),
+    ActionInfo(
+        "retrain", "Train", "Retrain on corrections…", (), "",
+        "Go on from a run; where its model was wrong by the masks as they are now, voxels count more", "project",
+    ),
+    ActionInfo(
+        "make_ensemble", "Train", "Make an ensemble…", (), "model",
+        "Let several trained models decide together: as a rule better than the best of them alone", "project",
+    ),
     ActionInfo("pause_run", "Train", "Pause or resume", ("Ctrl+Shift+P",), "pause", "The training that runs", "project"),
     ActionInfo("stop_run", "Train", "Stop training", ("Ctrl+.",), "stop", "Keeps the best model so far", "project"),
     ActionInfo(
@@ -219,9 +228,15 @@ ACTIONS: tuple[ActionInfo, ...] = (
     ),
     # Compare
     ActionInfo("score_runs", "Compare", "Score missing images", (), "", "Run the models on test images they have not seen", "project"),
+    ActionInfo("choose_columns", "Compare", "Choose columns…", (), "table", "Scores that the table of runs shows, each explained", "project"),
+    ActionInfo("show_confusion", "Compare", "Show confusion", (), "", "Which class was taken for which, by the runs chosen", "project"),
     ActionInfo("save_comparison", "Compare", "Save comparison…", ("Ctrl+Shift+C",), "save", "Table as CSV or JSON", "project"),
     # Export
     ActionInfo("export_masks", "Export", "Export painted masks…", ("Ctrl+E",), "export", "Masks of this project as files", "project"),
+    ActionInfo(
+        "export_training_set", "Export", "Export training set…", (), "export",
+        "Images, masks and weights as published sets lie on disk: SNEMI3D tree, platelet stacks", "project",
+    ),
     ActionInfo("predict_folder", "Export", "Predict a folder…", ("Ctrl+Shift+E",), "folder", "Masks for a folder of new images", "project"),
     # Help
     ActionInfo("help_tool", "Help", "Help for this tool", ("F1",), "help", "What the tool in the hand is for, and how it is used"),

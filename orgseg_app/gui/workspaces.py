@@ -32,6 +32,7 @@ from orgseg_app.gui.panels.tool_panel import ToolPanel
 from orgseg_app.gui.panels.training_panel import TrainingPanel
 from orgseg_app.gui.panels.weights_section import WeightsSection
 from orgseg_app.gui.panels.working_card import WorkingCard
+from orgseg_app.gui.runs import measures
 from orgseg_app.gui.runs.device_line import DeviceLine
 from orgseg_app.gui.runs.predictions import Predictions
 from orgseg_app.gui.runs.runs_model import RunsModel
@@ -124,7 +125,9 @@ class Workspaces(QWidget):
         self.weights = WeightsSource(window.session, self)
         window.commands.restoring.ended.connect(self.weights.forget)
         self.canvas.layers.add(self.weights)
-        self.layers.add_section(WeightsSection(self.weights, window.session, window.display))
+        self.weights_section = WeightsSection(self.weights, window.session, window.display)
+        self.weights_section.maker.make_requested.connect(window.commands.weights.make_for)
+        self.layers.add_section(self.weights_section)
 
     def _arrange(self) -> None:
         self.annotate = _scrolled(self.classes, self.objects, self.layers)
@@ -184,10 +187,13 @@ class Workspaces(QWidget):
         self.tool_panel.help_button.clicked.connect(commands.helping.about_tool)
         self.training.train_requested.connect(commands.training.train)
         self.results.score_requested.connect(self.runs.score)
+        self._remember_columns()
         self.results.train_requested.connect(lambda: window.show_workspace("train"))
         self.results.annotate_requested.connect(lambda: window.show_workspace("annotate"))
         self.runs_panel.recipe_requested.connect(self.training.use_recipe)
         self.runs_panel.further_requested.connect(commands.training.train_further)
+        self.runs_panel.retrain_requested.connect(commands.training.retrain)
+        self.runs_panel.ensemble_requested.connect(commands.training.make_ensemble)
         self.runs_panel.train_requested.connect(lambda: self.training.button.setFocus())
         self.export.annotate_requested.connect(lambda: window.show_workspace("annotate"))
         self.export.train_requested.connect(lambda: window.show_workspace("train"))
@@ -241,10 +247,21 @@ class Workspaces(QWidget):
         for preview in (self.training.form.preview, self.canvas.badge.close_button):
             describe(preview, preview.toolTip(), "preview_preprocessing")
         describe(self.results.save_button, "", "save_comparison")
+        describe(self.results.columns_button, "", "choose_columns")
         for name, action_ids in SETTING_ACTIONS.items():
             field: QWidget = self.tool_panel.fields[name]
             shown = field.focusProxy() or field
             describe(shown, shown.toolTip(), *action_ids)
+
+    def _remember_columns(self) -> None:
+        """The table of runs shows the scores that were chosen last."""
+        kept = self.window_.settings.remembered
+        self.results.choose_columns(measures.from_text(kept.get("compare_columns")))
+        self.results.group = str(kept.get("compare_group", "")).split("\t")
+        self.results.columns_chosen.connect(
+            lambda chosen: kept.update(compare_columns=measures.as_text(chosen))
+        )
+        self.results.group_chosen.connect(lambda names: kept.update(compare_group="\t".join(names)))
 
     def reveal(self, section: Section) -> None:
         """Unfold a section of the Annotate workspace, and scroll to it."""

@@ -26,6 +26,7 @@ from orgseg_app.learn.errors import CheckpointError
 from orgseg_app.learn.networks.blank import blank_network
 from orgseg_app.learn.networks.network import Network
 from orgseg_app.runs.errors import RecipeError
+from orgseg_app.runs.model_file import ENSEMBLE_FORMAT
 from orgseg_app.runs.recipes.reading import recipe_from_builtins, recipe_to_builtins
 from orgseg_app.runs.recipes.schema import Recipe
 
@@ -122,7 +123,7 @@ def save_model(
     facts = {
         "format": CHECKPOINT_FORMAT,
         "version": CHECKPOINT_VERSION,
-        "fingerprint": _fingerprint(plain),
+        "fingerprint": fingerprint(plain),
         **model.facts(),
         **(more_facts or {}),
     }
@@ -158,7 +159,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             f'"{path.name}" is not an OrgSeg model, or it is damaged. '
             "Nothing was changed; use another model or train again."
         ) from error
-    if facts.get("fingerprint") != _fingerprint(tensors):
+    if facts.get("fingerprint") != fingerprint(tensors):
         raise CheckpointError(
             f'The model "{path.name}" is damaged: its weights are not what was written. '
             "Take a copy of it, or train again."
@@ -190,8 +191,13 @@ def model_from(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, An
     Raises
     ------
     CheckpointError
-        When facts and weights do not fit together.
+        When facts and weights do not fit together, or there are several models.
     """
+    if facts.get("format") == ENSEMBLE_FORMAT:
+        raise CheckpointError(
+            f'"{path.name}" is an ensemble of several models, where one is wanted. Choose one of '
+            "the runs that it was made of."
+        )
     try:
         size = facts.get("pixel_size_um")
         recipe = recipe_from_builtins(facts["recipe"])
@@ -235,7 +241,8 @@ def _parse_facts(path: Path, text: str) -> dict[str, Any]:
             "Choose the best.ckpt of a run."
         )
     facts = json.loads(text)
-    if not isinstance(facts, dict) or facts.get("format") != CHECKPOINT_FORMAT:
+    formats = (CHECKPOINT_FORMAT, ENSEMBLE_FORMAT)
+    if not isinstance(facts, dict) or facts.get("format") not in formats:
         raise CheckpointError(f'"{path.name}" is not an OrgSeg model.')
     if int(facts.get("version", 0)) > CHECKPOINT_VERSION:
         raise CheckpointError(
@@ -252,7 +259,8 @@ def _three_sizes(values: Any) -> tuple[float, float, float]:
     return z, y, x
 
 
-def _fingerprint(tensors: Mapping[str, Tensor]) -> str:
+def fingerprint(tensors: Mapping[str, Tensor]) -> str:
+    """A hash of names, types, shapes and numbers: tells a damaged file."""
     digest = hashlib.sha256()
     for key in sorted(tensors):
         value = tensors[key]

@@ -11,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,17 +21,21 @@ from orgseg_app.files.errors import FileError
 from orgseg_app.learn.control import Control
 from orgseg_app.learn.errors import LearnError, OutOfMemoryError, StopRequestedError
 from orgseg_app.learn.turn import DeviceTurn
+from orgseg_app.runs.ensembles import CHOICE_FILE
 from orgseg_app.runs.errors import RunError
 from orgseg_app.runs.events import EventWriter
 from orgseg_app.runs.folder import RunFolder
 from orgseg_app.runs.process import write_json
 
 if TYPE_CHECKING:
-    from orgseg_app.learn.checkpoint import Model
+    from orgseg_app.learn.data.dataset import Examples
     from orgseg_app.learn.data.splitting import SplitPlan
     from orgseg_app.learn.device import Device
+    from orgseg_app.learn.ensembles.members import Loaded
+    from orgseg_app.learn.prediction.predictor import Predictor
     from orgseg_app.learn.prediction.scoring import Scores
     from orgseg_app.learn.training.trainer import Trainer
+    from orgseg_app.runs.recipes.schema import Recipe
 
 
 def run_job(run_path: str) -> int:
@@ -39,7 +44,7 @@ def run_job(run_path: str) -> int:
     Parameters
     ----------
     run_path
-        The folder; its kind is ``"train"``, ``"predict"`` or ``"score"``.
+        The folder; its kind is one of `runs.folder.KINDS`.
 
     Returns
     -------
@@ -111,7 +116,12 @@ class _Job:
             device = choose_device()
             with suppress(OSError):
                 self.run_folder.write_process(os.getpid(), device=str(device))
-            kinds = {"train": self._train, "predict": self._predict, "score": self._score}
+            kinds = {
+                "train": self._train,
+                "predict": self._predict,
+                "score": self._score,
+                "ensemble": self._ensemble,
+            }
             return kinds[self.run_folder.kind](device)
 
     def follow(self) -> None:
@@ -128,7 +138,7 @@ class _Job:
 
     def _train(self, device: Device) -> tuple[str, dict[str, Any]]:
         from orgseg_app.files.project_file import ProjectFile
-        from orgseg_app.learn.checkpoint import load_model
+        from orgseg_app.learn.ensembles.members import load_models
         from orgseg_app.learn.training.ranks import joined, ranks_from_environment
 
         run = self.run_folder
@@ -142,7 +152,7 @@ class _Job:
             # Weights, moments and patches are no longer needed; predictions may need the room.
             del trainer
             try:
-                found = self._scores(load_model(run.best_path), device, snapshot, plan=plan)
+                found = self._scores(load_models(run.best_path), device, snapshot, plan=plan)
             except (OutOfMemoryError, MemoryError) as error:
                 self._say(f"The run could not be scored; its model is safe. {error}")
                 return kind, {"message": message}
@@ -167,9 +177,11 @@ class _Job:
         if sentence:
             self._say(sentence)
         plan = plan_split(snapshot, recipe, run.request.get("split"))
+        examples = read_examples(snapshot, recipe, plan=plan)
+        recipe, examples = self._corrected(recipe, examples, snapshot, device)
         return Trainer(
             recipe,
-            read_examples(snapshot, recipe, plan=plan),
+            examples,
             device,
             best_path=run.best_path,
             last_path=run.last_path,
@@ -182,6 +194,28 @@ class _Job:
             ranks=ranks_from_environment(),
         )
 
+    def _corrected(
+        self, recipe: Recipe, examples: Examples, snapshot: Any, device: Device
+    ) -> tuple[Recipe, Examples]:
+        """All as it is, or weighted by the mistakes of the model at the start."""
+        asked = self.run_folder.request.get("corrections")
+        if not isinstance(asked, dict):
+            return recipe, examples
+        from orgseg_app.core.weighting.mistakes import CorrectionSettings
+        from orgseg_app.learn.training.corrections import with_corrections
+
+        return with_corrections(
+            recipe,
+            examples,
+            snapshot,
+            CorrectionSettings.from_dict(asked),
+            start_path=self.run_folder.start_path,
+            kept_path=self.run_folder.mistakes_path,
+            device=device,
+            say=self._say,
+            should_stop=self.control.stop_asked,
+        )
+
     def _told(self, found: Scores) -> dict[str, Any]:
         """Scores for the last event; what is refused is said in sentences, too."""
         for entry in found.refused:
@@ -191,13 +225,13 @@ class _Job:
 
     def _score(self, device: Device) -> tuple[str, dict[str, Any]]:
         from orgseg_app.files.project_file import ProjectFile
-        from orgseg_app.learn.checkpoint import load_model
+        from orgseg_app.learn.ensembles.members import load_models
 
         run = self.run_folder
-        model = load_model(Path(str(run.request["model"])))
+        loaded = load_models(Path(str(run.request["model"])))
         with ProjectFile.open(run.snapshot_path, read_only=True) as snapshot:
-            found = self._scores(model, device, snapshot, should_stop=self.control.stop_asked)
-        facts = {"run": run.run_id, "scored_run": model.run_id, **found.to_dict(), "seconds": None}
+            found = self._scores(loaded, device, snapshot, should_stop=self.control.stop_asked)
+        facts = {"run": run.run_id, "scored_run": loaded.run_id, **found.to_dict(), "seconds": None}
         write_json(run.metrics_path, facts)
         return "finished", {
             "message": f"{len(found.images)} images scored.",
@@ -206,33 +240,99 @@ class _Job:
 
     def _scores(
         self,
-        model: Model,
+        loaded: Loaded,
         device: Device,
         snapshot: Any,
         *,
         plan: SplitPlan | None = None,
         should_stop: Callable[[], bool] | None = None,
     ) -> Scores:
-        from orgseg_app.learn.prediction.predictor import Predictor
         from orgseg_app.learn.prediction.scoring import score
 
         return score(
-            model,
-            Predictor([model], device, say=self._say),
+            loaded.model,
+            self._predictor(loaded, device),
             snapshot,
             splits=("validation", "test"),
             predictions_path=self.run_folder.predictions_path,
-            progress=lambda done, total, item: self.tell(
-                "progress", done=done, total=total, item=item, phase="score"
-            ),
+            progress=self._progress("score"),
             plan=plan,
             should_stop=should_stop,
         )
 
-    def _predict(self, device: Device) -> tuple[str, dict[str, Any]]:
-        from orgseg_app.learn.checkpoint import load_model
-        from orgseg_app.learn.prediction.batch import BatchRequest, predict_files
+    def _predictor(self, loaded: Loaded, device: Device, **asked: Any) -> Predictor:
+        """The models on the device, as they were made to decide or as is asked for."""
         from orgseg_app.learn.prediction.predictor import Predictor
+
+        return Predictor(
+            loaded.models,
+            device,
+            say=self._say,
+            stitch=str(asked.get("stitch") or "blend"),
+            turns=loaded.turns or bool(asked.get("turns")),
+            vote=loaded.is_vote or bool(asked.get("vote")),
+            three_planes=bool(asked.get("three_planes")),
+        )
+
+    def _progress(self, phase: str) -> Callable[[int, int, str], object]:
+        """Tells how far a phase is: done, in all, name of the image."""
+        return lambda done, total, item: self.tell(
+            "progress", done=done, total=total, item=item, phase=phase
+        )
+
+    def _ensemble(self, device: Device) -> tuple[str, dict[str, Any]]:
+        """Rank the members, choose how many decide, write them into one file, score them."""
+        from orgseg_app.files.project_file import ProjectFile
+        from orgseg_app.learn.ensembles.choice import choose
+        from orgseg_app.learn.ensembles.members import Loaded, Member, read_member, save_ensemble
+        from orgseg_app.learn.ensembles.unseen import unseen_plan
+
+        run, asked = self.run_folder, self.run_folder.request
+        how, turns = str(asked.get("how")), bool(asked.get("turns"))
+        listed = asked.get("members")
+        facts = [m for m in listed if isinstance(m, dict)] if isinstance(listed, list) else []
+        if len(facts) < 2:
+            raise LearnError("An ensemble needs at least two models; this one does not name them.")
+        members = [Member(read_member(run.path, fact), fact) for fact in facts]
+        with ProjectFile.open(run.snapshot_path, read_only=True) as snapshot:
+            plan = unseen_plan(snapshot, members, asked.get("split"))
+            for sentence in plan.messages:
+                self._say(sentence)
+            images = {split: len(found) for split, found in plan.images(snapshot).items()}
+            self.tell("started", device=str(device), images=images)
+            alone = Loaded([], turns=turns)
+            choice = choose(
+                snapshot,
+                plan,
+                members,
+                lambda model: self._predictor(replace(alone, models=[model]), device),
+                is_vote=how == "vote",
+                progress=self._progress("choose"),
+                should_stop=self.control.stop_asked,
+            )
+            seen = dict.fromkeys(i for member in members for i in member.model.training_images)
+            best = [member.model for member in choice.ranked[: choice.k]]
+            ensemble = Loaded(best, how, turns, run.run_id, run.name, tuple(seen))
+            save_ensemble(run.best_path, ensemble)
+            chosen = {**choice.to_dict(), "how": how, "turns": turns}
+            write_json(run.path / CHOICE_FILE, {"run": run.run_id, **chosen})
+            self.tell("ensemble", **chosen)
+            message = choice.sentence(how)
+            try:
+                found = self._scores(
+                    ensemble, device, snapshot, plan=plan, should_stop=self.control.stop_asked
+                )
+            except (OutOfMemoryError, MemoryError) as error:
+                self._say(f"The ensemble could not be scored; it is safe and can be used. {error}")
+                return "finished", {"message": message}
+        each = [s for fact in facts if isinstance(s := fact.get("seconds"), (int, float))]
+        seconds = round(sum(each), 2) if len(each) == len(facts) else None
+        write_json(run.metrics_path, {"run": run.run_id, **found.to_dict(), "seconds": seconds})
+        return "finished", {"message": message, **self._told(found)}
+
+    def _predict(self, device: Device) -> tuple[str, dict[str, Any]]:
+        from orgseg_app.learn.ensembles.members import load_together
+        from orgseg_app.learn.prediction.batch import BatchRequest, predict_files
 
         asked = self.run_folder.request
         if "image_ids" in asked:
@@ -243,9 +343,10 @@ class _Job:
             formats=tuple(asked.get("formats") or ("tiff",)),
             overwrite=bool(asked.get("overwrite")),
             resume=bool(asked.get("resume")),
+            objects=bool(asked.get("objects")),
         )
-        models = [load_model(Path(p)) for p in asked["models"]]
-        predictor = Predictor(models, device, say=self._say)
+        loaded = load_together([Path(p) for p in asked["models"]])
+        predictor = self._predictor(loaded, device, **asked)
         self.tell("started", device=str(device), images={"predict": len(request.inputs)})
         result = predict_files(
             predictor, request, tell=self.tell, should_stop=self.control.stop_asked
@@ -263,22 +364,19 @@ class _Job:
 
     def _predict_images(self, device: Device) -> tuple[str, dict[str, Any]]:
         from orgseg_app.files.project_file import ProjectFile
-        from orgseg_app.learn.checkpoint import load_model
-        from orgseg_app.learn.prediction.predictor import Predictor
+        from orgseg_app.learn.ensembles.members import load_together
         from orgseg_app.learn.prediction.scoring import predict_snapshot
 
-        run = self.run_folder
-        models = [load_model(Path(p)) for p in run.request["models"]]
-        predictor = Predictor(models, device, say=self._say)
+        run, asked = self.run_folder, self.run_folder.request
+        loaded = load_together([Path(p) for p in asked["models"]])
+        predictor = self._predictor(loaded, device, **asked)
         with ProjectFile.open(run.snapshot_path, read_only=True) as snapshot:
             count = predict_snapshot(
-                models[0],
+                loaded.model,
                 predictor,
                 snapshot,
                 predictions_path=run.predictions_path,
-                progress=lambda done, total, item: self.tell(
-                    "progress", done=done, total=total, item=item, phase="predict"
-                ),
+                progress=self._progress("predict"),
                 should_stop=self.control.stop_asked,
             )
         return "finished", {"message": f"{count} image{'' if count == 1 else 's'} predicted."}

@@ -22,7 +22,10 @@ Every event has ``event`` and ``time``. The kinds, with their fields:
     ``step``, ``image``, ``image_id``, ``z``, ``path`` (8-bit PNG of class ids, relative to the run
     folder; null with a ``reason`` where there is none). See `runs.previews`.
 ``progress``
-    ``done``, ``total``, ``item``, ``phase`` (predict, score), ``part`` of the item 0…1.
+    ``done``, ``total``, ``item``, ``phase`` (predict, score, choose), ``part`` of the item 0…1.
+``ensemble``
+    ``ranked`` (members, the best first: run, name, validation), ``tried`` (``k``, validation of the
+    best ``k`` together), ``k``, ``how``, ``turns``: as in ``ensemble.json``.
 ``message``
     ``text``: a sentence for the user.
 ``finished``, ``stopped``, ``failed``

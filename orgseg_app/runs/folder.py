@@ -8,6 +8,8 @@
     control/       requests to the process            title.json    its name, when changed
     last.ckpt best.ckpt                               metrics.json predictions.h5
     start.ckpt     weights it goes on from            previews/     pictures while it learns
+    mistakes.npz   where those weights were wrong, for a run that learns from corrections
+    member-1.ckpt… the models of an ensemble          ensemble.json how many of them decide, and why
 
 Any of these may be missing, half written or gone at any moment: nothing here crashes on that.
 """
@@ -34,7 +36,10 @@ from orgseg_app.runs.recipes.schema import Recipe
 
 RUN_FORMAT = "orgseg-run"
 RUN_SCHEMA_VERSION = 1
-KINDS = ("train", "predict", "score")
+KINDS = ("train", "predict", "score", "ensemble")
+MODEL_KINDS = ("train", "ensemble")
+"""Kinds of runs that end with a model: what is listed, compared, packed and predicted with."""
+
 STATES = ("queued", "running", "paused", "finished", "stopped", "failed", "lost")
 ACTIVE_STATES = frozenset({"queued", "running", "paused"})
 
@@ -71,7 +76,7 @@ class RunFolder:
     run_id : str
         12 hex digits, never changes.
     kind : str
-        ``"train"``, ``"predict"`` or ``"score"``.
+        One of `KINDS`.
     request : dict
         `request.json`, kept in memory so that a deleted folder can still be named.
 
@@ -216,7 +221,7 @@ class RunFolder:
 
     @property
     def best_path(self) -> Path:
-        """Checkpoint with the best validation score."""
+        """The model: a checkpoint with the best validation score, or those of an ensemble."""
         return self.path / "best.ckpt"
 
     @property
@@ -228,6 +233,11 @@ class RunFolder:
     def start_path(self) -> Path:
         """Copy of the checkpoint that it goes on from, where it does not begin afresh."""
         return self.path / "start.ckpt"
+
+    @property
+    def mistakes_path(self) -> Path:
+        """Where the model it goes on from was wrong, where it learns from corrections."""
+        return self.path / "mistakes.npz"
 
     @property
     def predictions_path(self) -> Path:

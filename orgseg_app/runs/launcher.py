@@ -16,7 +16,7 @@ from pathlib import Path
 from orgseg_app.program import program_command, program_environment
 from orgseg_app.runs.errors import RunError
 from orgseg_app.runs.events import EventWriter
-from orgseg_app.runs.folder import RunFolder
+from orgseg_app.runs.folder import MODEL_KINDS, RunFolder
 from orgseg_app.runs.process import is_alive, read_json
 
 STOP, PAUSE = "stop", "pause"
@@ -180,7 +180,7 @@ def request_resume(run: RunFolder) -> None:
         return
     if run.state == "finished":
         raise RunError(f'The run "{run.name}" has finished; there is nothing to go on with.')
-    if run.kind == "train" and not run.snapshot_path.is_file():
+    if run.kind in MODEL_KINDS and not run.snapshot_path.is_file():
         raise RunError(
             f'The run "{run.name}" cannot go on: what it learned from is not here, as when it was '
             "packed without. Its model and its scores can be used; pack it again with that, or "

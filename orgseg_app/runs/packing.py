@@ -13,20 +13,23 @@ from orgseg_app.core.split import TEST, VALIDATION
 from orgseg_app.files.packing import RunToPack
 from orgseg_app.runs.comparison import compare, scored_by
 from orgseg_app.runs.errors import RunError
-from orgseg_app.runs.folder import RunFolder, find_run, list_runs
+from orgseg_app.runs.folder import MODEL_KINDS, RunFolder, find_run, list_runs
 
 ALL, BEST, NONE = "all", "best", "none"
 
-FILES = ("title.json", "events.jsonl", "metrics.json", "best.ckpt", "predictions.h5")
+FILES = (
+    "title.json", "events.jsonl", "metrics.json", "ensemble.json", "best.ckpt", "predictions.h5",
+)  # fmt: skip
 """Enough to compare a run, to score it again and to predict with it."""
 
-TRAINING_FILES = ("snapshot.h5", "last.ckpt")
+TRAINING_FILES = ("snapshot.h5", "last.ckpt", "mistakes.npz")
 """What it learned from, and where it stopped: to repeat a training, or to go on with it."""
 
 
 def packable_runs(project_path: Path) -> list[RunFolder]:
-    """Trainings that may be packed, oldest first: all but those at work."""
-    return [run for run in list_runs(project_path) if run.kind == "train" and not run.is_active]
+    """Trainings and ensembles that may be packed, oldest first: all but those at work."""
+    runs = list_runs(project_path)
+    return [run for run in runs if run.kind in MODEL_KINDS and not run.is_active]
 
 
 def best_run(runs: Sequence[RunFolder]) -> RunFolder | None:
@@ -70,8 +73,10 @@ def choose_runs(project_path: Path, text: str) -> list[RunFolder]:
     chosen: dict[str, RunFolder] = {}
     for name in filter(None, (part.strip() for part in wanted.split(","))):
         run = find_run(project_path, name)
-        if run.kind != "train":
-            raise RunError(f'"{run.name}" is no training, and only trainings are packed.')
+        if run.kind not in MODEL_KINDS:
+            raise RunError(
+                f'"{run.name}" is no training and no ensemble, and only these are packed.'
+            )
         if run.is_active:
             raise RunError(
                 f'The run "{run.name}" is still working. Stop it, or wait for its end, then pack.'

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 MODEL_SUFFIX = ".orgmodel"
 PREDICTION_FORMATS = ("tiff", "png")
+STITCHES = ("blend", "deepest")
+"""How tiles become one answer: blended where they overlap, or each voxel from the tile it lies
+deepest in."""
 
 
 def prepare_prediction(
@@ -28,6 +31,11 @@ def prepare_prediction(
     formats: Sequence[str] = ("tiff",),
     overwrite: bool = False,
     resume: bool = False,
+    stitch: str = "blend",
+    turns: bool = False,
+    vote: bool = False,
+    three_planes: bool = False,
+    objects: bool = False,
     name: str = "prediction",
 ) -> RunFolder:
     """Check a prediction over files and folders and make its run folder.
@@ -47,6 +55,17 @@ def prepare_prediction(
     overwrite, resume : bool
         What to do about masks that exist: replace them, or leave them and do the rest. With
         neither, the job refuses them.
+    stitch : str
+        One of `STITCHES`.
+    turns : bool
+        Predict every image in all eight turns and mirror images, and average (an ensemble that was
+        made so is turned in any case).
+    vote : bool
+        Several models have one vote each, instead of the mean of their probabilities.
+    three_planes : bool
+        Networks of planes look at a volume along all three axes.
+    objects : bool
+        Also write a table of what hangs together, one row an object, beside each mask.
     name : str
         As shown.
 
@@ -60,6 +79,8 @@ def prepare_prediction(
     if unknown := [form for form in formats if form not in PREDICTION_FORMATS] or not formats:
         known = ", ".join(PREDICTION_FORMATS)
         raise RunError(f"Masks cannot be written as {unknown}; the formats are {known}.")
+    if stitch not in STITCHES:
+        raise RunError(f"Tiles are stitched by {' or '.join(STITCHES)}, not by {stitch!r}.")
     files = expand_inputs(inputs)
     check_output_folder(out)
     return RunFolder.create(
@@ -73,6 +94,11 @@ def prepare_prediction(
             "formats": list(dict.fromkeys(formats)),
             "overwrite": overwrite,
             "resume": resume,
+            "stitch": stitch,
+            "turns": turns,
+            "vote": vote,
+            "three_planes": three_planes,
+            "objects": objects,
         },
     )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from orgseg_app.runs.recipes.schema import Recipe
 
 if TYPE_CHECKING:
     from orgseg_app.core.project import ProjectImage
+    from orgseg_app.core.weighting.mistakes import CorrectionSettings
     from orgseg_app.files.project_file import ProjectFile
 
 
@@ -133,7 +134,9 @@ def prepare_training(
     *,
     start_from: RunFolder | Path | None = None,
     blocks: bool = False,
+    corrections: CorrectionSettings | None = None,
     preview_images: Sequence[str] = (),
+    extra: Mapping[str, Any] | None = None,
 ) -> RunFolder:
     """Check a training and freeze its recipe and its images into a new run folder.
 
@@ -149,9 +152,13 @@ def prepare_training(
         copied into the run folder, and the network is that of the model.
     blocks : bool
         Part the only painted image into bands that learn, choose and judge, with gaps between.
+    corrections : CorrectionSettings, optional
+        Let voxels count more where the model it begins with is wrong by today's masks.
     preview_images : sequence of str
         Ids of images without paint that somebody wants to watch (`runs.previews`); they are set
         aside as well, and nothing is learned from them.
+    extra : mapping, optional
+        More fields of the request.
 
     Returns
     -------
@@ -166,26 +173,38 @@ def prepare_training(
     check_recipe(recipe)
     painted = painted_voxels(project_file)
     warnings = _check_training(project_file, painted)
-    extra: dict[str, Any] = {}
+    fields: dict[str, Any] = dict(extra or {})
     if start_from is not None:
         recipe, start, sentences = _started(recipe, start_from)
         warnings += sentences
+    if corrections is not None:
+        if start_from is None:
+            raise RunError(
+                "Only a run that goes on from a model can learn from corrections. Choose the model "
+                "whose masks were corrected."
+            )
+        fields["corrections"] = corrections.to_dict()
+        if recipe.class_weights == "manual":
+            warnings.append(
+                "Learning from corrections balances the classes by itself; the recipe's weights of "
+                "classes count on top of that."
+            )
     if blocks:
         if len(painted) != 1:
             raise RunError(
                 f"Blocks part one painted image, but {len(painted)} images are painted. Give them "
                 "splits instead: some for training, one for validation, one for test."
             )
-        extra["split"] = {"blocks": True}
+        fields["split"] = {"blocks": True}
         warnings = [w for w in warnings if "split" not in w]
     run = new_training(
         project_file,
         recipe,
-        name or _free_name(project_file.path, recipe.name),
+        name or free_name(project_file.path, recipe.name),
         image_ids=list(painted),
         warnings=warnings,
         more_images=[i for i in preview_images if i in project_file.project.images],
-        extra=extra,
+        extra=fields,
     )
     if start_from is not None:
         _copy_start(run, start)
@@ -233,8 +252,8 @@ def new_training(
         project_uuid=project_file.project.uuid,
         extra={
             "warnings": list(warnings),
-            "classes": _class_facts(project_file),
-            "images": _image_facts(project_file, image_ids),
+            "classes": class_facts(project_file),
+            "images": image_facts_of(project_file, image_ids),
             **(extra or {}),
         },
     )
@@ -305,8 +324,8 @@ def prepare_scoring(run: RunFolder, project_file: ProjectFile) -> RunFolder:
         extra={
             "model": str(model_path(run)),
             "scored_run": run.run_id,
-            "classes": _class_facts(project_file),
-            "images": _image_facts(project_file, wanted),
+            "classes": class_facts(project_file),
+            "images": image_facts_of(project_file, wanted),
         },
     )
     set_aside(scoring, project_file, list(painted))
@@ -333,20 +352,23 @@ def model_path(model: RunFolder | Path) -> Path:
     return model.absolute()
 
 
-def _free_name(project_path: Path, name: str) -> str:
+def free_name(project_path: Path, name: str) -> str:
+    """The name itself, or with the lowest number that no run of the project has yet."""
     taken = {run.name for run in list_runs(project_path)}
     numbered = (f"{name} {number}" for number in itertools.count(2))
     return next(text for text in itertools.chain([name], numbered) if text not in taken)
 
 
-def _class_facts(project_file: ProjectFile) -> list[dict[str, Any]]:
+def class_facts(project_file: ProjectFile) -> list[dict[str, Any]]:
+    """The project's classes, for a request."""
     return [
         {"id": info.class_id, "name": info.name, "colour": info.colour}
         for info in project_file.project.classes
     ]
 
 
-def _image_facts(project_file: ProjectFile, image_ids: Sequence[str]) -> list[dict[str, Any]]:
+def image_facts_of(project_file: ProjectFile, image_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Images of the project as they are now, for a request: ids, splits, fingerprints, shapes."""
     images = (project_file.project.images[image_id] for image_id in image_ids)
     return [
         {

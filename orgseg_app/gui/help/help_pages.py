@@ -36,6 +36,7 @@ TOPICS: dict[str, str] = {
     "contrast": "contrast",
     "preprocessing": "eye",
     "training": "train",
+    "comparing": "compare",
     "undo": "undo",
 }
 """Pages that are about no single tool, and their icons."""

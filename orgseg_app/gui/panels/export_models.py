@@ -11,13 +11,14 @@ from orgseg_app.gui.runs.runs_model import RunsModel
 from orgseg_app.gui.style import icons, theme
 from orgseg_app.gui.style.run_colours import paint_key
 from orgseg_app.gui.style.widgets import Caption, ScrollColumn, focus_ring, plain_tip
+from orgseg_app.runs.folder import MODEL_KINDS
 
 ROW_HEIGHT = 30
 ROWS_SHOWN = 6
 
 
 class ModelChooser(QWidget):
-    """Trainings that have a model, the best validation first; the best one is ticked at first.
+    """Runs that have a model, the best validation first; the best one is ticked at first.
 
     Signals
     -------
@@ -55,8 +56,8 @@ class ModelChooser(QWidget):
         self.reload()
 
     def models(self) -> list[RunEntry]:
-        """Trainings with a model, the best validation first, then the newest."""
-        usable = [entry for entry in self.runs.trainings() if entry.has_model]
+        """Trainings and ensembles, the best validation first, then the newest."""
+        usable = [entry for entry in self.runs.model_runs() if entry.has_model]
         return sorted(usable, key=lambda e: (-(e.best_iou or 0.0), -e.created))
 
     def chosen(self) -> list[RunEntry]:
@@ -89,7 +90,7 @@ class ModelChooser(QWidget):
 
     def _on_run_changed(self, run_id: str) -> None:
         entry = self.runs.get(run_id)
-        if entry is None or entry.kind != "train" or not entry.has_model:
+        if entry is None or entry.kind not in MODEL_KINDS or not entry.has_model:
             return
         row = self.rows.get(run_id)
         if row is None or row.shown_score != row.score():
@@ -107,9 +108,16 @@ class ModelChooser(QWidget):
         self.changed.emit()
 
     def _show_mean(self) -> None:
-        count = len(self.chosen())
-        self.mean.setText(f"The mean of these {count} models decides." if count > 1 else "")
-        self.mean.setVisible(count > 1)
+        chosen = self.chosen()
+        count = len(chosen)
+        text = f"The mean of these {count} models decides." if count > 1 else ""
+        if count == 1 and chosen[0].ensemble is not None:
+            words = chosen[0].ensemble.words
+            text = f"{words[:1].upper()}{words[1:]}."
+        elif any(entry.ensemble is not None for entry in chosen):
+            text = f"All networks of these {count} models decide together, each as much as another."
+        self.mean.setText(text)
+        self.mean.setVisible(bool(text))
 
 
 class ModelRow(QAbstractButton):
@@ -130,7 +138,8 @@ class ModelRow(QAbstractButton):
         self.entry = entry
         score = self.shown_score = self.score()
         self.setAccessibleName(f"{entry.name}, validation IoU {score}" if score else entry.name)
-        self.setToolTip(plain_tip(entry.name))
+        made_of = f"\n{entry.ensemble.words}" if entry.ensemble is not None else ""
+        self.setToolTip(plain_tip(f"{entry.name}{made_of}"))
         self.update()
 
     def score(self) -> str:

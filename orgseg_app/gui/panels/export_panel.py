@@ -16,6 +16,7 @@ from orgseg_app.gui.panels.export_inputs import InputsArea
 from orgseg_app.gui.panels.export_models import ModelChooser
 from orgseg_app.gui.panels.export_painted import PaintedImages
 from orgseg_app.gui.panels.export_progress import ExportProgress
+from orgseg_app.gui.panels.export_ways import PredictionWays
 from orgseg_app.gui.runs.runs_model import RunsModel
 from orgseg_app.gui.session import Session
 from orgseg_app.gui.style.fields import Segments
@@ -47,7 +48,7 @@ class ExportPanel(QWidget):
         ``{"out": Path, "formats": [str], "overwrite": bool}``
     predict_folder_requested(dict)
         ``{"models": [RunFolder], "inputs": [Path], "out": Path, "formats": [str],
-        "overwrite": bool, "resume": bool}``
+        "overwrite": bool, "resume": bool}``, and what `PredictionWays.value` says.
     train_requested(), annotate_requested()
         From the empty states.
     """
@@ -101,8 +102,9 @@ class ExportPanel(QWidget):
         )
         self.inputs = InputsArea(self.session.background)
         self.models = ModelChooser(self.runs)
+        self.ways = PredictionWays()
         self.new_images = _column(
-            SectionTitle("Images"), self.inputs, 8, SectionTitle("Models"), self.models
+            SectionTitle("Images"), self.inputs, 8, SectionTitle("Models"), self.models, self.ways
         )
         self.formats = FormatCards()
         self.folder = QLineEdit()
@@ -190,6 +192,7 @@ class ExportPanel(QWidget):
         masks = self.mode.value() == MASKS
         painted = self.painted.images
         has_models = bool(self.models.rows)
+        self.ways.show_models(self.models.chosen())
         can_export = bool(painted) if masks else has_models
         self.summary.setVisible(masks and (painted is None or bool(painted)))
         self.summary.setText(self._painted_words())
@@ -339,6 +342,7 @@ class ExportPanel(QWidget):
             "inputs": list(self.inputs.paths),
             "resume": not replace,
         }
+        asked |= self.ways.value()
         self.predict_folder_requested.emit(asked)
 
     def follow_task(self, task: Task) -> None:

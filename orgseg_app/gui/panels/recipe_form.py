@@ -334,7 +334,7 @@ class RecipeForm(QWidget):
     def _on_edited(self, path: str) -> None:
         put_value(self._data, path, self._rows[path].field.value())
         if path == "network.name":
-            self._fit_fusion()
+            self._fit_network()
         self._rows[path].mark(self._differs(path))
         if path in ("network.name", "schedule", "class_weights"):
             self._show_rows()
@@ -343,14 +343,19 @@ class RecipeForm(QWidget):
         self._check()
         self.changed.emit()
 
-    def _fit_fusion(self) -> None:
-        """A fusion that the network cannot have gives way to its own."""
+    def _fit_network(self) -> None:
+        """A fusion or planes that the network cannot have give way to its own."""
         info = NETWORK_NAMES[self._data["network"]["name"]]
+        own: dict[str, Any] = {}
         if self._data["network"]["fusion"] not in info.fusions:
-            self._data["network"]["fusion"] = info.fusions[0]
-            if "network.fusion" in self._rows:
-                differs = self._differs("network.fusion")
-                self._rows["network.fusion"].set_value(info.fusions[0], differs=differs)
+            own["fusion"] = info.fusions[0]
+        if not info.takes_planes:
+            own["planes"] = 1
+        for name, value in own.items():
+            self._data["network"][name] = value
+            path = f"network.{name}"
+            if path in self._rows:
+                self._rows[path].set_value(value, differs=self._differs(path))
 
     def _on_published(self) -> None:
         self.change(published_settings(self._data["network"]["name"]))

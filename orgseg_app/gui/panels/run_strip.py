@@ -213,6 +213,8 @@ class RunStrip(QFrame):
         else:
             self.pause_button.describe("pause", "Pause")
         kept = "the best model so far is kept" if entry.kind == "train" else "what is done is kept"
+        if entry.kind == "ensemble":
+            kept = "its models are kept, to start again"
         self.stop_button.describe("stop", f"Stop; {kept}")
         # Predicting and scoring are short and know no pause.
         self.pause_button.setVisible(entry.kind == "train")
@@ -291,6 +293,8 @@ def _progress_text(entry: RunEntry, shown: _Shown) -> str:
         return "waiting for its turn"
     if shown.part is not None:
         phase, total, done = shown.part
+        if phase == "choose":
+            return f"prediction {min(total, done + 1)} of {total}"
         verb = "scoring " if entry.kind == "train" and phase == "score" else ""
         return f"{verb}image {min(total, done + 1)} of {total}"
     if entry.total_steps and shown.step:
@@ -303,7 +307,8 @@ def _longest_progress(entry: RunEntry) -> str:
         return "waiting for its turn"
     total = entry.progress[1] if entry.progress else entry.total_steps or 0
     nines = "9" * len(str(total))
-    return f"{'step' if entry.kind == 'train' else 'image'} {nines} of {nines}"
+    noun = {"train": "step", "ensemble": "prediction"}.get(entry.kind, "image")
+    return f"{noun} {nines} of {nines}"
 
 
 def _score_text(entry: RunEntry) -> str:

@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from orgseg_app.gui.panels.curves_view import CurvesView
+from orgseg_app.gui.panels.runs_ensemble import EnsembleView
 from orgseg_app.gui.panels.runs_previews import RunPreviews
 from orgseg_app.gui.runs.runs_model import RunsModel
 from orgseg_app.gui.style.fields import Segments
@@ -30,6 +31,8 @@ class RunDetails(QWidget):
     ----------
     curves, previews
         The pages; scores and speed are both curves.
+    ensemble
+        Instead of them, where the one run chosen is an ensemble.
     """
 
     def __init__(self, runs: RunsModel, parent: QWidget | None = None) -> None:
@@ -51,6 +54,7 @@ class RunDetails(QWidget):
         note.addWidget(self.refused, 1)
         self.curves = CurvesView(runs, self)
         self.previews = RunPreviews(runs, self)
+        self.ensemble = EnsembleView(runs, self)
         head = QHBoxLayout()
         head.setContentsMargins(GAP, 6, 12, 2)
         head.setSpacing(GAP)
@@ -59,6 +63,7 @@ class RunDetails(QWidget):
         self._stack = QStackedLayout()
         self._stack.addWidget(self.curves)
         self._stack.addWidget(self.previews)
+        self._stack.addWidget(self.ensemble)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -72,6 +77,7 @@ class RunDetails(QWidget):
         """Show these runs, with others faintly behind; previews are those of the first."""
         self.curves.set_runs(run_ids, behind=behind)
         self.previews.set_run(run_ids[0] if run_ids else "")
+        self._show_page()
         self._show_facts()
 
     def show_page(self, page: str) -> None:
@@ -79,10 +85,21 @@ class RunDetails(QWidget):
         self.pages.set_value(page)
         if page != "previews":
             self.curves.set_page(page)
-        self._stack.setCurrentWidget(self.previews if page == "previews" else self.curves)
+        self._show_page()
+
+    def _show_page(self) -> None:
+        """The page that is chosen; an ensemble has one of its own, for it never learned."""
+        shown = self.curves.shown
+        entry = self.runs.get(shown[0]) if len(shown) == 1 else None
+        is_ensemble = entry is not None and entry.ensemble is not None
+        self.ensemble.show_run(entry if is_ensemble else None)
+        self.pages.setVisible(not is_ensemble)
+        wanted: QWidget = self.previews if self.pages.value() == "previews" else self.curves
+        self._stack.setCurrentWidget(self.ensemble if is_ensemble else wanted)
 
     def _on_run_changed(self, run_id: str) -> None:
         if run_id in self.curves.shown[:1]:
+            self._show_page()
             self._show_facts()
 
     def _show_facts(self) -> None:

@@ -35,6 +35,7 @@ from orgseg_app.gui.runs.runs_model import RunsModel
 from orgseg_app.gui.style import icons, theme
 from orgseg_app.gui.style.run_colours import paint_key
 from orgseg_app.gui.style.widgets import edit_name, plain_tip
+from orgseg_app.runs.folder import MODEL_KINDS
 
 ENTRY_ROLE = Qt.ItemDataRole.UserRole
 ROW_HEIGHT = 46
@@ -61,7 +62,9 @@ def details_of(entry: RunEntry, now: datetime | None = None) -> str:
         if entry.seconds is not None:
             parts.append(_short(entry.seconds))
         parts.append(_when(entry.created, now))
-    if entry.kind != "train":
+    if entry.ensemble is not None:
+        parts.insert(0, entry.ensemble.words.partition(":")[0])
+    elif entry.kind != "train":
         parts.insert(0, {"score": "scores", "predict": "predictions"}.get(entry.kind, entry.kind))
     return " · ".join(part for part in parts if part)
 
@@ -85,7 +88,7 @@ def _when(created: float, now: datetime | None = None) -> str:
 
 
 class RunsListModel(QAbstractListModel):
-    """Trainings (and scorings under way), the working ones first, then the newest."""
+    """Trainings and ensembles (and scorings under way): the working first, then the newest."""
 
     def __init__(self, runs: RunsModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -100,7 +103,7 @@ class RunsListModel(QAbstractListModel):
         wanted = [
             entry
             for entry in self.runs.all()
-            if entry.kind == "train" or entry.is_active or entry.state in ("failed", "lost")
+            if entry.kind in MODEL_KINDS or entry.is_active or entry.state in ("failed", "lost")
         ]
         wanted.sort(key=lambda entry: (entry.is_active, entry.created), reverse=True)
         ids = [entry.run_id for entry in wanted]
@@ -177,8 +180,13 @@ def tooltip_of(entry: RunEntry) -> str:
     if entry.recipe is not None:
         lines.append(describe(entry.recipe))
     if entry.device:
-        lines.append(f"Learnt on: {entry.device}" if not entry.is_active else entry.device)
-    if entry.best_iou is not None:
+        over = f"{'Learnt' if entry.kind == 'train' else 'Worked'} on: {entry.device}"
+        lines.append(entry.device if entry.is_active else over)
+    if entry.ensemble is not None:
+        lines.append(entry.ensemble.words)
+        if entry.best_iou is not None:
+            lines.append(f"Validation IoU {entry.best_iou:.3f}")
+    elif entry.best_iou is not None:
         lines.append(f"Best validation IoU {entry.best_iou:.3f} at step {entry.best_step}")
     if entry.test_iou is not None:
         lines.append(f"Test IoU {entry.test_iou:.3f}")

@@ -15,6 +15,7 @@ from orgseg_app.gui.panels.log_dialog import LogDialog
 from orgseg_app.gui.panels.runs_details import RunDetails
 from orgseg_app.gui.panels.runs_list import RunsList
 from orgseg_app.gui.panels.training_start import can_start
+from orgseg_app.gui.runs.joining import can_join, seeds_of
 from orgseg_app.gui.runs.run_entry import RunEntry
 from orgseg_app.gui.runs.runs_model import RunsModel
 from orgseg_app.gui.style.widgets import (
@@ -27,6 +28,7 @@ from orgseg_app.gui.style.widgets import (
     Separator,
     surface,
 )
+from orgseg_app.runs.folder import MODEL_KINDS
 
 UNDO_MS = 12_000
 
@@ -42,12 +44,18 @@ class RunsPanel(QWidget):
         Train again with the recipe of a run; connect it to `TrainingPanel.use_recipe`.
     further_requested(run_id)
         A new run that begins with the model of this one.
+    retrain_requested(run_id)
+        As `further_requested`, with more weight where that model was wrong.
+    ensemble_requested(list of run_id)
+        Let these decide together.
     train_requested()
         From the empty state.
     """
 
     recipe_requested = Signal(object)
     further_requested = Signal(str)
+    retrain_requested = Signal(str)
+    ensemble_requested = Signal(list)
     train_requested = Signal()
 
     def __init__(self, runs: RunsModel, parent: QWidget | None = None) -> None:
@@ -145,12 +153,12 @@ class RunsPanel(QWidget):
         self._on_chosen_changed()
 
     def _on_chosen_changed(self) -> None:
-        trainings = [entry.run_id for entry in self.runs.trainings()]
-        chosen = [run_id for run_id in self.list.chosen() if run_id in trainings]
-        if not chosen and trainings:
+        known = [entry.run_id for entry in self.runs.model_runs()]
+        chosen = [run_id for run_id in self.list.chosen() if run_id in known]
+        if not chosen and known:
             current = self._working()
-            chosen = [current] if current else trainings[-1:]
-        self.details.set_runs(chosen, behind=trainings if len(chosen) == 1 else [])
+            chosen = [current] if current else known[-1:]
+        self.details.set_runs(chosen, behind=known if len(chosen) == 1 else [])
         self._show_buttons()
 
     def _on_run_prepared(self, run_id: str) -> None:
@@ -160,9 +168,9 @@ class RunsPanel(QWidget):
             self.list.choose([])
 
     def _working(self) -> str:
-        """Id of the training that works, or is next, or ""."""
+        """Id of the training or ensemble that works, or is next, or ""."""
         order = {"running": 0, "paused": 1, "queued": 2}
-        active = [entry for entry in self.runs.trainings() if entry.is_active]
+        active = [entry for entry in self.runs.model_runs() if entry.is_active]
         found = min(active, key=lambda entry: order[entry.state], default=None)
         return found.run_id if found is not None else ""
 
@@ -229,15 +237,25 @@ class RunsPanel(QWidget):
             if keys:
                 action.setShortcut(keys)
 
-        if alone and one.kind == "train":
+        if alone and one.kind in MODEL_KINDS:
             add("Rename", self.list.rename_current, keys="F2")
+        if alone and one.kind == "train":
             add("Train again with this recipe", partial(self._on_recipe, one), bool(one.recipe))
             further = partial(self.further_requested.emit, one.run_id)
             add("Train further from this run", further, can_start(one))
+            again = partial(self.retrain_requested.emit, one.run_id)
+            add("Retrain on corrections…", again, can_start(one))
+        together = self._together(selected)
+        if len(together) > 1:
+            ids = [entry.run_id for entry in together]
+            text = f"Make an ensemble of these {len(ids)} runs…"
+            if alone:
+                text = f"Make an ensemble of its {len(ids)} seeds…"
+            add(text, partial(self.ensemble_requested.emit, ids))
         can_go_on = alone and one.state in ("paused", "stopped", "failed", "lost")
         if can_go_on:
             add("Go on", partial(self.runs.request_resume, one.run_id))
-        elif active:
+        elif any(entry.kind == "train" for entry in active):
             add("Pause", self._on_pause)
         if active:
             add("Stop", self._on_stop)
@@ -251,6 +269,12 @@ class RunsPanel(QWidget):
         noun = "Delete" if alone else f"Delete {len(selected)} runs"
         add(noun, self._on_delete, not active, keys="Del")
         return menu
+
+    def _together(self, selected: list[RunEntry]) -> list[RunEntry]:
+        """Those that can be an ensemble: the selected ones, or all seeds of the one selected."""
+        if len(selected) == 1:
+            selected = seeds_of(selected[0], self.runs.trainings())
+        return [entry for entry in selected if can_join(entry)]
 
     def _on_recipe(self, entry: RunEntry) -> None:
         self.recipe_requested.emit(entry.recipe)

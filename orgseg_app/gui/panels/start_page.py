@@ -216,7 +216,8 @@ class DropArea(DropFrame):
         self._icon = IconPicture("image", 40, "accent")
         title = label("Drop images or a folder here", "display")
         hint = label(
-            "TIFF, PNG, JPEG or BMP; masks beside them are found by name", tone="secondary"
+            "TIFF, PNG, JPEG, BMP, HDF5, MRC, OME-Zarr; masks beside them are found by name",
+            tone="secondary",
         )
         self.images_button = PrimaryButton("Choose images…", "image")
         self.project_button = SecondaryButton("Open project…", "folder")

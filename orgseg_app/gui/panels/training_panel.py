@@ -348,7 +348,8 @@ class TrainingPanel(QWidget):
             return
         sizes = {"channels": self._channels(), "classes": len(self.session.classes) or 2}
         found = estimate(recipe, self.runs.trainings(), **sizes)
-        text = estimate_text(found, self.start.value().folds)
+        asked = self.start.value()
+        text = estimate_text(found, asked.folds or asked.seeds)
         self.estimate.setText(text if self._painted else "")
         self.estimate.setVisible(bool(self._painted))
         free, total = memory_of_computer()
@@ -376,6 +377,8 @@ class TrainingPanel(QWidget):
             text = "Setting the images aside…"
         elif folds := self.start.value().folds:
             text = f"Train {folds} folds"
+        elif seeds := self.start.value().seeds:
+            text = f"Train {seeds} seeds"
         elif waits:
             text = "Train after the current run"
         self.button.setText(text)

@@ -18,11 +18,13 @@ from orgseg_app.gui.runs.runs_model import RunsModel
 from orgseg_app.gui.runs.starting import (
     FOLDS,
     MODEL_SUFFIXES,
+    SEEDS,
     Start,
     StartModel,
     folds_words,
     judged_names,
     read_start,
+    seeds_words,
     start_words,
     with_network,
 )
@@ -103,6 +105,13 @@ class TrainingStart(Section):
         self.folds.chosen.connect(self._on_folds)
         self.folds_words = Caption()
         self.folds_words.setAccessibleName("What the folds mean")
+        self.seeds = Segments("Several seeds", [(str(n), str(n or "Off")) for n in SEEDS])
+        for count in SEEDS:
+            tip = f"{count} runs, each begun with other random weights" if count else "One run"
+            self.seeds.button(str(count)).setToolTip(tip)
+        self.seeds.chosen.connect(self._on_seeds)
+        self.seeds_words = Caption()
+        self.seeds_words.setAccessibleName("What the seeds mean")
         self.blocks = QCheckBox("Split the image into blocks")
         self.blocks.setToolTip(plain_tip(BLOCKS_WORDS))
         self.blocks.toggled.connect(self._on_blocks)
@@ -125,6 +134,10 @@ class TrainingStart(Section):
         column.addWidget(self.folds)
         column.addWidget(self.folds_words)
         column.addSpacing(GAP)
+        column.addWidget(label("Several seeds"))
+        column.addWidget(self.seeds)
+        column.addWidget(self.seeds_words)
+        column.addSpacing(GAP)
         column.addWidget(self.blocks)
         column.addWidget(self.blocks_words)
 
@@ -135,7 +148,8 @@ class TrainingStart(Section):
         folds = int(self.folds.value())
         if folds:
             return Start(folds=folds)
-        return Start(self._source(), 0, not self.blocks.isHidden() and self.blocks.isChecked())
+        blocks = not self.blocks.isHidden() and self.blocks.isChecked()
+        return Start(self._source(), blocks=blocks, seeds=int(self.seeds.value()))
 
     def recipe(self, recipe: Recipe) -> Recipe:
         """A recipe as it will be trained: with the network of the model that is the start."""
@@ -243,6 +257,7 @@ class TrainingStart(Section):
         self._reload()
         show_choice(self.source, "")
         self.folds.set_value("0")
+        self.seeds.set_value("0")
         self.blocks.setChecked(False)
         self._on_source()
 
@@ -276,6 +291,9 @@ class TrainingStart(Section):
     def _on_folds(self) -> None:
         self._on_changed()
 
+    def _on_seeds(self) -> None:
+        self._on_changed()
+
     def _on_blocks(self) -> None:
         self._on_changed()
 
@@ -296,6 +314,9 @@ class TrainingStart(Section):
         self.open_button.setEnabled(not folds)
         self.folds_words.setText(folds_words(self.session.file, self._painted, folds))
         self.folds_words.setVisible(bool(folds))
+        self.seeds.setEnabled(not folds)
+        self.seeds_words.setText(seeds_words(0 if folds else int(self.seeds.value())))
+        self.seeds_words.setVisible(bool(self.seeds_words.text()))
         name = self.source.currentText() if self.source.currentIndex() > 0 else ""
         self.source.setToolTip(plain_tip(name))
         offered = len(self._painted) == 1 and not folds

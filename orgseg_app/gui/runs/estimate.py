@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from msgspec import structs
 
 from orgseg_app.gui.runs.run_entry import RunEntry
-from orgseg_app.runs.recipes.costs import features_per_pixel, flops_per_pixel, parameters
+from orgseg_app.runs.recipes.costs import (
+    features_per_pixel,
+    flops_per_pixel,
+    parameters,
+    patch_of,
+    patch_voxels,
+)
 from orgseg_app.runs.recipes.networks import NETWORK_NAMES
 from orgseg_app.runs.recipes.schema import NetworkChoice, Recipe
 
@@ -81,10 +87,10 @@ def flops_per_patch(recipe: Recipe, *, channels: int = 1, classes: int = 2) -> f
     ResNet-18's.
     """
     try:
-        per_pixel = flops_per_pixel(recipe.network, channels, classes)
+        per_pixel = flops_per_pixel(recipe.network, channels, classes, patch=patch_of(recipe))
     except KeyError:
         per_pixel = flops_per_pixel(_LIKE_RESNET18, channels, classes)
-    return 3 * per_pixel * recipe.patch_size**2
+    return 3 * per_pixel * patch_voxels(recipe)
 
 
 def memory_bytes(recipe: Recipe, *, channels: int = 1, classes: int = 2) -> float:
@@ -92,14 +98,14 @@ def memory_bytes(recipe: Recipe, *, channels: int = 1, classes: int = 2) -> floa
     if is_fitted(recipe):
         return PROCESS_BYTES
     try:
-        features = features_per_pixel(recipe.network)
+        features = features_per_pixel(recipe.network, patch=patch_of(recipe))
         weights = parameters(recipe.network, channels, classes)
     except KeyError:
         features = features_per_pixel(_LIKE_RESNET18)
         weights = parameters(_LIKE_RESNET18, channels, classes)
     # The weights, their gradients, and one moment (SGD) or two (Adam); a mean of the weights.
     copies = (3 if recipe.optimiser == "sgd" else 4) + (1 if recipe.ema else 0)
-    pixels = recipe.batch_size * recipe.patch_size**2
+    pixels = recipe.batch_size * patch_voxels(recipe)
     return PROCESS_BYTES + WORKING_ROOM * 4 * features * pixels + 4 * copies * weights
 
 

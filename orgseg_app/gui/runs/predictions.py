@@ -40,7 +40,7 @@ class PredictedBy:
     Attributes
     ----------
     run_id, name
-        Of the training.
+        Of the training or ensemble.
     colour_index
         Of its colour; see `run_colours`.
     path, stamp
@@ -95,8 +95,8 @@ class Predictions(QObject):
 
     def refresh(self) -> None:
         """Look again which models have predicted what."""
-        trainings, jobs = self._runs.trainings(), self._runs.all()
-        asked = {entry.run_id: _files_of(entry, jobs) for entry in trainings}
+        made, jobs = self._runs.model_runs(), self._runs.all()
+        asked = {entry.run_id: _files_of(entry, jobs) for entry in made}
         if not any(asked.values()):
             self._take(self._asked, {})
             return
@@ -116,7 +116,7 @@ class Predictions(QObject):
             return []
         shape = project.images[image_id].mask_shape
         found = []
-        for entry in sorted(self._runs.trainings(), key=_rank):
+        for entry in sorted(self._runs.model_runs(), key=_rank):
             for held in self._held.get(entry.run_id, ()):
                 image = held.images.get(image_id)
                 if image is not None and tuple(image.shape) == tuple(shape):
@@ -130,8 +130,8 @@ class Predictions(QObject):
         return next((by for by in self.runs_for(image_id) if by.run_id == run_id), None)
 
     def models(self) -> list[RunEntry]:
-        """Trainings that can predict, the best on validation images first."""
-        return [entry for entry in sorted(self._runs.trainings(), key=_rank) if entry.has_model]
+        """Runs whose model can predict, the best on validation images first."""
+        return [entry for entry in sorted(self._runs.model_runs(), key=_rank) if entry.has_model]
 
     def is_predicting(self, image_id: str) -> bool:
         """Whether a model is about to predict the image, or does."""

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from orgseg_app.runs.ensembles import KIND as ENSEMBLE
+from orgseg_app.runs.ensembles import EnsembleFacts, ensemble_facts
 from orgseg_app.runs.folder import ACTIVE_STATES, RunFolder
 from orgseg_app.runs.recipes.schema import Recipe
 
@@ -25,7 +27,14 @@ STATE_WORDS = {
 _PREVIEW = re.compile(r"previews/[A-Za-z0-9_-]+\.png")
 """Where a preview may lie: nowhere but in its folder."""
 
-KIND_WORDS = {"train": "learning", "predict": "predicting", "score": "scoring"}
+KIND_WORDS = {
+    "train": "learning",
+    "predict": "predicting",
+    "score": "scoring",
+    "ensemble": "choosing",
+}
+PHASE_WORDS = {"predict": "predicting", "score": "scoring", "choose": "choosing"}
+"""What a job does while it goes from image to image."""
 
 
 def _number(value: object) -> float | None:
@@ -113,6 +122,8 @@ class RunEntry:
         Mean IoU on the test images, once it is over.
     refused : tuple of str
         Why test images have no score, a sentence each.
+    ensemble : EnsembleFacts or None
+        What an ensemble is made of; None for every other run.
     """
 
     run: RunFolder
@@ -153,6 +164,7 @@ class RunEntry:
     has_model: bool = False
     test_iou: float | None = None
     refused: tuple[str, ...] = ()
+    ensemble: EnsembleFacts | None = None
     started_at: float | None = None
     ended_at: float | None = None
 
@@ -197,8 +209,7 @@ class RunEntry:
         if self.state == "running":
             if self.progress is not None:
                 done, total, _, phase = self.progress
-                verb = {"predict": "predicting", "score": "scoring"}.get(phase, phase)
-                return f"{verb} {done} of {total}"
+                return f"{PHASE_WORDS.get(phase, phase)} {done} of {total}"
             if self.total_steps and self.step:
                 return f"step {self.step} of {self.total_steps}"
             return "starting"
@@ -314,6 +325,12 @@ def _take_progress(entry: RunEntry, event: Mapping[str, Any]) -> None:
         entry.progress = (done, total, str(event.get("item") or ""), phase)
 
 
+def _take_ensemble(entry: RunEntry, event: Mapping[str, Any]) -> None:
+    if entry.kind == ENSEMBLE:
+        entry.ensemble = ensemble_facts(entry.run.request, event)
+        entry.has_model = True
+
+
 def _take_message(entry: RunEntry, event: Mapping[str, Any]) -> None:
     if text := str(event.get("text") or ""):
         entry.messages.append(text)
@@ -326,6 +343,9 @@ def _take_end(entry: RunEntry, event: Mapping[str, Any]) -> None:
     entry.progress = None
     entry.ended_at = _number(event.get("time"))
     test, refused = event.get("test"), event.get("refused")
+    chosen_on = event.get("validation")
+    if entry.kind == ENSEMBLE and isinstance(chosen_on, dict):
+        entry.best_iou = _number(chosen_on.get("mean_iou"))
     entry.test_iou = _number(test.get("mean_iou")) if isinstance(test, dict) else None
     listed = refused if isinstance(refused, list) else []
     reasons = [item.get("reason") for item in listed if isinstance(item, dict)]
@@ -338,6 +358,7 @@ _READERS = {
     "validation": _take_validation,
     "preview": _take_preview,
     "progress": _take_progress,
+    "ensemble": _take_ensemble,
     "message": _take_message,
     "finished": _take_end,
     "stopped": _take_end,

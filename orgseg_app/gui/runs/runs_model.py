@@ -19,12 +19,14 @@ from orgseg_app.gui.runs.starting import Start
 from orgseg_app.gui.runs.training_thread import RunFacts, TrainingThread
 from orgseg_app.gui.session import Session
 from orgseg_app.runs import launcher
+from orgseg_app.runs.ensembles import KIND as ENSEMBLE
+from orgseg_app.runs.ensembles import ensemble_facts
 from orgseg_app.runs.errors import RunError
-from orgseg_app.runs.folder import RunFolder, restore, runs_dir
+from orgseg_app.runs.folder import MODEL_KINDS, RunFolder, restore, runs_dir
 from orgseg_app.runs.recipes.schema import Recipe
 
 LOG = logging.getLogger(__name__)
-_FOLD = re.compile(r" fold \d+ of \d+$")
+_ONE_OF = re.compile(r" (fold|seed) \d+ of \d+$")
 
 
 class RunsModel(QObject):
@@ -91,6 +93,10 @@ class RunsModel(QObject):
         """The trainings, oldest first."""
         return [entry for entry in self._entries.values() if entry.kind == "train"]
 
+    def model_runs(self) -> list[RunEntry]:
+        """Everything that ends with a model: trainings and ensembles, oldest first."""
+        return [entry for entry in self._entries.values() if entry.kind in MODEL_KINDS]
+
     def get(self, run_id: str) -> RunEntry | None:
         """One run, or None when it is not (or no longer) there."""
         return self._entries.get(run_id)
@@ -112,7 +118,7 @@ class RunsModel(QObject):
     def free_name(self, name: str) -> str:
         """The name itself, or with the lowest number that no run has yet: ``"fast 2"``."""
         taken = {entry.name for entry in self._entries.values()}
-        taken |= {_FOLD.sub("", name) for name in taken}
+        taken |= {_ONE_OF.sub("", name) for name in taken}
         name = name.strip() or "run"
         if name not in taken:
             return name
@@ -141,6 +147,16 @@ class RunsModel(QObject):
             self._prepare(
                 "Preparing scores", lambda file: [prepare_scoring(run, file) for run in runs]
             )
+
+    def make_ensemble(self, run_ids: Sequence[str], name: str, how: str, turns: bool) -> None:
+        """Let trainings decide together, as one more run; see `runs.ensembles`."""
+        from orgseg_app.runs.ensembles import prepare_ensemble
+
+        runs = [self._entries[i].run for i in run_ids if i in self._entries]
+        self._prepare(
+            f"Preparing {name}",
+            lambda file: [prepare_ensemble(file, runs, name=name, how=how, turns=turns)],
+        )
 
     def start(self, run: RunFolder) -> None:
         """Start a run that was prepared elsewhere (predicting a folder, for instance)."""
@@ -274,6 +290,8 @@ class RunsModel(QObject):
             has_model=facts.has_model,
             colour_index=colour,
         )
+        if facts.kind == ENSEMBLE:
+            entry.ensemble = ensemble_facts(facts.run.request, None)
         for events in self._pending.pop(facts.run_id, []):
             entry.take(events)
         return entry

@@ -18,11 +18,14 @@ from orgseg_app.runs.recipes.schema import Recipe
 from orgseg_app.runs.recipes.wording import describe
 
 if TYPE_CHECKING:
+    from orgseg_app.core.weighting.mistakes import CorrectionSettings
     from orgseg_app.files.project_file import ProjectFile
 
 MODEL_SUFFIXES = (".orgmodel", ".ckpt")
 FOLDS = (0, 3, 5, 10)
 """Numbers of folds that are offered; 0 is one ordinary run."""
+SEEDS = (0, 3, 5, 10)
+"""Numbers of seeds that are offered; 0 is one run."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +40,22 @@ class Start:
         So many runs, each with another part held out; 0 for one ordinary run.
     blocks : bool
         Part the only painted image into bands that learn, choose and judge.
+    seeds : int
+        So many runs, each begun with other random weights; 0 for one. Not together with folds.
+    corrections : CorrectionSettings or None
+        Let voxels count more where the model at the start is wrong by today's masks.
     """
 
     source: RunFolder | Path | None = None
     folds: int = 0
     blocks: bool = False
+    seeds: int = 0
+    corrections: CorrectionSettings | None = None
 
     def prepare(
         self, file: ProjectFile, recipe: Recipe, name: str, watched: tuple[str, int] | None = None
     ) -> list[RunFolder]:
-        """Freeze recipe and annotation into run folders, one or one a fold; slow.
+        """Freeze recipe and annotation into run folders, one or one a fold or seed; slow.
 
         Parameters
         ----------
@@ -62,10 +71,22 @@ class Start:
         """
         from orgseg_app.runs.folds import prepare_folds
         from orgseg_app.runs.previews import ask_for_previews
+        from orgseg_app.runs.seeds import prepare_seeds
         from orgseg_app.runs.training import prepare_training
 
         if self.folds:
             runs = prepare_folds(file, recipe, self.folds, name)
+        elif self.seeds:
+            runs = prepare_seeds(
+                file,
+                recipe,
+                self.seeds,
+                name,
+                start_from=self.source,
+                blocks=self.blocks,
+                corrections=self.corrections,
+                preview_images=[watched[0]] if watched else [],
+            )
         else:
             run = prepare_training(
                 file,
@@ -73,6 +94,7 @@ class Start:
                 name,
                 start_from=self.source,
                 blocks=self.blocks,
+                corrections=self.corrections,
                 preview_images=[watched[0]] if watched else [],
             )
             runs = [run]
@@ -222,14 +244,24 @@ def folds_words(file: ProjectFile | None, painted: Mapping[str, Any], folds: int
     )
 
 
-def estimate_text(found: Estimate, folds: int) -> str:
-    """The estimate for all folds together."""
-    if not folds:
+def seeds_words(seeds: int) -> str:
+    """What so many seeds mean, in a sentence or two; "" for one run."""
+    if not seeds:
+        return ""
+    return (
+        f"{seeds} runs one after the other, alike but for chance: how far they differ is luck. "
+        "Afterwards, make an ensemble of them (Train menu)."
+    )
+
+
+def estimate_text(found: Estimate, runs: int) -> str:
+    """The estimate for all folds or seeds together; 0 or 1: for one run."""
+    if runs < 2:
         return found.text
     low, high = found.seconds
-    text = replace(found, seconds=(low * folds, high * folds)).text
+    text = replace(found, seconds=(low * runs, high * runs)).text
     joined = f"{text[:1].lower()}{text[1:]}"
-    return f"{folds} runs, {'each ' if found.is_fitted else ''}{joined}"
+    return f"{runs} runs, {'each ' if found.is_fitted else ''}{joined}"
 
 
 def _listed(names: list[str]) -> str:

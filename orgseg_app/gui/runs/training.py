@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Qt
 
 from orgseg_app.core.edits.whole import ReplaceMask
+from orgseg_app.gui.runs.joining import can_join, suggested
 
 if TYPE_CHECKING:
+    from orgseg_app.core.weighting.mistakes import CorrectionSettings
     from orgseg_app.gui.main_window import MainWindow
     from orgseg_app.gui.runs.run_entry import RunEntry
     from orgseg_app.gui.runs.runs_model import RunsModel
@@ -62,18 +66,83 @@ class Training(QObject):
 
     def train_further(self, run_id: str = "") -> None:
         """Set the form to begin with a run's model: the given one's, the chosen one's, the best."""
+        run = self._to_go_on_from(run_id)
+        if run is not None:
+            self.window.show_workspace("train")
+            self.window.ensure_parts().training.train_further(run.run_id)
+
+    def retrain(self, run_id: str = "") -> None:
+        """Ask how to learn from corrections of what a run's model got wrong, and train so."""
+        from orgseg_app.gui.panels.corrections_dialog import CorrectionsDialog
+
+        run = self._to_go_on_from(run_id)
+        if run is None:
+            return
+        name = self._runs.free_name(f"{run.name} corrected")
+        dialog = CorrectionsDialog(run.name, name, self.window)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.retrain_requested.connect(partial(self._on_retrain_requested, run))
+        self.session.project_changed.connect(dialog.reject)
+        dialog.open()
+
+    def _on_retrain_requested(
+        self, run: RunEntry, corrections: CorrectionSettings, name: str
+    ) -> None:
+        from orgseg_app.gui.runs.starting import Start
+
+        if run.recipe is not None:
+            self.window.show_workspace("train")
+            self._runs.train(run.recipe, name, Start(run.run, corrections=corrections))
+
+    def _to_go_on_from(self, run_id: str) -> RunEntry | None:
+        """A run whose model can be trained further: that one, the chosen one, or the best."""
         from orgseg_app.gui.panels.training_start import can_start
 
-        parts = self.window.ensure_parts()
-        known = [self._runs.get(run_id)] if run_id else parts.runs_panel.selected()
+        known = [self._runs.get(run_id)] if run_id else []
+        known += [] if run_id else self.window.ensure_parts().runs_panel.selected()
         usable = [run for run in known if run is not None and can_start(run)]
         if not usable:
-            usable = [run for run in [self.best_run()] if run is not None and can_start(run)]
+            best = [run for run in self._runs.trainings() if can_start(run)]
+            usable = sorted(best, key=lambda run: run.best_iou or 0.0)[-1:]
         if not usable:
             self.session.message.emit("There is no trained model yet. Train one first.", "info")
+            return None
+        return usable[0]
+
+    def make_ensemble(self, run_ids: Sequence[str] = ()) -> None:
+        """Ask which runs decide together, and how.
+
+        Parameters
+        ----------
+        run_ids
+            Ticked at first; without any those selected in the list of runs, else the newest seeds,
+            else all.
+        """
+        from orgseg_app.gui.panels.runs_ensemble_dialog import EnsembleDialog
+
+        usable = [run.run_id for run in self._runs.trainings() if can_join(run)]
+        if len(usable) < 2:
+            self.session.message.emit(
+                "An ensemble needs at least two trained models. Train once more; “Several seeds” "
+                "in the panel at the right trains the same network several times.",
+                "info",
+            )
             return
+        ticked = [run_id for run_id in run_ids if run_id in usable]
+        if not ticked:
+            selected = self.window.ensure_parts().runs_panel.list.chosen()
+            ticked = [run_id for run_id in selected if run_id in usable]
+        if len(ticked) < 2:
+            ticked = [run.run_id for run in suggested(self._runs.trainings())]
+        dialog = EnsembleDialog(self._runs, ticked, self.window)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.ensemble_requested.connect(self._on_ensemble_requested)
+        self.session.project_changed.connect(dialog.reject)
+        dialog.open()
+
+    def _on_ensemble_requested(self, run_ids: list[str], name: str, how: str, turns: bool) -> None:
         self.window.show_workspace("train")
-        parts.training.train_further(usable[0].run_id)
+        self._runs.make_ensemble(run_ids, name, how, turns)
 
     def pause_or_resume(self) -> None:
         """Of the run in the strip."""
@@ -94,8 +163,8 @@ class Training(QObject):
             self._runs.request_stop(run.run_id)
 
     def score_all(self) -> None:
-        """Score every training that has a model on the test images as they are now."""
-        usable = [run.run_id for run in self._runs.trainings() if run.has_model]
+        """Score every run that has a model on the test images as they are now."""
+        usable = [run.run_id for run in self._runs.model_runs() if run.has_model]
         if usable:
             self._runs.score(usable)
         else:
@@ -159,8 +228,8 @@ class Training(QObject):
         )
 
     def best_run(self) -> RunEntry | None:
-        """The training with a model whose validation is best; the newest among equals."""
-        usable = [run for run in self._runs.trainings() if run.has_model]
+        """The run with a model whose validation is best; the newest among equals."""
+        usable = [run for run in self._runs.model_runs() if run.has_model]
         return max(usable, key=lambda run: run.best_iou or 0.0, default=None)
 
     def _start_prediction(

@@ -67,6 +67,12 @@ def test_going_on_from_a_model(run: Run, tmp_path: Path) -> None:
     assert prepared.recipe.network.width == 4
     assert "The network is that of the model" in err
     assert prepared.start_path.read_bytes() == model.read_bytes()
+    code, _, err = run("train", path, "--from", model, "--prepare", "--corrections", "both")
+    assert code == 0, err
+    asked = [run.request.get("corrections") for run in list_runs(path)]
+    assert [found and found["mistakes"] for found in asked] == [None, "both"]
+    assert run("train", path, "--corrections", "missed")[0] == 1
+    assert run("train", path, "--from", model, "--corrections", "all")[0] == 2
     model.write_bytes(b"nothing of the kind")
     code, _, err = run("train", path, "--from", model)
     assert code == 1
@@ -74,7 +80,7 @@ def test_going_on_from_a_model(run: Run, tmp_path: Path) -> None:
     code, _, err = run("train", path, "--from", model, "--folds", "2")
     assert code == 1
     assert "say nothing" in err
-    assert len(list_runs(path)) == 1
+    assert len(list_runs(path)) == 2
 
 
 @pytest.mark.parametrize("words", [("--detach", "--prepare"), ("--folds", "many")])

@@ -293,6 +293,21 @@ def test_runs_with_garbage_in_events_and_scores(
     fails("compare", path)
 
 
+def test_a_group_of_classes_that_the_project_has_or_lacks(
+    compared: tuple[Path, list[RunFolder]], run: Run, fails: Fails
+) -> None:
+    path, _ = compared
+    code, out, _ = run("compare", path, "--group", "er", "--json")
+    assert code == 0
+    found = json.loads(out)
+    assert found["group"] == ["ER"]
+    pooled = found["runs"][0]["pooled"]
+    assert pooled["mean_iou_group"] == pytest.approx(pooled["iou"]["ER"])
+    assert pooled["adapted_rand_error"]["ER"] >= 0
+    assert "VOI split" in run("compare", path)[1]
+    assert "ER" in fails("compare", path, "--group", "ER,Golgi")
+
+
 def test_runs_folder_that_is_a_file(folder: Path, run: Run, fails: Fails) -> None:
     path = make_project(folder / "Projekt ü.orgseg")
     runs_dir(path).write_text("mine")

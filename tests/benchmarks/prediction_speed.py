@@ -144,9 +144,9 @@ def own_forward(predictor: Any, image: np.ndarray[Any, Any]) -> None:
     weight = next(network.parameters())
     plan = plan_axis(
         image.shape[-1],
-        tile=predictor._tile,
-        multiple=predictor._multiple,
-        radius=predictor._radius,
+        tile=predictor.flat.tile,
+        multiple=predictor.flat.multiple,
+        radius=predictor.flat.radius,
     )
     with torch.inference_mode():
         for row in plan:
@@ -161,9 +161,9 @@ class _Windows:
     """MONAI's windows and Gaussian weights, computed as OrgSeg computes its tiles."""
 
     def __init__(self, model: Any, device: Any, side: int) -> None:
-        from orgseg_app.learn.prediction.predictor import _ready
+        from orgseg_app.learn.prediction.placing import ready
 
-        self.network, self.model, self.device = _ready(model.network, device), model, device
+        self.network, self.model, self.device = ready(model.network, device), model, device
         self.starts = starts_of(side)
         self.weights = gaussian()
 

@@ -54,9 +54,12 @@ BENCHMARKS = {
     "claims": "tests.benchmarks.claims",
     "precision": "tests.benchmarks.precision",
     "augmentation": "tests.benchmarks.augmentation",
+    "scores": "tests.benchmarks.scores",
+    "gigavoxels": "tests.benchmarks.gigavoxels",
+    "volumes": "tests.benchmarks.volumes",
 }
 
-LONG = ("accuracy", "scribbles", "claims", "precision")
+LONG = ("accuracy", "scribbles", "claims", "precision", "volumes", "gigavoxels")
 """They train for an hour or so: done only when named."""
 
 

@@ -203,7 +203,7 @@ def _orgseg(
         )
         run = prepare_training(file, recipe)
     environment = job_environment() | {"ORGSEG_HOME": str(folder)}
-    _child(["tests.benchmarks.trained", str(run.path), training.clock], environment, training)
+    child(["tests.benchmarks.trained", str(run.path), training.clock], environment, training)
     events = run.events()[0]
     if events[-1]["event"] != "finished":
         raise RuntimeError(f"{training}: {events[-1]}\n{run.log_path.read_text()[-2000:]}")
@@ -245,7 +245,7 @@ def _peer(
     environment = job_environment() if tuned else dict(os.environ)
     arguments = [str(v) for v in (data, answer, training.method, classes, training.seconds)]
     command = ["tests.benchmarks.peer_unet", *arguments, str(training.seed), training.clock]
-    _child(command, environment, training)
+    child(command, environment, training)
     found = json.loads(answer.read_text(encoding="utf-8"))
     matrices = [np.array(m) for m in found["test"]]
     total = np.sum(matrices, axis=0)
@@ -261,7 +261,14 @@ def _peer(
     )
 
 
-def _child(command: list[str], environment: dict[str, str], training: Training) -> None:
+def child(command: list[str], environment: dict[str, str], training: Training) -> None:
+    """Run a module of this repository until it ends, in a process of its own.
+
+    Raises
+    ------
+    RuntimeError
+        With the end of what it said, when it failed.
+    """
     if training.clock == "cpu":
         environment = environment | {"ORGSEG_THREADS": "1", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(

@@ -41,6 +41,23 @@ def test_scores_match_counting_by_hand(truth: np.ndarray, prediction: np.ndarray
     assert result["voxels"] == known.sum()
 
 
+@pytest.mark.parametrize("class_ids", [[1, 2], [1, 5], [1, 2, 5], [1, 2, 3, 5, 9]])
+@pytest.mark.parametrize("length", [1, 4, 400])
+def test_large_planes_count_like_small_ones(class_ids: list[int], length: int) -> None:
+    """Noise, short runs and long ones, over more voxels than are worked on at once."""
+    random = np.random.default_rng(length)
+    known = np.array([0, 1, 2, 5, 7])
+    drawn = np.repeat(random.choice(known, (2, 400_000 // length + 1)), length, axis=1)
+    truth, prediction = drawn[:, :390_000].astype(np.uint8).reshape(2, 600, 650)
+    wanted = np.zeros((len(class_ids), len(class_ids)), np.int64)
+    for row, true in enumerate(class_ids):
+        for column, seen in enumerate(class_ids):
+            wanted[row, column] = ((truth == true) & (prediction == seen)).sum()
+        others = ~np.isin(prediction, class_ids)
+        wanted[row, 0] += ((truth == true) & others).sum()  # what is no class is background
+    assert np.array_equal(confusion_matrix(truth, prediction, class_ids), wanted)
+
+
 def test_unlabelled_voxels_never_count() -> None:
     truth = np.array([[1, 2], [0, 0]], np.uint8)
     one = confusion_matrix(truth, np.array([[1, 2], [1, 2]], np.uint8), [1, 2])

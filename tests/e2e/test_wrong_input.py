@@ -94,7 +94,7 @@ def test_folders_without_images(hand: Hand, folder: Path) -> None:
     nothing = folder / "leer ø"
     nothing.mkdir()
     hand.drop_and_settle(nothing)
-    hand.heard("error", "There is no TIFF, PNG, JPEG or BMP image in", "leer ø")
+    hand.heard("error", "There is no TIFF, PNG, JPEG or BMP image and no HDF5", "leer ø")
     assert hand.session.project is None
     (nothing / "Notizen.docx").write_bytes(b"PK")
     hand.drop_and_settle(nothing)
@@ -133,10 +133,10 @@ def test_a_folder_that_vanishes_between_look_and_import(
     hand.open(project)
     source = folder / "USB Stick ü"
     source.mkdir()
-    for number in range(3):
-        picture(source / f"zelle {number}.tif")
+    for name in ("zelle 0", "zelle eins", "zelle zwo"):  # three numbers would be asked about
+        picture(source / f"{name}.tif")
         if with_masks:
-            tifffile.imwrite(source / f"zelle {number}_mask.tif", np.ones((48, 48), np.uint8))
+            tifffile.imwrite(source / f"{name}_mask.tif", np.ones((48, 48), np.uint8))
     importing = hand.window.commands.importing
     hand.said.clear()
     if with_masks:

@@ -18,6 +18,7 @@ import numpy as np
 
 from orgseg_app.core.classes import default_classes
 from orgseg_app.core.image import OpenedImage
+from orgseg_app.core.metrics.object_scores import object_scores
 from orgseg_app.core.metrics.pixels import confusion_matrix, scores
 from orgseg_app.files.predictions import Prediction, write_predictions
 from orgseg_app.files.project_file import NewImage, ProjectFile
@@ -247,6 +248,10 @@ def record_scores(
                 "mask_sha256": file.mask_sha256(image_id),
                 "split": "test",
                 "confusion": confusion_matrix(truth, guess, class_ids).tolist(),
+                "objects": {
+                    str(class_id): agreed.to_dict()
+                    for class_id, agreed in object_scores(truth, guess, class_ids[1:]).items()
+                },
             }
         )
     pooled = scores(np.sum([i["confusion"] for i in images], axis=0), class_ids) if images else None

@@ -252,6 +252,11 @@ def test_predicting_a_folder(opened: ExportPanel, new_images: Path, qtbot: QtBot
         "formats": ["tiff"],
         "overwrite": False,
         "resume": True,
+        "stitch": "blend",
+        "turns": False,
+        "vote": False,
+        "three_planes": False,
+        "objects": False,
     }
 
 

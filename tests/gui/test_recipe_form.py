@@ -176,7 +176,7 @@ def test_basic_shows_what_most_people_want_and_advanced_shows_all(form: RecipeFo
     assert shown(form) == set(BASIC_FIELDS)
     form.mode.button("advanced").click()
     idle = {"network.fusion", "network.encoder", "network.pretrained", "class_weight_values"}
-    idle |= {"decay_factor", "decay_steps", "milestones", "plateau_checks"}
+    idle |= {"decay_factor", "decay_steps", "milestones", "plateau_checks", "patch_depth"}
     assert shown(form) == set(form.fields) - idle
     form.mode.button("basic").click()
     assert shown(form) == set(BASIC_FIELDS)
@@ -203,7 +203,7 @@ def test_only_what_a_network_heeds_is_offered(form: RecipeForm, name: str) -> No
     form.set_advanced(True)
     choose(form, "network.name", name)
     info = NETWORK_NAMES[name]
-    wanted = {f"network.{field}" for field in info.fields} | {"network.name"}
+    wanted = {f"network.{field}" for field in info.heeded} | {"network.name"}
     if len(info.fusions) < 2:
         wanted.discard("network.fusion")
     assert {path for path in shown(form) if path.startswith("network.")} == wanted
@@ -390,3 +390,16 @@ def test_f1_explains_the_field(form: RecipeForm, qtbot: QtBot) -> None:
     QToolTip.hideText()
     for path, field in form.fields.items():
         assert len(field.whatsThis()) > 20, path
+
+
+def test_planes_are_asked_for_by_networks_that_heed_them(form: RecipeForm) -> None:
+    form.set_advanced(True)
+    form.set_recipe(PRESETS["volume-25d"])
+    assert "network.planes" in shown(form)
+    assert "patch_depth" not in shown(form)
+    choose(form, "network.name", "net2d3d")
+    assert "network.planes" not in shown(form)
+    assert {"patch_depth", "network.depth", "network.width", "network.fusion"} <= shown(form)
+    assert form.recipe().network.planes == 1, "a hidden field must not make the recipe unusable"
+    choose(form, "network.name", "pixel_classifier")
+    assert not {"network.planes", "patch_depth"} & shown(form)

@@ -17,6 +17,7 @@ import tifffile
 
 from orgseg_app import paths
 from orgseg_app.core.image import content_hash, open_array
+from orgseg_app.core.metrics.object_scores import ObjectAgreement, object_scores
 from orgseg_app.files.predictions import predictions_in, read_predicted_plane, read_prediction
 from orgseg_app.files.project_file import ProjectFile
 from orgseg_app.files.weights import store_weights
@@ -94,6 +95,9 @@ def test_training_job_from_start_to_scores(make_project: Make, start: Any) -> No
         found = read_prediction(run.predictions_path, entry["image_id"]).mask
         expected = [[int(((truth == t) & (found == p)).sum()) for p in (1, 2)] for t in (1, 2)]
         assert entry["confusion"] == expected
+        agreed = ObjectAgreement.from_dict(entry["objects"]["2"])
+        assert agreed == object_scores(truth, found, [2])[2]
+        assert agreed.plane_scores()["recall"] is not None
         assert entry["sha256"] == project.project.images[entry["image_id"]].sha256
         assert entry["mask_sha256"] == content_hash(truth)
     assert load_model(run.path).name == "Übung 1"

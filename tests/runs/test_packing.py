@@ -136,11 +136,11 @@ def test_what_was_scored_last_goes_with_its_run(path):
     runs = choose_runs(path, "poor,Gut: ü")
     packed = to_pack(path, runs)
     assert [run.name for run in packed] == ["poor", "Gut: ü", "the newest"]
-    assert set(packed[0].files) == {*FILES, "request.json"} - {"title.json"}
-    assert set(packed[1].files) == {*FILES, "request.json"}
+    assert set(packed[0].files) == {*FILES, "request.json"} - {"title.json", "ensemble.json"}
+    assert set(packed[1].files) == {*FILES, "request.json"} - {"ensemble.json"}
     assert not any(set(run.files) & set(TRAINING_FILES) for run in packed)
     whole = to_pack(path, runs, training=True)
-    assert set(TRAINING_FILES) < set(whole[0].files)
+    assert set(TRAINING_FILES) - {"mistakes.npz"} < set(whole[0].files)  # it corrects nothing
     assert not set(TRAINING_FILES) & set(whole[2].files)
     more = sum(run.size_bytes for run in whole) - sum(run.size_bytes for run in packed)
     assert more == share_of_training(runs) == 2 * (6 * 50 + 5 * 500)

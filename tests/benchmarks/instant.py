@@ -93,7 +93,8 @@ import sys, time
 from pathlib import Path
 import numpy as np
 from orgseg_app.learn.checkpoint import load_model
-from orgseg_app.learn.prediction.predictor import Predictor, predict_plane
+from orgseg_app.learn.prediction.predictor import Predictor
+from tests.learn.predicting import predict_plane
 predictor = Predictor([load_model(Path(sys.argv[1]))])
 size = int(sys.argv[2])
 image = np.random.default_rng(0).integers(0, 4000, (1, size, size)).astype(np.uint16)

@@ -106,7 +106,8 @@ def rates(side: int, rounds: int) -> dict[str, Any]:
     import torch
 
     from orgseg_app.learn.device import choose_device
-    from orgseg_app.learn.prediction.predictor import Predictor, predict_plane
+    from orgseg_app.learn.prediction.predictor import Predictor
+    from tests.learn.predicting import plane_bands, predict_plane
 
     device, model = choose_device(), _model()
     plane = np.random.default_rng(0).integers(0, 4000, (1, side, side)).astype(np.uint16)
@@ -127,7 +128,7 @@ def rates(side: int, rounds: int) -> dict[str, Any]:
             if number:
                 took[key].append(time.perf_counter() - start)
     exact = Predictor([model], device.with_precision("fp32"), tile=WINDOW)
-    tiled = np.concatenate([b.probabilities for b in exact.bands(plane)], axis=1)
+    tiled = np.concatenate([b.probabilities for b in plane_bands(exact, plane)], axis=1)
     with torch.inference_mode():
         whole = model.network(torch.from_numpy(image)[None]).softmax(1)[0].numpy()
     difference = float(np.abs(tiled - whole).max())
@@ -275,7 +276,8 @@ def memory(height: int) -> dict[str, float]:
     import resource
 
     from orgseg_app.learn.device import choose_device
-    from orgseg_app.learn.prediction.predictor import Predictor, predict_plane
+    from orgseg_app.learn.prediction.predictor import Predictor
+    from tests.learn.predicting import predict_plane
 
     plane = np.zeros((1, height, SIDE), np.uint16)
     plane[:] = np.random.default_rng(0).integers(0, 4000, (1, 1, SIDE))

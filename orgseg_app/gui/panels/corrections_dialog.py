@@ -21,6 +21,7 @@ from orgseg_app.gui.style.widgets import (
     PrimaryButton,
     SecondaryButton,
     SectionTitle,
+    foot_of,
     label,
 )
 
@@ -107,11 +108,6 @@ class CorrectionsDialog(QDialog):
         self.cancel_button = SecondaryButton("Cancel")
         self.cancel_button.setAutoDefault(False)
         self.cancel_button.clicked.connect(self.reject)
-        foot = QHBoxLayout()
-        foot.setSpacing(GAP)
-        foot.addStretch(1)
-        foot.addWidget(self.retrain_button)
-        foot.addWidget(self.cancel_button)
         column = QVBoxLayout(self)
         column.setContentsMargins(EDGE, EDGE, EDGE, EDGE)
         column.setSpacing(GAP)
@@ -125,7 +121,7 @@ class CorrectionsDialog(QDialog):
             column.addWidget(part)
         column.addLayout(name_row)
         column.addSpacing(GROUP - GAP)
-        column.addLayout(foot)
+        column.addLayout(foot_of(self.retrain_button, self.cancel_button))
         self.retrain_button.setFocus()
 
     def value(self) -> CorrectionSettings:

@@ -20,6 +20,7 @@ from orgseg_app.gui.style.widgets import (
     ScrollColumn,
     SecondaryButton,
     SectionTitle,
+    foot_of,
     label,
     plain_tip,
 )
@@ -118,11 +119,6 @@ class EnsembleDialog(QDialog):
         self.cancel_button = SecondaryButton("Cancel")
         self.cancel_button.setAutoDefault(False)
         self.cancel_button.clicked.connect(self.reject)
-        foot = QHBoxLayout()
-        foot.setSpacing(GAP)
-        foot.addStretch(1)
-        foot.addWidget(self.make_button)
-        foot.addWidget(self.cancel_button)
         column = QVBoxLayout(self)
         column.setContentsMargins(EDGE, EDGE, EDGE, EDGE)
         column.setSpacing(GAP)
@@ -140,7 +136,7 @@ class EnsembleDialog(QDialog):
         column.addLayout(name_row)
         column.addWidget(self.problem)
         column.addStretch(1)
-        column.addLayout(foot)
+        column.addLayout(foot_of(self.make_button, self.cancel_button))
 
     # -- what is chosen --------------------------------------------------------------------------
 

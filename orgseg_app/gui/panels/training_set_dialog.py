@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QDialog, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QDialog, QVBoxLayout, QWidget
 
 from orgseg_app.gui.style.fields import CalmComboBox
 from orgseg_app.gui.style.widgets import (
@@ -12,6 +12,7 @@ from orgseg_app.gui.style.widgets import (
     PrimaryButton,
     SecondaryButton,
     SectionTitle,
+    foot_of,
     label,
 )
 
@@ -50,11 +51,6 @@ class TrainingSetDialog(QDialog):
         self.export_button.setDefault(True)
         self.close_button = SecondaryButton("Close")
         self.close_button.clicked.connect(self.close)
-        foot = QHBoxLayout()
-        foot.setSpacing(GAP)
-        foot.addStretch(1)
-        foot.addWidget(self.export_button)
-        foot.addWidget(self.close_button)
         column = QVBoxLayout(self)
         column.setContentsMargins(24, 24, 24, 24)
         column.setSpacing(GAP)
@@ -69,7 +65,7 @@ class TrainingSetDialog(QDialog):
         column.addWidget(self.about)
         column.addWidget(self.replace_check)
         column.addStretch(1)
-        column.addLayout(foot)
+        column.addLayout(foot_of(self.export_button, self.close_button))
         self._show_about()
         self.export_button.setFocus()
 

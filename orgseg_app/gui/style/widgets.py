@@ -171,6 +171,16 @@ class SecondaryButton(QPushButton):
             self.setIconSize(icons.BESIDE_WORDS)
 
 
+def foot_of(*buttons: QPushButton) -> QHBoxLayout:
+    """The last row of a dialog: its buttons, on the right."""
+    foot = QHBoxLayout()
+    foot.setSpacing(GAP)
+    foot.addStretch(1)
+    for button in buttons:
+        foot.addWidget(button)
+    return foot
+
+
 class IconButton(QToolButton):
     """A button that is only an icon; its tooltip says what it does and the shortcut."""
 

@@ -48,19 +48,19 @@ class UNet(Network):
         super().__init__()
         widths = [width * 2**level for level in range(depth + 1)]
         inputs = [channels, *widths[:-1]]
-        self.down = nn.ModuleList(double_conv(i, o) for i, o in zip(inputs, widths, strict=True))
+        self.down = nn.ModuleList(self._block(i, o) for i, o in zip(inputs, widths, strict=True))
         self.dropout = nn.Dropout2d(dropout) if dropout else nn.Identity()
         self.up = nn.ModuleList(
             nn.ConvTranspose2d(widths[level + 1], widths[level], 2, stride=2)
             for level in reversed(range(depth))
         )
         self.join = nn.ModuleList(
-            double_conv(2 * widths[level], widths[level]) for level in reversed(range(depth))
+            self._block(2 * widths[level], widths[level]) for level in reversed(range(depth))
         )
         self.head = nn.Conv2d(width, classes, 1)
         self.multiple = 2**depth
         self.radius = 6 * 2**depth - 4 + self.multiple - 1
-        _initialise(self)
+        self._initialise()
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits of an image.
@@ -91,6 +91,19 @@ class UNet(Network):
         convs = [cast(nn.Conv2d, cast(nn.Sequential, join)[0]) for join in reversed(self.join)]
         return [Join(conv, slice(conv.in_channels // 2, None)) for conv in convs]
 
+    def _block(self, inputs: int, outputs: int) -> nn.Sequential:
+        """What stands at each level, on the way down and up."""
+        return double_conv(inputs, outputs)
+
+    def _initialise(self) -> None:
+        """He et al. 2015: convolutions before a ReLU keep the variance of what goes in."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        nn.init.kaiming_normal_(self.head.weight, nonlinearity="linear")
+
 
 def pad_to_multiple(image: Tensor, multiple: int, *, at_least: int = 1) -> Tensor:
     """An image enlarged at the bottom and on the right by its mirror image (or its edge, if tiny).
@@ -119,13 +132,3 @@ def double_conv(inputs: int, outputs: int) -> nn.Sequential:
         layers += [nn.Conv2d(channels, outputs, 3, padding=1, bias=False)]
         layers += [nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers)
-
-
-def _initialise(network: UNet) -> None:
-    """He et al. 2015: convolutions before a ReLU keep the variance of what goes in."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-    nn.init.kaiming_normal_(network.head.weight, nonlinearity="linear")

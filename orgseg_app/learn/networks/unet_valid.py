@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from orgseg_app.learn.networks.blocks import initialise
-from orgseg_app.learn.networks.network import Join, Network
+from orgseg_app.learn.networks.unet import UNet
 from orgseg_app.learn.networks.volume_blocks import mirror_pad
 
 
-class ValidUNet(Network):
+class ValidUNet(UNet):
     """A U-Net without padding inside; outside it takes and gives images of any size.
 
     Parameters
@@ -46,24 +46,10 @@ class ValidUNet(Network):
     def __init__(
         self, channels: int, classes: int, *, depth: int = 4, width: int = 64, dropout: float = 0.0
     ) -> None:
-        super().__init__()
-        widths = [width * 2**level for level in range(depth + 1)]
-        inputs = [channels, *widths[:-1]]
-        self.down = nn.ModuleList(_double_conv(i, o) for i, o in zip(inputs, widths, strict=True))
-        self.dropout = nn.Dropout2d(dropout) if dropout else nn.Identity()
-        self.up = nn.ModuleList(
-            nn.ConvTranspose2d(widths[level + 1], widths[level], 2, stride=2)
-            for level in reversed(range(depth))
-        )
-        self.join = nn.ModuleList(
-            _double_conv(2 * widths[level], widths[level]) for level in reversed(range(depth))
-        )
-        self.head = nn.Conv2d(width, classes, 1)
-        self.multiple = 2**depth
+        super().__init__(channels, classes, depth=depth, width=width, dropout=dropout)
         self.margin = 6 * self.multiple - 4
         # Beside the margin, what shares a pixel of the deepest level with it.
         self.radius = self.margin + self.multiple - 1
-        initialise(self, self.head)
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits of an image; see `Network`."""
@@ -83,10 +69,17 @@ class ValidUNet(Network):
         height, width = image.shape[-2:]
         return cast(Tensor, self.head(features))[..., :height, :width]
 
-    def joins(self) -> list[Join]:
-        """The first convolution of each level of the expanding path, finest first."""
-        convs = [cast(nn.Conv2d, cast(nn.Sequential, join)[0]) for join in reversed(self.join)]
-        return [Join(conv, slice(conv.in_channels // 2, None)) for conv in convs]
+    def _block(self, inputs: int, outputs: int) -> nn.Sequential:
+        """Two 3 × 3 convolutions without padding, each with ReLU and no norm, as published."""
+        return nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(outputs, outputs, 3),
+            nn.ReLU(inplace=True),
+        )
+
+    def _initialise(self) -> None:
+        initialise(self, self.head)
 
 
 def _answered(size: int, multiple: int) -> int:
@@ -108,13 +101,3 @@ def _middle(features: Tensor, like: Tensor) -> Tensor:
     """The middle of a level's features, as large as what comes from below."""
     top, left = ((features.shape[axis] - like.shape[axis]) // 2 for axis in (-2, -1))
     return features[..., top : top + like.shape[-2], left : left + like.shape[-1]]
-
-
-def _double_conv(inputs: int, outputs: int) -> nn.Sequential:
-    """Two 3 × 3 convolutions without padding, each with ReLU and no norm, as published."""
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(outputs, outputs, 3),
-        nn.ReLU(inplace=True),
-    )

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from orgseg_app.core.augmentation.turns import ALL_TURNS
-from orgseg_app.core.preprocessing.steps import apply_steps
 from orgseg_app.learn.checkpoint import Model
 from orgseg_app.learn.device import Device, cpu_device, free_memory, is_out_of_memory
 from orgseg_app.learn.errors import DataError, OutOfMemoryError, StopRequestedError
@@ -176,39 +175,6 @@ class Predictor:
                 "use a model with a narrower network."
             )
 
-    def bands(
-        self,
-        plane_cyx: NDArray[Any],
-        *,
-        progress: Progress | None = None,
-        should_stop: Callable[[], bool] | None = None,
-    ) -> Iterator[Band]:
-        """What networks of planes say of a plane that is alone, rows as they are finished.
-
-        Parameters
-        ----------
-        plane_cyx
-            ``(C, Y, X)`` as the camera gave it; prepared here as each model's recipe says.
-        progress
-            Called with tiles done and tiles in all.
-        should_stop
-            Asked between tiles.
-
-        Raises
-        ------
-        DataError
-            When the number of channels does not fit.
-        StopRequestedError
-            When `should_stop` says so.
-        """
-        plane_cyx = fit_channels(plane_cyx, self.channels)
-        stacks = []
-        for model in (self.models[i] for i in _group(self.flat).members):
-            prepared = apply_steps(plane_cyx, model.recipe.preprocess)
-            planes = model.network.planes
-            stacks.append(prepared if planes == 1 else np.tile(prepared, (planes, 1, 1)))
-        yield from self.bands_of_prepared(stacks, progress=progress, should_stop=should_stop)
-
     def bands_of_prepared(
         self,
         prepared: Sequence[NDArray[np.float32]],
@@ -216,13 +182,22 @@ class Predictor:
         progress: Progress | None = None,
         should_stop: Callable[[], bool] | None = None,
     ) -> Iterator[Band]:
-        """As `bands`, from what is ready for each network of planes.
+        """What networks of planes say of a plane, rows as they are finished.
 
         Parameters
         ----------
         prepared
             ``(planes · C, Y, X)`` a model that looks at planes, in their order: preprocessed, with
             as many neighbouring planes as it takes, the lowest first.
+        progress
+            Called with tiles done and tiles in all.
+        should_stop
+            Asked between tiles.
+
+        Raises
+        ------
+        StopRequestedError
+            When `should_stop` says so.
         """
         group = _group(self.flat)
         _, height, width = prepared[0].shape
@@ -285,48 +260,6 @@ class Predictor:
 
 
 _ONE = np.ones(1, np.float32)
-
-
-def predict_plane(
-    predictor: Predictor,
-    plane_cyx: NDArray[Any],
-    *,
-    want_probabilities: bool = False,
-    progress: Progress | None = None,
-    should_stop: Callable[[], bool] | None = None,
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
-    """The most probable class of every pixel of a plane that is alone.
-
-    Parameters
-    ----------
-    predictor
-        The model or models.
-    plane_cyx
-        ``(C, Y, X)`` uint8, uint16 or float32.
-    want_probabilities
-        Also return them.
-    progress, should_stop
-        As in `Predictor.bands`, which also names the errors.
-
-    Returns
-    -------
-    mask, probabilities
-        ``(Y, X)`` uint8 class ids; ``(K, Y, X)`` uint8 (255 = certain) or None.
-    """
-    from orgseg_app.learn.prediction.source import ArrayPlanes
-    from orgseg_app.learn.prediction.volumes import predicted_planes
-
-    found = next(
-        predicted_planes(
-            predictor,
-            ArrayPlanes(plane_cyx[:, None]),
-            [0],
-            want_probabilities=want_probabilities,
-            progress=progress,
-            should_stop=should_stop,
-        )
-    )
-    return found.mask, found.probabilities
 
 
 def most_probable(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:

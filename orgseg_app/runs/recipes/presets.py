@@ -108,47 +108,45 @@ _ELECTRONS = (
 _TURNS = (AugmentationStep("d4"), AugmentationStep("flip_z"))
 """All orientations of a volume whose planes are farther apart than its pixels."""
 
+_VOLUME = Recipe(
+    name="volume",
+    preprocess=(PreprocessStep("zscore"),),
+    loss=(LossTerm("cross_entropy"), LossTerm("dice")),
+    augmentation=_TURNS,
+    steps=800,
+    class_weights="auto",
+)
+"""What the presets for volumes share."""
+
 _VOLUMES = (
-    Recipe(
+    msgspec.structs.replace(
+        _VOLUME,
         name="volume-25d",
         about="A U-Net that judges one plane and sees two more on either side: the quickest for "
         "volumes, also when planes are far apart.",
-        preprocess=(PreprocessStep("zscore"),),
         network=NetworkChoice(depth=4, width=16, planes=5),
-        loss=(LossTerm("cross_entropy"), LossTerm("dice")),
-        augmentation=_TURNS,
-        steps=800,
-        class_weights="auto",
     ),
-    Recipe(
+    msgspec.structs.replace(
+        _VOLUME,
         name="volume-2d3d",
         about="Several kinds of structure in a volume with thick planes: each plane first, then "
         "five planes together.",
-        preprocess=(PreprocessStep("zscore"),),
         network=NetworkChoice(name="net2d3d", depth=3, width=16),
-        loss=(LossTerm("cross_entropy"), LossTerm("dice")),
-        augmentation=_TURNS,
         # No norm steadies it: the first gradients were up to 40 times as long as this.
         warmup_steps=20,
         gradient_clip=1.0,
-        steps=800,
         batch_size=2,
         patch_size=96,
-        class_weights="auto",
     ),
-    Recipe(
+    msgspec.structs.replace(
+        _VOLUME,
         name="volume-3d",
         about="A U-Net of volumes, for structures that are told apart by their shape across "
         "planes. Halves rows and columns only, so that thick planes are kept.",
-        preprocess=(PreprocessStep("zscore"),),
         network=NetworkChoice(name="unet3d_aniso", depth=3, width=8),
-        loss=(LossTerm("cross_entropy"), LossTerm("dice")),
-        augmentation=_TURNS,
-        steps=800,
         batch_size=2,
         patch_size=96,
         patch_depth=8,
-        class_weights="auto",
     ),
 )
 

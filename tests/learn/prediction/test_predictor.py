@@ -15,10 +15,11 @@ from orgseg_app.learn.device import cpu_device
 from orgseg_app.learn.errors import DataError, OutOfMemoryError, StopRequestedError
 from orgseg_app.learn.networks.registry import build_network
 from orgseg_app.learn.prediction.group import Group
-from orgseg_app.learn.prediction.predictor import Predictor, most_probable, predict_plane
+from orgseg_app.learn.prediction.predictor import Predictor, most_probable
 from orgseg_app.learn.prediction.tiles import plan_axis, tile_size
 from orgseg_app.learn.prediction.volumes import predict_image
 from orgseg_app.runs.recipes.schema import NetworkChoice, Recipe
+from tests.learn.predicting import plane_bands, predict_plane
 
 
 def model_of(
@@ -46,7 +47,7 @@ def whole(model: Model, plane: np.ndarray) -> np.ndarray:
 
 
 def tiled(predictor: Predictor, plane: np.ndarray) -> np.ndarray:
-    bands = list(predictor.bands(plane))
+    bands = list(plane_bands(predictor, plane))
     assert [b.start for b in bands] == sorted(b.start for b in bands)
     return np.concatenate([b.probabilities for b in bands], axis=1)
 
@@ -62,7 +63,7 @@ def test_tiles_equal_the_whole_image(depth: int, shape: tuple[int, int]) -> None
     plane = picture((1, *shape))
     predictor = Predictor([model], cpu_device(), tile=64)
     calls: list[tuple[int, int]] = []
-    list(predictor.bands(plane, progress=lambda done, total: calls.append((done, total))))
+    list(plane_bands(predictor, plane, progress=lambda done, total: calls.append((done, total))))
     assert calls[-1][0] == calls[-1][1] == len(calls) > 1  # it really was tiled
     assert np.abs(tiled(predictor, plane) - whole(model, plane)).max() < 1e-4
 
@@ -144,7 +145,7 @@ def test_stops_between_tiles() -> None:
 def test_memory_follows_the_width_not_the_height() -> None:
     """A tall image is finished band by band: what waits is never taller than a tile or two."""
     predictor = Predictor([model_of(1)], cpu_device(), tile=64)
-    heights = [b.probabilities.shape[1] for b in predictor.bands(picture((1, 3000, 40)))]
+    heights = [b.probabilities.shape[1] for b in plane_bands(predictor, picture((1, 3000, 40)))]
     assert sum(heights) == 3000
     assert max(heights) <= 128
 

@@ -20,12 +20,13 @@ from orgseg_app.learn.networks.network import Network
 from orgseg_app.learn.networks.registry import build_network
 from orgseg_app.learn.prediction import scratch
 from orgseg_app.learn.prediction.group import Group
-from orgseg_app.learn.prediction.predictor import Predictor, most_probable, predict_plane
+from orgseg_app.learn.prediction.predictor import Predictor, most_probable
 from orgseg_app.learn.prediction.source import ArrayPlanes
 from orgseg_app.learn.prediction.tiles import plan_windows, tile_box
 from orgseg_app.learn.prediction.volumes import predicted_planes, probability_planes
 from orgseg_app.runs.recipes.networks import NETWORK_NAMES
 from orgseg_app.runs.recipes.schema import NetworkChoice, Recipe
+from tests.learn.predicting import plane_bands, predict_plane
 from tests.learn.prediction.test_predictor import model_of, picture
 
 VOLUME_NETWORKS = [name for name, info in NETWORK_NAMES.items() if info.dimensions == 3]
@@ -271,7 +272,7 @@ def test_the_deepest_window_of_planes() -> None:
     model.recipe = Recipe(name="m", network=model.recipe.network, patch_size=64)
     plane = picture((1, 100, 130))
     predictor = Predictor([model], cpu_device(), stitch="deepest")
-    found = np.concatenate([b.probabilities for b in predictor.bands(plane)], axis=1)
+    found = np.concatenate([b.probabilities for b in plane_bands(predictor, plane)], axis=1)
     assert np.allclose(found.sum(0), 1, atol=1e-5)
     rows = [t.start for t in plan_windows(100, window=64)]
     assert rows == [0, 36]

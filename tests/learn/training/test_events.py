@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from orgseg_app.learn.job import run_job
-from orgseg_app.learn.prediction.predictor import Predictor, predict_plane
+from orgseg_app.learn.prediction.predictor import Predictor
 from orgseg_app.learn.training.previews import Previews
 from orgseg_app.runs.folder import RunFolder
 from orgseg_app.runs.previews import (
@@ -23,6 +23,7 @@ from orgseg_app.runs.previews import (
 )
 from orgseg_app.runs.training import prepare_training
 from tests.learn.conftest import tiny_recipe
+from tests.learn.predicting import predict_plane
 
 
 def of_kind(run: RunFolder, kind: str) -> list[dict[str, Any]]:

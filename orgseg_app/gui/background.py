@@ -16,8 +16,9 @@ PATIENCE_MS = 2000
 class Task(QObject):
     """One piece of work under way.
 
-    The work receives the task and may call `report` and ask `is_cancelled`; its signals arrive in
-    the window's thread.
+    The work receives the task and may call `report` and ask `is_cancelled`; its signals are emitted
+    in the window's thread, so whoever connects to them right after `Background.start` misses none,
+    however soon the work was done.
 
     Signals
     -------
@@ -28,11 +29,13 @@ class Task(QObject):
     succeeded = Signal(object)
     failed = Signal(object)
     ended = Signal()
+    _told = Signal(str, tuple)  # a signal's name, what it carries: from the thread of the work
 
     def __init__(self, title: str) -> None:
         super().__init__()
         self.title = title
         self._cancelled = False
+        self._told.connect(self._pass_on)
 
     @property
     def is_cancelled(self) -> bool:
@@ -45,8 +48,15 @@ class Task(QObject):
 
     def report(self, done: int, total: int, text: str = "") -> bool:
         """Tell how far the work is; False when it should stop."""
-        self.progressed.emit(done, total, text)
+        self.tell("progressed", done, total, text)
         return not self._cancelled
+
+    def tell(self, signal: str, *what: object) -> None:
+        """Have a signal emitted in the window's thread; called from the thread of the work."""
+        self._told.emit(signal, what)
+
+    def _pass_on(self, signal: str, what: tuple[object, ...]) -> None:
+        getattr(self, signal).emit(*what)
 
 
 class _Runner(QRunnable):
@@ -60,11 +70,11 @@ class _Runner(QRunnable):
             result = self.work(self.task)
         except Exception as error:
             LOG.info("%s failed", self.task.title, exc_info=True)
-            self.task.failed.emit(error)
+            self.task.tell("failed", error)
         else:
-            self.task.succeeded.emit(result)
+            self.task.tell("succeeded", result)
         finally:
-            self.task.ended.emit()
+            self.task.tell("ended")
 
 
 class Background(QObject):

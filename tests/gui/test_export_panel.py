@@ -208,15 +208,16 @@ def test_a_failure_is_said(opened: ExportPanel) -> None:
     assert not opened.progress.open_button.isVisible()
 
 
-def test_an_export_that_ended_at_once_leaves_no_progress_behind(
+def test_an_export_that_was_over_before_it_was_followed_is_followed_nevertheless(
     opened: ExportPanel, qtbot: QtBot
 ) -> None:
-    opened.session.background.start("Exporting", lambda task: None)
+    file = Path("/data/out/a.tif")
+    task = opened.session.background.start("Exporting", lambda task: [file])
     opened.session.background.wait()
-    opened.follow_task(Task("whose signals came before anybody listened"))
+    opened.follow_task(task)
     assert opened.progress.is_working
     qtbot.waitUntil(lambda: not opened.progress.is_working)
-    assert not opened.progress.isVisible()
+    assert opened.progress.outcome.text() == "1 mask written to “out”."
 
 
 # -- new images -----------------------------------------------------------------------------------

@@ -36,7 +36,6 @@ class ExportFollower(QObject):
         self._out: Path | None = None
         self._total = 0
         progress.cancel_requested.connect(self._on_cancel)
-        session.background.busy_changed.connect(self._on_busy_changed)
         runs.run_changed.connect(self._on_run_changed)
         runs.run_ended.connect(self._on_run_changed)
         runs.runs_changed.connect(self._on_runs_changed)
@@ -96,12 +95,6 @@ class ExportFollower(QObject):
     def _on_task_failed(self, task: Task, error: object) -> None:
         if task is self._task:
             self._end("error", str(error) or type(error).__name__)
-
-    def _on_busy_changed(self, current: object) -> None:
-        # A task that was over before it could be followed: its words are in the message bar.
-        if self._task is not None and self.session.background.is_idle:
-            self.forget()
-            self.changed.emit()
 
     # -- a run -----------------------------------------------------------------------------------
 

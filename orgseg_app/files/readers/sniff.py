@@ -14,6 +14,8 @@ from orgseg_app.files.readers.names import shown
 
 _HEAD = 512
 
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"II*\0", "tiff"),
     (b"MM\0*", "tiff"),
@@ -22,21 +24,34 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x89PNG\r\n\x1a\n", "png"),
     (b"\xff\xd8\xff", "jpeg"),
     (b"BM", "bmp"),
-    (b"\x89HDF\r\n\x1a\n", "hdf5"),
+    (_HDF5, "hdf5"),
+    (b"ZISRAWFILE", "czi"),
+    (b"\xda\xce\xbe\x0a", "nd2"),
+    (b"OLYMPUSRAWFORMAT", "oir"),
 )
 
+_JPEG_2000 = b"\0\0\0\x0cjP  "
+_COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+
 _KNOWN_OTHERS: tuple[tuple[bytes, str], ...] = (
-    (b"ZISRAWFILE", "a Zeiss CZI file"),
-    (b"\x70\0\0\0", "a Leica LIF file"),
-    (b"\xda\xce\xbe\x0a", "a Nikon ND2 file"),
     (b"GIF8", "a GIF picture"),
     (b"%PDF", "a PDF document"),
     (b"PK\x03\x04", "a ZIP archive"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"\x93NUMPY", "a NumPy array file"),
-    (b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
+    (_JPEG_2000, "a JPEG 2000 picture"),
     (b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
+    (_COMPOUND, "an old Office document, or of a program that writes like it"),
 )
+
+_XLIF = (b"<LMSDataContainerHeader", "<LMSDataContainerHeader".encode("utf-16-le"))
+_OIF = tuple(
+    f"[{section}]".encode(code)
+    for section in ("ProfileSaveInfo", "Version Info", "File Info")
+    for code in ("utf-16-le", "utf-8")
+)
+_OIF_STARTS = (b"[", b"\xff\xfe[\0", b"\xef\xbb\xbf[")
+_OIB = "OibInfo.txt".encode("utf-16-le")
 
 SUFFIX_FAMILIES: dict[str, str] = {
     ".tif": "tiff",
@@ -62,8 +77,19 @@ SUFFIX_FAMILIES: dict[str, str] = {
     ".st": "mrc",
     ".map": "mrc",
     ".ali": "mrc",
+    ".czi": "czi",
+    ".nd2": "nd2",
+    ".lif": "lif",
+    ".lof": "lif",
+    ".xlif": "lif",
+    ".oif": "oif",
+    ".oib": "oif",
+    ".oir": "oir",
 }
 """File name endings, lower case, and what they promise; the content decides."""
+
+FILE_PATTERNS = " ".join(f"*{suffix}" for suffix in SUFFIX_FAMILIES)
+"""What a dialog that asks for images shows."""
 
 FAMILY_TITLES = {
     "tiff": "TIFF",
@@ -72,9 +98,17 @@ FAMILY_TITLES = {
     "bmp": "BMP",
     "hdf5": "HDF5",
     "mrc": "MRC",
+    "czi": "Zeiss CZI",
+    "nd2": "Nikon ND2",
+    "lif": "Leica LIF",
+    "oif": "Olympus OIF",
+    "oir": "Olympus OIR",
 }
 
-SUPPORTED = "TIFF, PNG, JPEG and BMP images, and HDF5, MRC and OME-Zarr volumes"
+SUPPORTED = (
+    "TIFF, PNG, JPEG and BMP images, HDF5, MRC and OME-Zarr volumes, and the files of Zeiss (CZI), "
+    "Nikon (ND2), Leica (LIF, LOF, XLIF) and Olympus (OIR, OIB, OIF) microscopes"
+)
 
 RUNS = "runs"
 """Family of JSON files with run-length labels: annotations, never images."""
@@ -95,7 +129,24 @@ def family_of(head: bytes) -> str | None:
             if family == "bmp" and (len(head) < 26 or head[15:18] != b"\0\0\0"):
                 continue  # a text may well begin with the letters BM
             return family
+    if head[:4] == b"p\0\0\0" and head[8:9] == b"*":
+        return "lif"
+    if any(word in head for word in _XLIF):
+        return "lif"
+    if head.startswith(_OIF_STARTS) and any(word in head for word in _OIF):
+        return "oif"
     return "mrc" if looks_like_mrc(head) else None
+
+
+def _family_of_file(path: Path, head: bytes) -> str | None:
+    """The family of files whose first bytes do not say enough."""
+    if head.startswith(_JPEG_2000) and path.suffix.lower() == ".nd2":
+        return "nd2"  # of the old kind
+    if head.startswith(_COMPOUND) and _is_oib(path, head):
+        return "oif"
+    if _has_user_block(path):
+        return "hdf5"
+    return RUNS if is_runs(path) else None
 
 
 def is_zarr(path: Path) -> bool:
@@ -132,11 +183,7 @@ def sniff(path: Path) -> str:
     if is_zarr(path):
         return ZARR
     head = read_head(path)
-    family = family_of(head)
-    if family is None and _has_user_block(path):
-        family = "hdf5"
-    if family is None and is_runs(path):
-        family = RUNS
+    family = family_of(head) or _family_of_file(path, head)
     if family is None:
         raise ReadError(_wrong_content(path, head))
     return family
@@ -188,11 +235,25 @@ def _has_user_block(path: Path) -> bool:
         with path.open("rb") as stream:
             for offset in _USER_BLOCKS:
                 stream.seek(offset)
-                if stream.read(8) == _MAGIC[-1][0]:
+                if stream.read(8) == _HDF5:
                     return True
     except OSError:
         pass  # read once already; whoever opens it says why
     return False
+
+
+def _is_oib(path: Path, head: bytes) -> bool:
+    """True for a compound file whose list of contents begins with Olympus' own."""
+    shift = int.from_bytes(head[30:32], "little")
+    first = int.from_bytes(head[48:52], "little")
+    if shift not in (9, 12):
+        return False
+    try:
+        with path.open("rb") as stream:
+            stream.seek((first + 1) << shift)
+            return _OIB in stream.read(1 << max(shift, 12))
+    except OSError:
+        return False
 
 
 def _wrong_content(path: Path, head: bytes) -> str:

@@ -24,7 +24,12 @@ from orgseg_app.files.errors import ReadError
 from orgseg_app.files.readers.header import ImageHeader, is_empty_image, trap_sentence
 from orgseg_app.files.readers.names import clean_name, shown, stem_of
 from orgseg_app.files.readers.sniff import cannot_open
-from orgseg_app.files.readers.tiff_metadata import OmeImage, PixelSize, pixel_size
+from orgseg_app.files.readers.tiff_metadata import (
+    OmeImage,
+    PixelSize,
+    imagej_channel_names,
+    pixel_size,
+)
 from orgseg_app.files.readers.tiff_planes import (
     PlaneSource,
     RawPlane,
@@ -206,7 +211,7 @@ def open_pictures(path: Path) -> list[TiffPicture]:
         As for `read_tiff`.
     """
     pages = check_structure(path)
-    tifffile = _tifffile()
+    tifffile = quiet_tifffile()
     with _explained(path), tifffile.TiffFile(path, _multifile=False) as tif:
         stored = path.stat().st_size
         lock = threading.Lock()
@@ -225,7 +230,7 @@ def open_pictures(path: Path) -> list[TiffPicture]:
                     colours=colours,
                     bits=int(series.keyframe.bitspersample),
                     pixel_size_um=_pixel_size(tif, series.keyframe, ome),
-                    channel_names=ome.channel_names if ome else (),
+                    channel_names=ome.channel_names if ome else imagej_channel_names(tif),
                     notes=_missing_note(missing),
                     written_bytes=_written_bytes(series, missing),
                 )
@@ -359,7 +364,7 @@ def _missing_note(missing: int) -> tuple[str, ...]:
 
 
 @functools.cache
-def _tifffile() -> ModuleType:
+def quiet_tifffile() -> ModuleType:
     """tifffile, imported on first use (0.15 s), its log lines kept off the user's terminal."""
     import tifffile
 

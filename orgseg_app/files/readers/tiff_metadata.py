@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -42,6 +43,8 @@ _MICROMETRES: dict[str, float] = {
     "inch": 25400.0,
     "in": 25400.0,
 }
+
+_SLICE_LABEL = re.compile(r"^(?:[czt]:\d+/\d+\s*)+-?\s*")
 
 _RESOLUTION_UNITS_UM = {2: 25400.0, 3: 10000.0}
 
@@ -101,6 +104,22 @@ def pixel_size(tif: TiffFile, page: TiffPage) -> PixelSize | None:
     if not (low <= size_y <= high and low <= size_x <= high):
         return None
     return size_y, size_y, size_x
+
+
+def imagej_channel_names(tif: TiffFile) -> tuple[str, ...]:
+    """What the channels of an ImageJ hyperstack are called; empty where it does not say.
+
+    ImageJ labels slices, not channels, channels fastest: the labels of the first slice are names
+    when they differ without what ImageJ writes in front (“c:1/2 z:3/7 - ”).
+    """
+    metadata: dict[str, Any] = (tif.imagej_metadata or {}) if tif.is_imagej else {}
+    labels, channels = metadata.get("Labels"), metadata.get("channels", 1)
+    if not isinstance(labels, list) or not isinstance(channels, int):
+        return ()
+    if not 1 < channels <= len(labels):
+        return ()
+    names = [_SLICE_LABEL.sub("", str(label)).strip() for label in labels[:channels]]
+    return tuple(names) if len(set(names)) == channels and all(names) else ()
 
 
 def read_ome(xml: str) -> list[OmeImage]:

@@ -216,7 +216,7 @@ class DropArea(DropFrame):
         self._icon = IconPicture("image", 40, "accent")
         title = label("Drop images or a folder here", "display")
         hint = label(
-            "TIFF, PNG, JPEG, BMP, HDF5, MRC, OME-Zarr; masks beside them are found by name",
+            "TIFF, PNG, JPEG, HDF5, MRC, OME-Zarr, CZI, ND2, LIF, OIR; masks beside them are found",
             tone="secondary",
         )
         self.images_button = PrimaryButton("Choose images…", "image")

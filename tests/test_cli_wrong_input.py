@@ -146,9 +146,9 @@ def test_the_folder_vanishes_between_look_and_import(
     source = write_pairs(folder / "USB Stick ü", 3)
     load = importing.load_item
 
-    def gone(*arguments: Any) -> Any:
+    def gone(*arguments: Any, **more: Any) -> Any:
         shutil.rmtree(source, ignore_errors=True)
-        return load(*arguments)
+        return load(*arguments, **more)
 
     monkeypatch.setattr(importing, "load_item", gone)
     code, _, err = run("import", path, source, "--yes")

@@ -65,6 +65,7 @@ def run(asked: Namespace) -> int:
         split=asked.split,
         link=asked.link,
         codec=asked.codec,
+        boxes=asked.boxes,
     )
     with ProjectFile.open(path) as project_file:
         if project_file.read_only:
@@ -106,7 +107,7 @@ def _show_plan(intake: Intake) -> None:
         meant = {
             "binary": "structure or not",
             "instances": "one number an object",
-            "classes": "one number a class",
+            "classes": "objects of classes" if plan.has_named_objects else "one number a class",
         }[target.meaning]
         names = {info.class_id: info.name for info in target.classes}
         becomes = names.get(target.class_id or 0) or ", ".join(

@@ -19,6 +19,7 @@ from orgseg_app.core.classes import (
 )
 from orgseg_app.core.image import OpenedImage
 from orgseg_app.core.project import ProjectImage
+from orgseg_app.core.shapes.boxes import OTSU
 from orgseg_app.core.split import TRAIN, assign_splits
 from orgseg_app.files.annotations.loading import LoadedItem, load_item
 from orgseg_app.files.annotations.plan import ImportItem, ImportPlan
@@ -63,6 +64,9 @@ class ImportChoice:
     codec
         How to pack voxels, one of `orgseg_app.files.images.codecs.CODECS`; ``""`` as the project
         does.
+    boxes
+        What becomes of objects of which only a box is known: one of
+        `orgseg_app.files.annotations.object_files.BOX_WAYS`.
     """
 
     use_annotations: bool = True
@@ -71,6 +75,7 @@ class ImportChoice:
     split: str = AUTO
     link: bool = False
     codec: str = ""
+    boxes: str = OTSU
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,7 @@ class Intake:
 
     def _load(self, item: ImportItem) -> Iterator[NewImage]:
         source = None
-        if self.choice.link and (len(item.paths) > 1 or not item.image_path.is_file()):
+        if self.choice.link and not item.is_one_file:
             self.problems.append(
                 f"“{item.name}” was copied into the project: only images that are one file each "
                 "can stay in their files."
@@ -181,7 +186,13 @@ class Intake:
         target = self.target
         for attempt in attempts:
             try:
-                return load_item(attempt, target.meaning, target.class_ids, target.class_id)
+                return load_item(
+                    attempt,
+                    target.meaning,
+                    target.class_ids,
+                    target.class_id,
+                    boxes=self.choice.boxes,
+                )
             except FileError as error:
                 without = "mask and weights" if item.has_weights else "a mask"
                 ending = (
@@ -249,11 +260,14 @@ def class_target(
     meaning = plan.meaning if choice.meaning == AUTO else choice.meaning
     if meaning == "classes":
         return _many_classes(plan, names, classes)
-    return _one_class(names, classes, meaning)
+    named = plan.class_names[0] if len(plan.class_names) == 1 else ""
+    return _one_class(names, classes, meaning, named)
 
 
-def _one_class(names: Sequence[str], classes: list[ClassInfo], meaning: str) -> ClassTarget:
-    """The class of everything that is not 0."""
+def _one_class(
+    names: Sequence[str], classes: list[ClassInfo], meaning: str, named: str
+) -> ClassTarget:
+    """The class of everything that is not 0; `named` as the annotations call it."""
     if len(names) > 1:
         raise ImportChoiceError(
             f"The masks hold one kind of structure ({meaning}), and {len(names)} names were given. "
@@ -266,7 +280,7 @@ def _one_class(names: Sequence[str], classes: list[ClassInfo], meaning: str) -> 
             f"The masks hold one kind of structure, and the project has several classes ({listed})."
             " Say which it is; nothing was imported."
         )
-    name = names[0] if names else own[0].name if own else DEFAULT_CLASS
+    name = names[0] if names else own[0].name if own else named or DEFAULT_CLASS
     class_id = _named(name, classes)
     return ClassTarget(check_classes(classes), meaning, class_id=class_id)
 

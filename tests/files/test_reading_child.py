@@ -176,7 +176,7 @@ def test_uncompressed_planes_are_read_here(tmp_path, monkeypatch):
     path = written(tmp_path, "stack")
     with reading_apart() as reading:
         image = read_images(path)[0]
-        monkeypatch.setattr(reading, "_fill", None)  # nothing comes through the pipe
+        monkeypatch.setattr(reading, "fill", None)  # nothing comes through the pipe
         np.testing.assert_array_equal(image.read()[0], PICTURES["stack"][1])
         path.write_bytes(path.read_bytes()[:20_000])  # in the middle of plane 5
         with pytest.raises(ReadError, match="incomplete|changed"):
@@ -265,13 +265,11 @@ def test_an_interruption_leaves_the_child_usable(tmp_path, monkeypatch):
     path = written(tmp_path, "deflated")
     with reading_apart() as reading:
         image = read_images(path)[0]
-        real = reading._fill
-        monkeypatch.setattr(
-            reading, "_fill", lambda array: (_ for _ in ()).throw(KeyboardInterrupt)
-        )
+        real = reading.fill
+        monkeypatch.setattr(reading, "fill", lambda array: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             image.read_plane(0)
-        monkeypatch.setattr(reading, "_fill", real)
+        monkeypatch.setattr(reading, "fill", real)
         np.testing.assert_array_equal(image.read()[0], PICTURES["deflated"][1])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -279,3 +280,34 @@ def test_notes_and_what_was_left_out_are_listed(dialog: PairsDialog) -> None:
         "“old” fits too.",
         "Left out, as they are no images: readme.txt.",
     ]
+
+
+# -- object files ----------------------------------------------------------------------------------
+
+
+def test_boxes_are_asked_about_only_where_there_are_some(bar: ImportBar) -> None:
+    source = AnnotationSource(
+        "coco", (Path("/data/a.json"),), meaning="classes", class_names=("red", "white")
+    )
+    plan = ImportPlan(
+        [ImportItem(Path("/data/a.png"), "a", source)],
+        "COCO",
+        meaning="classes",
+        class_values=(1, 2),
+        class_names=("red", "white"),
+    )
+    bar.show_plan(plan)
+    assert not bar.boxes.isVisible()
+    assert bar.meaning.currentText() == "objects of several classes"
+    assert bar.names.text() == "red, white"
+    plan.items[0].annotation = replace(source, shapes="boxes")
+    bar.show_plan(plan)
+    assert bar.boxes.isVisible()
+    chosen: list[ImportChoice] = []
+    bar.accepted.connect(lambda _, choice: chosen.append(choice))
+    bar.boxes.setCurrentIndex(bar.boxes.findData("weak"))
+    bar.use_button.click()
+    assert chosen[0].boxes == "weak"
+    assert nameless_controls(bar) == []
+    bar.show_plan(ImportPlan([ImportItem(Path("/data/a.png"), "a")]))
+    assert bar.meaning.itemText(bar.meaning.findData("classes")) == "one number a class"

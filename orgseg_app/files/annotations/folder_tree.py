@@ -45,23 +45,35 @@ def find_pairs(listing: Listing, claimed: set[Path]) -> Found:
     images = [e for e in listing.images if e.path not in claimed]
     labels = [e for e in listing.labels if e.path not in claimed]
     if listing.has_annotations and len(images) == 1 and len(labels) == 1:
-        _add(found, images[0], labels[0], RANK_GIVEN)  # the user paired them
+        _add(found, images[0], labels[0], NAME, RANK_GIVEN)  # the user paired them
         found.claimed.add(labels[0].path)
         return found
     sets: dict[tuple[str, ...], list[Entry]] = defaultdict(list)
     for label in labels:
         sets[tuple(label.folders[: label.role_at + 1])].append(label)
     for members in sets.values():
-        _pair_set(images, members, found, is_given=listing.has_annotations)
+        rank = RANK_GIVEN if listing.has_annotations else _rank(members[0])
+        pair_set(images, members, found, NAME, rank)
     found.claimed |= {label.path for label in labels}
     if not listing.has_annotations:
         _find_lookalikes([i for i in images if i.path not in found.claimed], found)
     return found
 
 
-def _pair_set(images: list[Entry], labels: list[Entry], found: Found, *, is_given: bool) -> None:
-    """Pair one folder of label images, first where folders agree, then by names alone."""
-    rank = RANK_GIVEN if is_given else _rank(labels[0])
+def pair_set(
+    images: list[Entry], labels: list[Entry], found: Found, format: str, rank: int
+) -> None:
+    """Pair one folder of annotations, first where folders agree, then by names alone.
+
+    Parameters
+    ----------
+    images
+        Those it may be about.
+    labels
+        The folder's files.
+    found
+        Gets the pairs, as candidates of ``format`` with ``rank``, and what was left over.
+    """
     groups: dict[tuple[Scope, str | None], list[Entry]] = defaultdict(list)
     for label in labels:
         groups[label.scope, label.split].append(label)
@@ -71,7 +83,7 @@ def _pair_set(images: list[Entry], labels: list[Entry], found: Found, *, is_give
         own = [i for i in images if i.scope == scope and i.split in (split, None)]
         pairing = pair([i.stem for i in own], [m.stem for m in members])
         for i, j in pairing.pairs.items():
-            _add(found, own[i], members[j], rank)
+            _add(found, own[i], members[j], format, rank)
             paired.add(own[i].path)
         for i, fitting in pairing.ambiguous.items():
             found.ambiguous[own[i].path] = ambiguity(
@@ -80,12 +92,14 @@ def _pair_set(images: list[Entry], labels: list[Entry], found: Found, *, is_give
             paired |= {own[i].path}
         left += [members[j] for j in pairing.unmatched]
     free = [i for i in images if i.path not in paired]
-    if not paired or is_given:
-        left = _pair_across(free, left, rank, found)
+    if not paired or rank == RANK_GIVEN:
+        left = _pair_across(free, left, format, rank, found)
     found.unmatched += [label.path for label in left if not label.is_context]
 
 
-def _pair_across(images: list[Entry], labels: list[Entry], rank: int, found: Found) -> list[Entry]:
+def _pair_across(
+    images: list[Entry], labels: list[Entry], format: str, rank: int, found: Found
+) -> list[Entry]:
     """Pair by file name whatever the folders, where a name occurs once on each side."""
     by_image: dict[str, list[Entry]] = defaultdict(list)
     by_label: dict[str, list[Entry]] = defaultdict(list)
@@ -97,7 +111,7 @@ def _pair_across(images: list[Entry], labels: list[Entry], rank: int, found: Fou
     for stem, fitting in by_label.items():
         own = by_image.get(stem, [])
         if len(own) == 1 and len(fitting) == 1:
-            _add(found, own[0], fitting[0], rank)
+            _add(found, own[0], fitting[0], format, rank)
         else:
             left += fitting
     return left
@@ -151,6 +165,6 @@ def _rank(label: Entry) -> int:
     return RANK_PLAIN + (_PREFERENCE.index(own[0]) if own else len(_PREFERENCE))
 
 
-def _add(found: Found, image: Entry, label: Entry, rank: int) -> None:
-    source = AnnotationSource(NAME, (label.path,))
+def _add(found: Found, image: Entry, label: Entry, format: str, rank: int) -> None:
+    source = AnnotationSource(format, (label.path,))
     found.candidates.append(Candidate(image.path, source, rank, label.set_name))

@@ -44,16 +44,24 @@ class Found:
         Annotations without an image.
     ambiguous
         Image → sentence about annotations that fit equally well.
+    notes
+        Sentences about what was found and cannot be used.
+    splits
+        Image → ``"train"``, ``"validation"`` or ``"test"``, where a list says so.
     """
 
     candidates: list[Candidate] = field(default_factory=list)
     claimed: set[Path] = field(default_factory=set)
     unmatched: list[Path] = field(default_factory=list)
     ambiguous: dict[Path, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    splits: dict[Path, str] = field(default_factory=dict)
 
     def add(self, other: Found) -> None:
         """Take over what another format found."""
         self.candidates += other.candidates
         self.claimed |= other.claimed
         self.unmatched += other.unmatched
+        self.notes += other.notes
+        self.splits = other.splits | self.splits
         self.ambiguous = other.ambiguous | self.ambiguous

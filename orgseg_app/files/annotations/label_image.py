@@ -46,6 +46,9 @@ NAME = "label_image"
 RANK_BESIDE = 40
 MAX_COLOURS = 32
 """Colours a colour-coded annotation may have besides the background."""
+MAX_OBJECT_COLOURS = 65_535
+"""The same where each colour is one object."""
+_FLAT = 0.7  # share of the pixels that have the colour of the one beside them
 
 Labels = NDArray[np.integer]
 
@@ -266,12 +269,25 @@ def _colour_codes(pixels: NDArray[np.generic], path: Path) -> Labels:
         return np.asarray(levels[0])
     colours = np.unique(codes)
     count = int((colours != 0).sum())
-    if count > MAX_COLOURS:
+    if count > MAX_COLOURS and not _is_one_object_each(codes, count):
         raise ReadError(
             f"{shown(path)} holds {count:,} colours, where a colour-coded annotation has at most "
             f"{MAX_COLOURS}; save it as a label image with one number for each class or object."
         )
     return np.asarray(codes)
+
+
+def _is_one_object_each(codes: NDArray[np.uint32], count: int) -> bool:
+    """Whether many colours are those of single objects: areas of one colour, each in one place."""
+    if count > MAX_OBJECT_COLOURS:
+        return False
+    for one, other in ((codes[:, 1:], codes[:, :-1]), (codes[1:], codes[:-1])):
+        there = one != 0
+        if not there.any() or float((one == other)[there].mean()) < _FLAT:
+            return False
+    from orgseg_app.files.annotations.values import COMPACT, statistics
+
+    return statistics(codes[np.newaxis]).compactness >= COMPACT
 
 
 def _two_values(labels: NDArray[np.generic], path: Path) -> Labels:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from orgseg_app.files.annotations.list_lines import listed_beside
 from orgseg_app.files.annotations.tokens import (
     WEIGHT_WORDS,
     base,
@@ -18,6 +19,7 @@ from orgseg_app.files.annotations.tokens import (
     without_weights,
 )
 from orgseg_app.files.errors import ReadError
+from orgseg_app.files.object_files.reading import SUFFIXES, Known
 from orgseg_app.files.readers.inside import split_inside
 from orgseg_app.files.readers.names import natural_key, shown, stem_of
 from orgseg_app.files.readers.registry import can_read, has_image_name
@@ -26,8 +28,12 @@ from orgseg_app.files.readers.sniff import RUNS_SUFFIX, cannot_open, is_runs, is
 MAX_FILES = 200_000
 """Files looked at in one import; more than this is a wrong folder."""
 
-_NOT_ENTERED = (".zarr", ".runs", "__MACOSX")
-"""Endings of folders whose files are parts of something else: stores, OrgSeg's own runs."""
+_NOT_ENTERED = (".zarr", ".runs", "__MACOSX", ".oif.files")
+"""Endings of folders whose files are parts of something else: stores, OrgSeg's own runs, the planes
+of a microscope's file beside it."""
+
+_SIBLINGS = ("label", "outline")
+"""Roles of folders beside the images that are looked through although they were not given."""
 
 ZARR_SUFFIX = ".zarr"
 
@@ -114,11 +120,17 @@ class Listing:
         Files left out because they are not images.
     has_annotations
         True if the user named annotations: nothing else is then taken for one.
+    object_files
+        Files that may hold objects in other shapes than pixels, by their endings.
+    looked_at
+        What was found in them (`annotations.object_files`).
     """
 
     entries: list[Entry] = field(default_factory=list)
     skipped: list[Path] = field(default_factory=list)
     has_annotations: bool = False
+    object_files: list[Entry] = field(default_factory=list)
+    looked_at: dict[Path, Known | None] = field(default_factory=dict)
 
     @property
     def images(self) -> list[Entry]:
@@ -159,20 +171,32 @@ def list_files(paths: Sequence[Path], annotations: Sequence[Path] = ()) -> Listi
         _add_path(listing, path, seen, is_annotation=False)
     for path in around:
         _add_path(listing, path, seen, is_annotation=True)
-    listing.has_annotations = any(e.is_annotation for e in listing.entries)
+    for path in roots:
+        for file in listed_beside(path):
+            _add_path(listing, file, seen, is_annotation=False)
+    given_files = [e for e in (*listing.entries, *listing.object_files) if e.is_annotation]
+    listing.has_annotations = bool(given_files)
     if set(given) - set(around) and not listing.has_annotations:
-        raise ReadError(
-            f"{shown(given[0])} holds no annotation that can be read here; "
-            "label images and folders of masks can be."
-        )
+        raise no_annotation(given[0])
     if not listing.has_annotations:
         for path in roots:
             _add_context(listing, path, seen)
+    if listing.has_annotations:
+        listing.skipped += [e.path for e in listing.object_files if not e.is_annotation]
+        listing.object_files = [e for e in listing.object_files if e.is_annotation]
     if not listing.images:
         listing.entries = [_as_image(e) if not e.is_annotation else e for e in listing.entries]
         listing.entries = [e for e in listing.entries if not e.is_context]
     listing.entries.sort(key=lambda e: [natural_key(f) for f in (*e.folders, e.path.name)])
     return listing
+
+
+def no_annotation(path: Path) -> ReadError:
+    """The sentence for a file given as an annotation that is none."""
+    return ReadError(
+        f"{shown(path)} holds no annotation that can be read here; label images, folders of masks "
+        "and files of objects (COCO, ImageJ ROIs, run lengths, …) can be."
+    )
 
 
 def _add_path(listing: Listing, path: Path, seen: set[str], *, is_annotation: bool) -> None:
@@ -188,7 +212,13 @@ def _add_path(listing: Listing, path: Path, seen: set[str], *, is_annotation: bo
             raise FileNotFoundError(path)
         elif not _is_new(path, seen):
             return
-        elif has_image_name(path) or can_read(path):
+        elif has_image_name(path) or is_runs(path):
+            entry = _entry(path, _kept_parents(path), is_annotation=is_annotation)
+            listing.entries.append(entry)
+        elif _may_hold_objects(path):  # before a look inside: ilastik's projects are HDF5, too
+            entry = _entry(path, _kept_parents(path), is_annotation=is_annotation)
+            listing.object_files.append(entry)
+        elif can_read(path):
             entry = _entry(path, _kept_parents(path), is_annotation=is_annotation)
             listing.entries.append(entry)
         else:
@@ -242,8 +272,16 @@ def _add_file(
         listing.entries.append(
             _entry(file, folders, is_annotation=is_annotation, is_context=is_context)
         )
+    elif not is_hidden and _may_hold_objects(file):
+        listing.object_files.append(
+            _entry(file, folders, is_annotation=is_annotation, is_context=is_context)
+        )
     elif not is_context:
         listing.skipped.append(file)
+
+
+def _may_hold_objects(file: Path) -> bool:
+    return file.suffix.lower() in SUFFIXES
 
 
 def _add_context(listing: Listing, path: Path, seen: set[str]) -> None:
@@ -252,7 +290,7 @@ def _add_context(listing: Listing, path: Path, seen: set[str]) -> None:
         root = path.resolve()
         if folder_role(root.name) == "image" and is_plain_role(root.name):
             for sibling in _subfolders(root.parent):
-                if folder_role(sibling.name) == "label" and is_plain_role(sibling.name):
+                if folder_role(sibling.name) in _SIBLINGS and is_plain_role(sibling.name):
                     for file, folders in _walk(sibling):
                         _add_file(
                             listing, file, folders, seen, is_annotation=False, is_context=True
@@ -263,6 +301,7 @@ def _add_context(listing: Listing, path: Path, seen: set[str]) -> None:
         stem = stem_of(file)
         marked = has_label_word(stem) or has_any(stem, WEIGHT_WORDS)
         named = marked and (has_image_name(file) or is_runs(file))
+        named |= _may_hold_objects(file)
         if named and base(stem) and without_weights(base(stem)) in wanted:
             _add_file(
                 listing, file, _kept_parents(file), seen, is_annotation=False, is_context=True
@@ -270,7 +309,7 @@ def _add_context(listing: Listing, path: Path, seen: set[str]) -> None:
     folder = path.resolve().parent
     if folder_role(folder.name) == "image" and is_plain_role(folder.name):
         for sibling in _subfolders(folder.parent):
-            if folder_role(sibling.name) == "label" and is_plain_role(sibling.name):
+            if folder_role(sibling.name) in _SIBLINGS and is_plain_role(sibling.name):
                 for file in _files(sibling):
                     if base(stem_of(file)) in wanted:
                         folders = (*_kept_parents(sibling), sibling.name)

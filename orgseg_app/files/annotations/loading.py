@@ -11,10 +11,19 @@ from numpy.typing import NDArray
 
 from orgseg_app.core.classes import BACKGROUND, MAX_CLASS_ID, UNLABELLED
 from orgseg_app.core.image import OpenedImage
+from orgseg_app.core.shapes.boxes import OTSU
 from orgseg_app.files import giving_up
-from orgseg_app.files.annotations import class_folders, mask_folder, values
+from orgseg_app.files.annotations import (
+    class_folders,
+    halves,
+    mask_folder,
+    outlines,
+    touching_ids,
+    values,
+)
 from orgseg_app.files.annotations.label_image import MAX_COLOURS, Labels, read_labels
 from orgseg_app.files.annotations.mask_folder import size_words
+from orgseg_app.files.annotations.object_files import read_object_file
 from orgseg_app.files.annotations.pieces import distinct, pieces
 from orgseg_app.files.annotations.source import (
     MEANINGS,
@@ -23,6 +32,7 @@ from orgseg_app.files.annotations.source import (
     default_class_ids,
 )
 from orgseg_app.files.errors import ReadError
+from orgseg_app.files.object_files.registry import OBJECT_FORMATS
 from orgseg_app.files.readers.names import shown
 from orgseg_app.files.readers.registry import read_images
 from orgseg_app.files.readers.series import read_series
@@ -32,6 +42,9 @@ if TYPE_CHECKING:
     from orgseg_app.files.annotations.plan import ImportItem
 
 FIRST_CLASS = BACKGROUND + 1
+
+_COUNTED_ANEW = (mask_folder.NAME, outlines.NAME, touching_ids.NAME, *OBJECT_FORMATS)
+"""Formats whose objects are numbered from 1 in every picture."""
 
 
 @dataclass
@@ -48,6 +61,10 @@ def read_annotation(
     meaning: str = "auto",
     class_ids: Mapping[int, int] | None = None,
     class_id: int | None = None,
+    *,
+    image: OpenedImage | None = None,
+    shape_zyx: tuple[int, int, int] | None = None,
+    boxes: str = OTSU,
 ) -> LoadedAnnotation:
     """An annotation as class ids, and as objects where it has them.
 
@@ -64,6 +81,10 @@ def read_annotation(
         May say what 0 becomes; background (1) otherwise.
     class_id
         For binary masks and instances: the class of what is not 0; 2 by default.
+    image, shape_zyx
+        For object files: the image, and its shape (or that of all its time points together).
+    boxes
+        For object files: one of `orgseg_app.files.annotations.object_files.BOX_WAYS`.
 
     Returns
     -------
@@ -79,8 +100,33 @@ def read_annotation(
         raise ValueError(f"A meaning is one of {', '.join(MEANINGS)} or auto, not {meaning!r}.")
     foreground = FIRST_CLASS if class_id is None else class_id
     background = (class_ids or {}).get(0, BACKGROUND)
+    if source.format in OBJECT_FORMATS:
+        shape = shape_zyx or (image.shape[1:] if image is not None else None)
+        if shape is None:
+            raise ValueError("An object file is drawn at the size of its image.")
+        own = source.meaning or "instances"
+        return read_object_file(
+            source,
+            image,
+            shape,
+            own if meaning == "auto" else meaning,
+            class_ids,
+            foreground,
+            boxes=boxes,
+        )
     if source.format == mask_folder.NAME:
         return _from_objects(source, foreground, background, keep=meaning != "binary")
+    if source.format in (outlines.NAME, touching_ids.NAME):
+        notes: tuple[str, ...] = ()
+        if source.format == outlines.NAME:
+            drawn, notes = outlines.read_outlined(source.paths, image)
+        else:
+            drawn = touching_ids.read_touching(source.paths)
+        mask = _by_foreground(drawn, foreground, background)
+        return LoadedAnnotation(mask, None if meaning == "binary" else drawn, notes)
+    if source.format == halves.NAME:
+        half = halves.read_half_mask(source.paths[0])
+        return LoadedAnnotation(_by_foreground(half, foreground, background))
     if source.format == class_folders.NAME:
         labels: Labels = class_folders.read_classes(source.paths, source.path_values)
         known = tuple(range(1, len(source.class_names) + 1))
@@ -101,6 +147,8 @@ def load_item(
     meaning: str = "auto",
     class_ids: Mapping[int, int] | None = None,
     class_id: int | None = None,
+    *,
+    boxes: str = OTSU,
 ) -> list[LoadedItem]:
     """Open the image or images of one item of a plan, named as the plan names them.
 
@@ -110,7 +158,7 @@ def load_item(
     ----------
     item
         One item of an `ImportPlan`.
-    meaning, class_ids, class_id
+    meaning, class_ids, class_id, boxes
         As for `read_annotation`.
 
     Raises
@@ -119,17 +167,27 @@ def load_item(
         One sentence: a file cannot be read, or mask and image differ in size.
     """
     if item.planes:
-        return [_load_volume(item, meaning, class_ids, class_id)]
+        return [_load_volume(item, meaning, class_ids, class_id, boxes)]
     images = read_images(item.image_path)
     stem = title_of(item.image_path)
     for image in images:
         image.name = item.name + image.name.removeprefix(stem)
     weights = _weights_of(item, images)
+    if item.is_half:
+        images = [halves.split_halves(image)[0] for image in images]
     if item.annotation is None:
         return [LoadedItem(image, None, weights) for image in images]
-    annotation = read_annotation(item.annotation, meaning, class_ids, class_id)
     depths = [image.shape[1] for image in images]
     needed = (sum(depths), *images[0].shape[2:])
+    annotation = read_annotation(
+        item.annotation,
+        meaning,
+        class_ids,
+        class_id,
+        image=images[0],
+        shape_zyx=needed,
+        boxes=boxes,
+    )
     if annotation.mask.shape != needed or len({image.shape[2:] for image in images}) > 1:
         raise ReadError(
             f"The mask {shown(item.annotation.paths[0])} is {size_words(annotation.mask.shape)}, "
@@ -155,7 +213,11 @@ def _weights_of(item: ImportItem, images: Sequence[OpenedImage]) -> OpenedImage 
 
 
 def _load_volume(
-    item: ImportItem, meaning: str, class_ids: Mapping[int, int] | None, class_id: int | None
+    item: ImportItem,
+    meaning: str,
+    class_ids: Mapping[int, int] | None,
+    class_id: int | None,
+    boxes: str,
 ) -> LoadedItem:
     """A volume put together from pictures, with the masks of those that have one."""
     image = read_series([plane.image_path for plane in item.planes])
@@ -176,7 +238,10 @@ def _load_volume(
         giving_up.ask()
         if plane.annotation is None:
             continue
-        loaded = read_annotation(plane.annotation, meaning, class_ids, class_id)
+        (own,) = read_images(plane.image_path)
+        loaded = read_annotation(
+            plane.annotation, meaning, class_ids, class_id, image=own, boxes=boxes
+        )
         if loaded.mask.shape != (1, *image.shape[2:]):
             raise ReadError(
                 f"The mask {shown(plane.annotation.paths[0])} is {size_words(loaded.mask.shape)}, "
@@ -187,9 +252,10 @@ def _load_volume(
         if loaded.objects is not None:
             if objects is None:
                 objects = np.zeros(image.shape[1:], np.uint32)
-            # Numbers of masks a file each begin anew in every plane; those of label images are
+            # Numbers of masks or object files begin anew in every plane; those of label images are
             # the same object in all of them.
-            first = int(objects.max()) if plane.annotation.format == mask_folder.NAME else 0
+            is_counted_anew = plane.annotation.format in _COUNTED_ANEW
+            first = int(objects.max()) if is_counted_anew else 0
             objects[z] = np.where(loaded.objects[0] > 0, loaded.objects[0] + np.uint32(first), 0)
     return LoadedItem(image, LoadedAnnotation(mask, objects, tuple(notes)), weights)
 

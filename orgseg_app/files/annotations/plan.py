@@ -13,9 +13,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from orgseg_app.files.annotations import class_folders, inside_files, mask_folder, values
+from orgseg_app.files.annotations import (
+    class_folders,
+    halves,
+    inside_files,
+    mask_folder,
+    outlines,
+    touching_ids,
+    values,
+)
 from orgseg_app.files.annotations.found import Candidate, Found
-from orgseg_app.files.annotations.listing import Entry, Listing, list_files
+from orgseg_app.files.annotations.listing import Entry, Listing, list_files, no_annotation
 from orgseg_app.files.annotations.mask_folder import size_words
 from orgseg_app.files.annotations.naming import names_for
 from orgseg_app.files.annotations.platelet import KnownClass, known_classes
@@ -25,16 +33,27 @@ from orgseg_app.files.annotations.source import AnnotationSource
 from orgseg_app.files.annotations.tokens import IMAGE_WORDS, folder_split, has_any
 from orgseg_app.files.annotations.weight_files import find_weights
 from orgseg_app.files.errors import ReadError
+from orgseg_app.files.object_files.registry import OBJECT_FORMATS
 from orgseg_app.files.readers.apart import reading_apart
 from orgseg_app.files.readers.header import ImageHeader
 from orgseg_app.files.readers.names import clean_name, shown, stem_of
 from orgseg_app.files.readers.registry import read_headers
+from orgseg_app.files.readers.volume_files import lies_in_several_files
 
 IMAGES_ONLY = "images"
 """As a format: take the images and leave annotations alone."""
 
 KIND_IMAGES = "images"
 KIND_TREE = "train/valid/test tree"
+
+_MEANINGS = {
+    mask_folder.NAME: "instances",
+    outlines.NAME: "instances",
+    touching_ids.NAME: "instances",
+    class_folders.NAME: "classes",
+    halves.NAME: "binary",
+}
+"""What annotations of these formats mean, whatever their values."""
 
 _COMPARED_BYTES = 1 << 16
 _LISTED = 5
@@ -85,6 +104,18 @@ class ImportItem:
         return tuple(plane.image_path for plane in self.planes) or (self.image_path,)
 
     @property
+    def is_half(self) -> bool:
+        """True if the image is one half of its picture, and the mask the other."""
+        return self.annotation is not None and self.annotation.format == halves.NAME
+
+    @property
+    def is_one_file(self) -> bool:
+        """True if the image is all of one file, which it can stay in."""
+        path = self.image_path
+        is_one = len(self.paths) == 1 and path.is_file() and not lies_in_several_files(path)
+        return is_one and not self.is_half
+
+    @property
     def has_weights(self) -> bool:
         """True if weights were found for it or its planes."""
         return self.weights is not None or any(p.weights is not None for p in self.planes)
@@ -131,6 +162,18 @@ class ImportPlan:
     known: dict[int, KnownClass] = field(default_factory=dict)
     series: list[Series] = field(default_factory=list)
 
+    @property
+    def has_boxes(self) -> bool:
+        """True where only boxes around objects are known of some images."""
+        return any(i.annotation is not None and i.annotation.shapes == "boxes" for i in self.items)
+
+    @property
+    def has_named_objects(self) -> bool:
+        """True where the classes are those of objects, not of values in label images."""
+        return self.meaning == "classes" and any(
+            i.annotation is not None and i.annotation.format in OBJECT_FORMATS for i in self.items
+        )
+
     def guess_meaning(self) -> str:
         """What the label values stand for: ``"binary"``, ``"classes"`` or ``"instances"``."""
         return self.meaning
@@ -154,12 +197,24 @@ class ImportPlan:
         formats = Counter(i.annotation.format for i in pictures if i.annotation)
         objects = formats.pop(mask_folder.NAME, 0)
         classes = formats.pop(class_folders.NAME, 0)
+        outlined = formats.pop(outlines.NAME, 0)
+        halved = formats.pop(halves.NAME, 0)
+        drawn = {name: formats.pop(name, 0) for name in OBJECT_FORMATS}
         if formats.total():
             parts.append(f"{_count(formats.total(), 'label image')} found by name")
         if objects:
             parts.append(f"{_count(objects, 'image')} with one mask per object")
+        if halved:
+            parts.append(f"{_count(halved, 'mask')} beside the image in its picture")
+        if outlined:
+            parts.append(f"{_count(outlined, 'picture')} of outlines found by name")
         if classes:
             parts.append(f"{_count(classes, 'image')} with one mask per class")
+        parts += [
+            f"{_count(number, 'image')} with objects from {OBJECT_FORMATS[name].title}"
+            for name, number in drawn.items()
+            if number
+        ]
         weights = sum(item.has_weights for item in self.items)
         if weights:
             parts.append(f"{_count(weights, 'image')} with weights")
@@ -215,11 +270,14 @@ def _plan(paths: Sequence[Path], annotations: Sequence[Path], format: str) -> Im
     inside_files.expand(listing)
     weights = find_weights(listing, set())
     found = _find(listing, format, set(weights.values()))
+    if annotations and not listing.labels and not found.claimed and not found.notes:
+        raise no_annotation(Path(annotations[0]))
     entries = [e for e in listing.images if e.path not in found.claimed]
     if not entries:
         raise ReadError(_nothing_found(paths, listing))
     best, notes = _choose(entries, found)
-    splits = {_split(e) for e in entries if _split(e)}
+    splits = {e.path: found.splits.get(e.path) or _split(e) for e in entries}
+    is_split = len({split for split in splits.values() if split}) > 1
     items = []
     for entry, name in zip(entries, names_for(entries), strict=True):
         candidate = best.get(entry.path)
@@ -227,7 +285,7 @@ def _plan(paths: Sequence[Path], annotations: Sequence[Path], format: str) -> Im
             image_path=entry.path,
             name=name,
             annotation=candidate.source if candidate else None,
-            split=_split(entry) if len(splits) > 1 else None,
+            split=splits[entry.path] if is_split else None,
             problem=None if candidate else found.ambiguous.get(entry.path),
             weights=weights.get(entry.path) if format != IMAGES_ONLY else None,
         )
@@ -239,10 +297,10 @@ def _plan(paths: Sequence[Path], annotations: Sequence[Path], format: str) -> Im
         kind=_kind(items),
         unmatched=found.unmatched,
         skipped=listing.skipped,
-        notes=[*notes, *_outline_notes(listing)],
+        notes=[*notes, *found.notes, *_outline_notes(listing, found)],
     )
     _guess(plan)
-    plan.series = find_series(items)
+    plan.series = find_series([item for item in items if not item.is_half])
     return plan
 
 
@@ -256,7 +314,8 @@ def _find(listing: Listing, format: str, weights: set[Path]) -> Found:
     """What all formats find; candidates only of the format asked for."""
     found = Found(claimed=set(weights))
     for name, format_ in FORMATS.items():
-        one = format_.find(listing, found.claimed)
+        find = format_.find_given if format == name and format_.find_given else format_.find
+        one = find(listing, found.claimed)
         if format not in ("auto", name):
             one = Found(claimed=one.claimed)
         found.add(one)
@@ -288,16 +347,15 @@ def _choose(entries: list[Entry], found: Found) -> tuple[dict[Path, Candidate], 
     return best, notes
 
 
-def _outline_notes(listing: Listing) -> list[str]:
-    outlines: Counter[str] = Counter(
+def _outline_notes(listing: Listing, found: Found) -> list[str]:
+    left_out: Counter[str] = Counter(
         clean_name(e.set_name)
         for e in listing.entries
-        if e.role == "outline" and not e.is_annotation
+        if e.role == "outline" and not e.is_annotation and e.path not in found.claimed
     )
     return [
-        f"{_count(number, 'picture')} of outlines in “{name}” left out: "
-        "outlines are not turned into masks yet."
-        for name, number in outlines.items()
+        f"{_count(number, 'picture')} in “{name}” left out: not the thin lines that outlines are."
+        for name, number in left_out.items()
     ]
 
 
@@ -313,20 +371,30 @@ def _check(items: Sequence[ImportItem]) -> None:
         if item.annotation is not None:
             images.append((item, item.annotation, header))
     _check_weights([item for item in items if item.weights is not None])
-    labels = read_headers([source.paths[0] for _, source, _ in images])
-    for (item, source, image), label in zip(images, labels, strict=True):
+    pictures = [p for p in images if p[1].format not in OBJECT_FORMATS]
+    labels = read_headers([source.paths[0] for _, source, _ in pictures])
+    for (item, source, image), label in zip(pictures, labels, strict=True):
         if isinstance(label, ReadError):
             item.problem, item.annotation = str(label), None
             continue
-        image_size = (image.planes, image.height, image.width)
-        label_size = (label.planes, label.height, label.width)
-        if image_size != label_size:
-            item.problem = (
-                f"The mask {shown(source.paths[0])} is {size_words(label_size)}, "
-                f"but the image {shown(item.image_path)} is {size_words(image_size)}; "
-                "the image can be imported without it."
-            )
-            item.annotation = None
+        _check_size(item, source, image, (label.planes, label.height, label.width))
+    for item, source, image in images:
+        if source.format in OBJECT_FORMATS and all(source.size):
+            _check_size(item, source, image, (image.planes, *source.size))
+
+
+def _check_size(
+    item: ImportItem, source: AnnotationSource, image: ImageHeader, size: tuple[int, int, int]
+) -> None:
+    """Take an annotation away whose size is not that of the image."""
+    image_size = (image.planes, image.height, image.width)
+    if image_size != size:
+        item.problem = (
+            f"The mask {shown(source.paths[0])} is {size_words(size)}, "
+            f"but the image {shown(item.image_path)} is {size_words(image_size)}; "
+            "the image can be imported without it."
+        )
+        item.annotation = None
 
 
 def _check_weights(items: Sequence[ImportItem]) -> None:
@@ -388,7 +456,11 @@ def _kind(items: list[ImportItem]) -> str:
 def _guess(plan: ImportPlan) -> None:
     """Guess what the values mean, over all label images, and tell every source."""
     sources = [item.annotation for item in plan.items if item.annotation]
-    labels = [s.paths[0] for s in sources if s.format not in (mask_folder.NAME, class_folders.NAME)]
+    if any(s.format not in OBJECT_FORMATS for s in sources):
+        sources = _without_named_classes(plan.items)
+    drawn = [s for s in sources if s.format in OBJECT_FORMATS]
+    others = {*_MEANINGS, *OBJECT_FORMATS}
+    labels = [s.paths[0] for s in sources if s.format not in others]
     folders = [s for s in sources if s.format == class_folders.NAME]
     seen: set[int] = set()
     if labels:
@@ -402,8 +474,18 @@ def _guess(plan: ImportPlan) -> None:
     elif folders:
         plan.meaning, plan.class_names = "classes", folders[0].class_names
         plan.class_values = tuple(range(1, len(plan.class_names) + 1))
+    elif drawn:
+        names = tuple(dict.fromkeys(name for s in drawn for name in s.class_names))
+        is_classes = len(names) > 1 or any(map(_names_classes, drawn))
+        plan.meaning = "classes" if is_classes else "instances"
+        plan.class_names = names
+        plan.class_values = tuple(range(1, len(names) + 1)) if is_classes else ()
+        for item in plan.items:
+            if item.annotation in drawn:
+                item.annotation = replace(item.annotation, class_names=names)
     elif sources:
-        plan.meaning = "instances"
+        is_binary = all(s.format == halves.NAME for s in sources)
+        plan.meaning = "binary" if is_binary else "instances"
     plan.known = known_classes(seen, [stem_of(item.image_path) for item in plan.items])
     if plan.known:
         plan.meaning = "classes"
@@ -411,20 +493,41 @@ def _guess(plan: ImportPlan) -> None:
         plan.class_names = tuple(
             plan.known[v].name if v in plan.known else "" for v in plan.class_values
         )
-    meanings = {mask_folder.NAME: "instances", class_folders.NAME: "classes"}
     for item in plan.items:
         if item.annotation:
-            known = plan.class_values if item.annotation.format not in meanings else ()
-            meaning = meanings.get(item.annotation.format, plan.meaning)
-            item.annotation = replace(item.annotation, meaning=meaning, values=known)
+            own = item.annotation
+            known = plan.class_values if own.format not in others else ()
+            meaning = _MEANINGS.get(own.format, plan.meaning)
+            if own.format in OBJECT_FORMATS:
+                meaning = "classes" if _names_classes(own) else "instances"
+            item.annotation = replace(own, meaning=meaning, values=known)
+
+
+def _without_named_classes(items: Sequence[ImportItem]) -> list[AnnotationSource]:
+    """Sources without object files of classes: beside label images, classes cannot be told."""
+    for item in items:
+        source = item.annotation
+        if source is not None and _names_classes(source):
+            item.problem = (
+                f"{shown(source.paths[0])} names classes, and the label images beside it do not; "
+                "import it with its image alone."
+            )
+            item.annotation = None
+    return [item.annotation for item in items if item.annotation]
+
+
+def _names_classes(source: AnnotationSource) -> bool:
+    return source.format in OBJECT_FORMATS and (
+        len(source.class_names) > 1 or source.shapes == "classes"
+    )
 
 
 def _nothing_found(paths: Sequence[Path], listing: Listing) -> str:
     where = shown(Path(paths[0])) if len(paths) == 1 else "what was chosen"
     others = f" ({_count(len(listing.skipped), 'other file')})" if listing.skipped else ""
     return (
-        "There is no TIFF, PNG, JPEG or BMP image and no HDF5, MRC or OME-Zarr volume in "
-        f"{where}{others}."
+        "There is no TIFF, PNG, JPEG or BMP image, no HDF5, MRC or OME-Zarr volume and no file of "
+        f"a microscope (CZI, ND2, LIF, OIR, OIB, OIF) in {where}{others}."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +10,19 @@ from pathlib import Path
 from orgseg_app.files.annotations import (
     class_folders,
     folder_tree,
+    halves,
     inside_files,
     label_image,
+    list_file,
     mask_folder,
+    object_files,
+    outlines,
     run_files,
+    touching_ids,
 )
 from orgseg_app.files.annotations.found import Found
 from orgseg_app.files.annotations.listing import Listing
+from orgseg_app.files.object_files.registry import OBJECT_FORMATS
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,8 @@ class Format:
         What a plan made of it is called.
     find
         Looks through a listing, leaving out files other formats have claimed.
+    find_given
+        The same, where the user says that it is this format; ``find`` where there is none.
     """
 
     name: str
@@ -41,6 +50,7 @@ class Format:
     about: str
     kind: str
     find: Callable[[Listing, set[Path]], Found]
+    find_given: Callable[[Listing, set[Path]], Found] | None = None
 
 
 FORMATS: dict[str, Format] = {
@@ -55,12 +65,36 @@ FORMATS: dict[str, Format] = {
             inside_files.find_inside,
         ),
         Format(
+            list_file.NAME,
+            "List of images and masks",
+            "A text file with “image mask” in each line, separated by tab, comma or space; "
+            "train.txt, val.txt and test.txt also tell the split.",
+            "a list of pairs",
+            list_file.find_listed,
+        ),
+        Format(
             run_files.NAME,
             "Run-length labels in a JSON file",
             'train-labels.json beside train-images.tif: {".info": {"shape", "dtype"}, "1": '
             '"start length …"}, counted from 1 over the whole volume.',
             "run-length labels beside",
             run_files.find_runs,
+        ),
+        Format(
+            outlines.NAME,
+            "Pictures of outlines",
+            "outlines/NAME.png for the image NAME, NAME_outlines.png beside it, or NAME-cells.png; "
+            "objects are what the lines and the edges of the image enclose.",
+            "outlines",
+            outlines.find_outlines,
+            outlines.find_given,
+        ),
+        Format(
+            touching_ids.NAME,
+            "Numbers in red that tell touching objects apart",
+            "masks/NAME.png as in BBBC039: 1, 2 and 3 in the red channel, each piece one object.",
+            "pieces of numbers",
+            touching_ids.find_touching,
         ),
         Format(
             label_image.NAME,
@@ -93,6 +127,23 @@ FORMATS: dict[str, Format] = {
             "test/ above or below; paired by file name.",
             "folder pairs",
             folder_tree.find_pairs,
+        ),
+        *(
+            Format(
+                format_.name,
+                format_.title,
+                format_.about,
+                format_.title,
+                functools.partial(object_files.find_object_files, format_.name),
+            )
+            for format_ in OBJECT_FORMATS.values()
+        ),
+        Format(
+            halves.NAME,
+            "Image and mask side by side in one picture",
+            "Pictures twice as wide as high: one half is the image, the other its mask.",
+            "image and mask in one picture",
+            halves.find_halves,
         ),
     )
 }

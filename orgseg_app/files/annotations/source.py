@@ -34,6 +34,12 @@ class AnnotationSource:
         One of `MEANINGS` as guessed over the whole set, or None.
     values
         Values other than 0 seen in the set, ascending; colours are ``0xRRGGBB``.
+    key
+        For object files: how the file names the image.
+    size
+        For object files: height and width of the image as the file says; 0 where it does not.
+    shapes
+        For object files: one of `orgseg_app.files.object_files.format.SHAPES`; else “”.
     """
 
     format: str
@@ -42,6 +48,9 @@ class AnnotationSource:
     path_values: tuple[int, ...] = ()
     meaning: str | None = None
     values: tuple[int, ...] = ()
+    key: str = ""
+    size: tuple[int, int] = (0, 0)
+    shapes: str = ""
 
 
 @dataclass

@@ -140,11 +140,11 @@ class ReadingChild:
                 image.read_part = functools.partial(self._part, image, path, number, {})
             return images
 
-        return self._ask(path, "images", take)
+        return self.ask(path, "images", take)
 
     def header(self, path: Path) -> ImageHeader:
         """As `orgseg_app.files.readers.registry.read_header`."""
-        return self._ask(path, "header", header_in)
+        return self.ask(path, "header", header_in)
 
     def headers(self, paths: Sequence[Path]) -> list[ImageHeader | ReadError]:
         """The headers of many files, or why each could not be read.
@@ -164,19 +164,19 @@ class ReadingChild:
             for _ in range(planes_in(answer)):
                 read.append(self._label_plane(self._next()))
                 size += read[-1].nbytes
-                _check_room(size)
+                check_room(size)
             return read[0][np.newaxis] if len(read) == 1 else np.stack(read)
 
         wanted = None if planes is None else [int(plane) for plane in planes]
-        return self._ask(path, "labels", take, planes=wanted)
+        return self.ask(path, "labels", take, planes=wanted)
 
     def contents(self, path: Path) -> list[tuple[str, str]]:
         """As `orgseg_app.files.readers.registry.read_contents`."""
-        return self._ask(path, "contents", contents_in)
+        return self.ask(path, "contents", contents_in)
 
     def count_planes(self, path: Path) -> int:
         """As `orgseg_app.files.annotations.label_image.count_planes`."""
-        return self._ask(path, "count", planes_in)
+        return self.ask(path, "count", planes_in)
 
     # -- planes ----------------------------------------------------------------------------------
 
@@ -196,13 +196,13 @@ class ReadingChild:
             if answer["shape"] != list(shape) or answer["dtype"] != image.dtype.name:
                 self._drop()  # the plane is on its way
                 raise _changed(path)
-            _check_room(math.prod(shape) * image.dtype.itemsize)
+            check_room(math.prod(shape) * image.dtype.itemsize)
             plane: Pixels = np.empty(shape, image.dtype)
-            self._fill(plane)
+            self.fill(plane)
             image.notes = tuple(dict.fromkeys((*image.notes, *notes_in(answer))))
             return plane
 
-        taken = self._ask(path, "plane", take, image=number, z=int(z))
+        taken = self.ask(path, "plane", take, image=number, z=int(z))
         if not isinstance(taken, RawPlane):
             return taken
         from orgseg_app.files.readers.tiff import note_not_finite
@@ -244,23 +244,24 @@ class ReadingChild:
             return raw
 
         if z not in known:
-            known[z] = self._ask(path, "where", take, image=number, z=int(z))
+            known[z] = self.ask(path, "where", take, image=number, z=int(z))
         raw = known[z]
         return None if raw is None else read_raw_part(path, raw, y0, x0, y1, x1)
 
     def _label_plane(self, answer: dict[str, Any]) -> Labels:
         labels = empty_labels(answer)
-        _check_room(labels.nbytes)
-        self._fill(labels)
+        check_room(labels.nbytes)
+        self.fill(labels)
         return labels
 
-    def _fill(self, array: NDArray[Any]) -> None:
+    def fill(self, array: NDArray[Any]) -> None:
+        """Fill an array with the raw bytes behind an answer; within ``take`` of `ask`."""
         assert self._child is not None
         self._child.fill(array.data.cast("B"), self._limits)
 
     # -- asking ----------------------------------------------------------------------------------
 
-    def _ask(self, path: Path, what: str, take: Callable[[dict[str, Any]], T], **more: Any) -> T:
+    def ask(self, path: Path, what: str, take: Callable[[dict[str, Any]], T], **more: Any) -> T:
         """Put one question, and let ``take`` make something of the answer.
 
         A child that breaks off may have done so over what it was asked before (it looks ahead), so
@@ -309,7 +310,7 @@ class ReadingChild:
 
         try:
             names = [os.path.abspath(path) for path in paths]
-            return self._ask(paths[0], "headers", take, paths=names)
+            return self.ask(paths[0], "headers", take, paths=names)
         except ReadError as error:
             if len(paths) == 1:
                 return [error]
@@ -398,7 +399,7 @@ def _most() -> int:
     return max(_SMALLEST_HALF, int(psutil.virtual_memory().total) // 2)
 
 
-def _check_room(size: int) -> None:
+def check_room(size: int) -> None:
     """Refuse to take more from a child than it may take itself: it could go on for ever.
 
     Raises

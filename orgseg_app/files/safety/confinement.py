@@ -44,7 +44,11 @@ class Pipes:
         """Answer with a line, and raw bytes behind it."""
         self._write(memoryview(json.dumps(answer).encode() + b"\n"))
         if raw is not None:
-            self._write(raw.cast("B"))
+            self.answer_raw(raw)
+
+    def answer_raw(self, raw: memoryview) -> None:
+        """Answer with bytes alone, which the line before has announced."""
+        self._write(raw.cast("B"))
 
     def _write(self, data: memoryview) -> None:
         while data:

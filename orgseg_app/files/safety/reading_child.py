@@ -24,6 +24,12 @@ from numpy.typing import NDArray
 from orgseg_app.core.image import OpenedImage
 from orgseg_app.files.annotations import label_image
 from orgseg_app.files.errors import ReadError
+from orgseg_app.files.object_files.reading import (
+    known_answer,
+    look_here,
+    objects_answer,
+    read_here,
+)
 from orgseg_app.files.readers.header import ImageHeader
 from orgseg_app.files.readers.inside import split_inside
 from orgseg_app.files.readers.names import shown
@@ -37,12 +43,21 @@ from orgseg_app.files.readers.volume_files import VOLUME_FAMILIES, open_volumes
 from orgseg_app.files.readers.volumes import Volume, places_of, volume_header, volume_images
 from orgseg_app.files.safety.confinement import Pipes, give_up, limit_cpu, limit_memory
 
-_OPENERS: dict[str, tuple[str, ...]] = {"tiff": ("tifffile",), "hdf5": ("h5py",)}
+_OPENERS: dict[str, tuple[str, ...]] = {
+    "tiff": ("tifffile",),
+    "hdf5": ("h5py",),
+    "oif": ("tifffile",),
+}
 _DECODERS: dict[str, tuple[str, ...]] = {
     "tiff": ("tifffile", "imagecodecs"),
     "hdf5": ("h5py", "orgseg_app.files.images.codecs", "orgseg_app.files.safety.audit"),
     "zarr": ("imagecodecs",),
     "mrc": (),
+    "czi": ("imagecodecs",),
+    "nd2": (),
+    "lif": (),
+    "oif": ("tifffile", "imagecodecs"),
+    "oir": (),
     RUNS: (),
 }
 """Imported before memory is limited: what they take is not the file's."""
@@ -58,6 +73,15 @@ is a mask with nothing on it, or a trap."""
 
 RUNS_FACTOR = 16
 """Bytes of memory for each byte of a JSON file: its text, and two numbers for each few letters."""
+
+OBJECTS_FACTOR = 60
+"""Bytes of memory for each byte of an object file: Python's numbers, lists and texts."""
+
+OBJECT_VOXEL_BYTES = 32
+"""Bytes of memory for each voxel of the image whose objects are drawn."""
+
+_OBJECT_LIBRARIES: dict[str, str] = {".ilp": "h5py", ".roi": "roifile", ".zip": "roifile"}
+"""By the file's ending: imported before memory is limited, as `_DECODERS`."""
 
 _SLOWEST_BYTES_S = 5e6
 _KEPT = 8
@@ -114,6 +138,8 @@ class Reader:
             "labels": self._labels,
             "count": self._count,
             "contents": self._contents,
+            "object_contents": self._object_contents,
+            "objects": self._objects,
         }
 
     def run(self) -> None:
@@ -192,7 +218,32 @@ class Reader:
         self._opened(path, for_planes=False)
         self._pipes.answer({"contents": read_contents(path)})
 
+    def _object_contents(self, question: dict[str, Any]) -> None:
+        path = Path(question["path"])
+        self._limit_for_objects(path)
+        self._pipes.answer(known_answer(look_here(path)))
+
+    def _objects(self, question: dict[str, Any]) -> None:
+        path, (z, y, x) = Path(question["path"]), map(int, question["shape"])
+        self._limit_for_objects(path, z * y * x)
+        read = read_here(path, question["format"], question["key"], (z, y, x))
+        self._pipes.answer(objects_answer(read))
+        for array in (read.objects, read.labels):
+            if array is not None:
+                self._pipes.answer_raw(np.ascontiguousarray(array).data)
+
     # -- within ----------------------------------------------------------------------------------
+
+    def _limit_for_objects(self, path: Path, voxels: int = 0) -> None:
+        """Set the limits for an object file, and tell the parent."""
+        libraries = [_OBJECT_LIBRARIES.get(path.suffix.lower())]
+        for name in [*libraries, "cv2" if voxels else None]:
+            if name is not None:
+                importlib.import_module(name)
+        size = path.stat().st_size if path.is_file() else 0
+        memory = self._base + OBJECTS_FACTOR * size + OBJECT_VOXEL_BYTES * voxels
+        seconds = self._cpu_s + OBJECTS_FACTOR * (size + voxels) / _SLOWEST_BYTES_S
+        self._limit_and_tell(memory, seconds)
 
     def _opened(self, path: Path, *, for_planes: bool = True) -> OpenedFile:
         """A file with its header read; for its planes, under the limits that they will need."""

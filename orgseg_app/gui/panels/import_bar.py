@@ -40,6 +40,12 @@ MEANINGS = (
     ("classes", "one number a class"),
     ("instances", "one number an object"),
 )
+BOX_WAYS = (
+    ("otsu", "the object, by brightness"),
+    ("grabcut", "the object, by GrabCut"),
+    ("weak", "left unlabelled"),
+)
+NAMED_OBJECTS = "objects of several classes"
 CLASSES = "classes"
 DEFAULT_NAME = "foreground"
 _LISTED = 4
@@ -112,6 +118,15 @@ class ImportBar(QFrame):
             "numbers. Without this, each is an image of its own"
         )
         self.volume_check.setVisible(False)
+        self.boxes = CalmComboBox("What the inside of a box becomes")
+        for value, text in BOX_WAYS:
+            self.boxes.addItem(text, value)
+        self.boxes.view().setAccessibleName("Insides of boxes")
+        self.boxes_label = label("Inside boxes")
+        self.boxes_label.setToolTip(
+            "Only boxes around the objects are known; what lies outside of all boxes is "
+            "background. GrabCut takes about a tenth of a second for each of them"
+        )
         self.questions = QWidget()
         asked = QHBoxLayout(self.questions)
         asked.setContentsMargins(0, 0, 0, 0)
@@ -121,6 +136,8 @@ class ImportBar(QFrame):
         asked.addSpacing(GAP)
         asked.addWidget(self.names_label)
         asked.addWidget(self.names, 1)
+        asked.addWidget(self.boxes_label)
+        asked.addWidget(self.boxes)
         first = QHBoxLayout()
         first.setSpacing(GAP)
         first.addWidget(self.icon, 0, Qt.AlignmentFlag.AlignTop)
@@ -169,6 +186,10 @@ class ImportBar(QFrame):
         self.icon.set_icon(*(("warning", "warning") if troubled else ("import", "accent")))
         self._allow_classes(len(_values(plan)) <= MAX_CLASSES)
         show_choice(self.meaning, plan.meaning)
+        words = dict(MEANINGS) | ({CLASSES: NAMED_OBJECTS} if plan.has_named_objects else {})
+        self.meaning.setItemText(self.meaning.findData(CLASSES), words[CLASSES])
+        self.boxes.setVisible(plan.has_boxes)
+        self.boxes_label.setVisible(plan.has_boxes)
         self._show_names()
         self.questions.setVisible(annotated)
         self.link_check.setVisible(large_bytes > 0)
@@ -272,6 +293,7 @@ class ImportBar(QFrame):
             meaning=AUTO if meaning == self.plan.meaning else meaning,
             class_names=self.class_names(),
             link=self.link_check.isChecked(),
+            boxes=str(self.boxes.currentData()),
         )
         self._finish(choice)
 

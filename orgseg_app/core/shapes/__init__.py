@@ -1,0 +1,1 @@
+"""Objects in other shapes than pixels: runs, outlines, polygons, boxes; pure conversions."""

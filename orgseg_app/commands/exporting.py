@@ -42,6 +42,8 @@ def run(asked: Namespace) -> int:
     from orgseg_app.files.project_file import ProjectFile
 
     path = existing_project(asked.project)
+    if asked.what == "objects":
+        return _export_objects(path, asked)
     formats = formats_from(asked.formats)
     if asked.what == "dataset":
         return _export_training_set(path, asked)
@@ -94,12 +96,11 @@ def _export_model(run_folder: RunFolder, folder: Path, overwrite: bool) -> Path:
 
 
 def _export_images(project_file: ProjectFile, asked: Namespace, formats: list[str]) -> list[Path]:
-    from orgseg_app.files.project_export import export_masks, export_objects
+    from orgseg_app.files.project_export import export_masks
 
     check_output_folder(asked.out)
     progress = Progress("Exporting", quiet=asked.json)
-    export = export_masks if asked.what == "masks" else export_objects
-    written = export(
+    written = export_masks(
         project_file,
         asked.out,
         formats=formats,
@@ -108,6 +109,44 @@ def _export_images(project_file: ProjectFile, asked: Namespace, formats: list[st
     )
     progress.clear()
     return written
+
+
+def _export_objects(path: Path, asked: Namespace) -> int:
+    """Write objects in formats of other programs, ``--as NAME,...``."""
+    from orgseg_app.files.object_export import export_objects_as, ways
+    from orgseg_app.files.project_file import ProjectFile
+
+    known = ways()
+    typed = [name.strip().lower() for name in (asked.as_ or asked.formats).split(",")]
+    spelt = {name.replace("_", "-"): name for name in known} | {"tif": "tiff"}
+    names = list(dict.fromkeys(spelt.get(n.replace("_", "-"), n) for n in typed if n))
+    for name in names:
+        if name not in known:
+            raise CommandError(
+                f'There is no format "{name}" for objects; the formats are {", ".join(known)}.'
+            )
+    if not names:
+        raise CommandError("Name at least one format, for example --as tiff.")
+    check_output_folder(asked.out)
+    progress = Progress("Exporting", quiet=asked.json)
+    with ProjectFile.open(path, read_only=True) as project_file:
+        written = export_objects_as(
+            project_file, asked.out, names, overwrite=asked.overwrite, progress=progress.show
+        )
+    progress.clear()
+    for sentence in written.notes:
+        warn(sentence)
+    if asked.json:
+        for file in written.files:
+            out_json({"written": str(file)})
+    else:
+        images = plural(written.images, "image")
+        titles = ", ".join(known[name].title for name in names)
+        out(
+            f'Objects of {images} written to "{asked.out}" in '
+            f"{plural(len(written.files), 'file')}: {titles}."
+        )
+    return 0
 
 
 def _export_training_set(path: Path, asked: Namespace) -> int:

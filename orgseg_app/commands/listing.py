@@ -129,12 +129,19 @@ def augmentations(asked: Namespace) -> int:
 
 
 def formats(asked: Namespace) -> int:
-    """List how annotations may lie on disk."""
+    """List how annotations may lie on disk, and how objects are written."""
     from orgseg_app.files.annotations.registry import FORMATS
+    from orgseg_app.files.object_export import ways
 
+    written = ways()
     for name, form in FORMATS.items():
+        about = form.about + (f" Written: export --as {name}." if name in written else "")
         if asked.json:
-            out_json({"name": name, "title": form.title, "about": form.about})
+            facts = {"name": name, "title": form.title, "about": form.about}
+            out_json(facts | {"written": name in written})
         else:
-            _show([(name, form.title, form.about)])
+            _show([(name, form.title, about)])
+    for name, way in written.items():
+        if name not in FORMATS and not asked.json:
+            _show([(name, way.title, f"{way.about} Written: export --as {name}.")])
     return 0

@@ -39,6 +39,7 @@ __all__ = [
     "write_object_planes",
     "write_objects",
     "write_table",
+    "written",
 ]
 
 TIFF, PNG = "tiff", "png"
@@ -320,7 +321,7 @@ def write_table(
         writer.writerow([_cell(row.get(name)) for name in names])
     text = stream.getvalue()
     data = text.encode("utf-8" if text.isascii() else "utf-8-sig", "replace")
-    with _written(target, overwrite) as draft:
+    with written(target, overwrite) as draft:
         draft.write_bytes(data)
     return target
 
@@ -389,7 +390,7 @@ def _write_tiff(
         else:
             for axis, size in zip("ZYX", (z, y, x), strict=True):
                 metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "µm"}
-    with _written(target, overwrite) as draft:
+    with written(target, overwrite) as draft:
         tifffile.imwrite(
             draft,
             iter(labels.planes),
@@ -420,7 +421,7 @@ def _write_pngs(
     size = None if pixel_size_um is None else (pixel_size_um[1], pixel_size_um[2])
     for path, plane in zip(paths, labels.planes, strict=True):
         data = encode_png(plane, palette, pixel_size_um=size)
-        with _written(path, overwrite) as draft:
+        with written(path, overwrite) as draft:
             draft.write_bytes(data)
     return paths
 
@@ -453,7 +454,7 @@ def _refuse_existing(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _written(target: Path, overwrite: bool) -> Iterator[Path]:
+def written(target: Path, overwrite: bool) -> Iterator[Path]:
     """A draft of the file, put in place at the end; the system's refusals become sentences."""
     target = Path(os.path.abspath(target))
     if not overwrite:

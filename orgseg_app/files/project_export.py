@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orgseg_app.files.export import ExportError, unique_names, write_mask, write_objects
+from orgseg_app.files.export import ExportError, unique_names, write_mask
 
 if TYPE_CHECKING:
     from orgseg_app.files.project_file import ProjectFile
@@ -67,39 +67,6 @@ def export_masks(
             )
     if progress is not None:
         progress(len(painted), len(painted), "")
-    return written
-
-
-def export_objects(
-    file: ProjectFile,
-    out: Path,
-    *,
-    formats: Sequence[str] = ("tiff",),
-    overwrite: bool = False,
-    progress: Progress | None = None,
-) -> list[Path]:
-    """Write the object numbers of every image that has some; otherwise as `export_masks`."""
-    _make(out)
-    images = list(file.project.images.values())
-    names = unique_names([image.name for image in images])
-    written: list[Path] = []
-    for done, (image, name) in enumerate(zip(images, names, strict=True)):
-        if progress is not None and progress(done, len(images), image.name) is False:
-            return written
-        objects = file.objects(image.image_id)
-        if objects is None:
-            continue
-        for form in formats:
-            written += write_objects(
-                out / name, objects, form, image.pixel_size_um, overwrite=overwrite
-            )
-    if not written:
-        raise ExportError(
-            "No image of this project has objects: paint some in objects mode, or import label "
-            "images with one number per object."
-        )
-    if progress is not None:
-        progress(len(images), len(images), "")
     return written
 
 

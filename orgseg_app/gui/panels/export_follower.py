@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
@@ -11,6 +12,9 @@ from orgseg_app.gui.panels.export_progress import ExportProgress
 from orgseg_app.gui.runs.run_entry import RunEntry
 from orgseg_app.gui.runs.runs_model import RunsModel
 from orgseg_app.gui.session import Session
+
+if TYPE_CHECKING:
+    from orgseg_app.files.object_export import Exported
 
 
 class ExportFollower(QObject):
@@ -61,6 +65,29 @@ class ExportFollower(QObject):
             self.runs.request_stop(self._run_id)
 
     # -- a task ----------------------------------------------------------------------------------
+
+    def follow_objects(self, task: Task) -> None:
+        """Follow a task whose result is an `Exported` of objects."""
+        self._task, self._run_id = task, ""
+        self.progress.start("Writing objects…")
+        task.progressed.connect(lambda *facts: self._on_task_progressed(task, *facts))
+        task.succeeded.connect(lambda written: self._on_objects_written(task, written))
+        task.failed.connect(lambda error: self._on_task_failed(task, error))
+        self.changed.emit()
+
+    def _on_objects_written(self, task: Task, written: Exported) -> None:
+        if task is not self._task:
+            return
+        if not written.files:
+            self._end("warning", "Cancelled. Nothing was written.")
+            return
+        images, files = _counted(written.images, "image"), _counted(len(written.files), "file")
+        self._end(
+            "success",
+            f"Objects of {images} written to “{written.folder.name}” ({files}).",
+            problems=written.notes,
+            folder=written.folder,
+        )
 
     def follow_task(self, task: Task) -> None:
         """Follow a task whose result is the list of files it wrote."""

@@ -15,6 +15,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from orgseg_app.files.names import clean_text
+from orgseg_app.files.readers.sniff import FILE_PATTERNS
 from orgseg_app.gui.background import Background, Task
 from orgseg_app.gui.drops import DropFrame
 from orgseg_app.gui.style import theme
@@ -29,7 +30,7 @@ from orgseg_app.gui.style.widgets import (
     set_tone,
 )
 
-IMAGE_FILTER = "Images (*.tif *.tiff *.png *.jpg *.jpeg *.bmp);;All files (*)"
+IMAGE_FILTER = f"Images ({FILE_PATTERNS});;All files (*)"
 NAMES_SHOWN = 3
 
 

@@ -1,4 +1,4 @@
-"""The Export workspace: painted masks, or masks a model predicts for images on disk."""
+"""The Export workspace: painted masks, objects, or masks predicted for images on disk."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from orgseg_app.gui.panels.export_follower import ExportFollower
 from orgseg_app.gui.panels.export_formats import FormatCards
 from orgseg_app.gui.panels.export_inputs import InputsArea
 from orgseg_app.gui.panels.export_models import ModelChooser
+from orgseg_app.gui.panels.export_objects import ObjectWays
 from orgseg_app.gui.panels.export_painted import PaintedImages
 from orgseg_app.gui.panels.export_progress import ExportProgress
 from orgseg_app.gui.panels.export_ways import PredictionWays
@@ -35,7 +36,7 @@ from orgseg_app.gui.style.widgets import (
     surface,
 )
 
-MASKS, IMAGES = "masks", "images"
+MASKS, OBJECTS, IMAGES = "masks", "objects", "images"
 KEEP, REPLACE = "keep", "replace"
 
 
@@ -46,6 +47,8 @@ class ExportPanel(QWidget):
     -------
     export_masks_requested(dict)
         ``{"out": Path, "formats": [str], "overwrite": bool}``
+    export_objects_requested(dict)
+        ``{"out": Path, "as": str, "overwrite": bool}``
     predict_folder_requested(dict)
         ``{"models": [RunFolder], "inputs": [Path], "out": Path, "formats": [str],
         "overwrite": bool, "resume": bool}``, and what `PredictionWays.value` says.
@@ -54,6 +57,7 @@ class ExportPanel(QWidget):
     """
 
     export_masks_requested = Signal(dict)
+    export_objects_requested = Signal(dict)
     predict_folder_requested = Signal(dict)
     train_requested = Signal()
     annotate_requested = Signal()
@@ -73,6 +77,7 @@ class ExportPanel(QWidget):
         self.inputs.changed.connect(self._on_inputs_changed)
         self.models.changed.connect(self._show)
         self.formats.changed.connect(self._show)
+        self.objects.changed.connect(self._show)
         self.existing.chosen.connect(lambda _: self._show())
         self.folder.textEdited.connect(self._on_folder_edited)
         session.project_changed.connect(self._on_project_changed)
@@ -86,7 +91,9 @@ class ExportPanel(QWidget):
     # -- building --------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        self.mode = Segments("Export", [(MASKS, "Painted masks"), (IMAGES, "New images")])
+        self.mode = Segments(
+            "Export", [(MASKS, "Masks"), (OBJECTS, "Objects"), (IMAGES, "New images")]
+        )
         self.summary = label(wrap=True)
         self.nothing_painted = EmptyState(
             "Nothing is painted yet. Paint a structure on an image, then export its mask.",
@@ -107,13 +114,14 @@ class ExportPanel(QWidget):
             SectionTitle("Images"), self.inputs, 8, SectionTitle("Models"), self.models, self.ways
         )
         self.formats = FormatCards()
+        self.objects = ObjectWays()
         self.folder = QLineEdit()
         self.folder.setAccessibleName("Folder for the masks")
         self.folder.setPlaceholderText("Folder for the masks")
         self.folder_button = IconButton("folder", "Choose the folder")
         self.folder_button.clicked.connect(self._on_choose_folder)
         self.existing = Segments(
-            "Masks that are there already", [(KEEP, "Keep"), (REPLACE, "Replace")]
+            "Files that are there already", [(KEEP, "Keep"), (REPLACE, "Replace")]
         )
         self.existing_words = Caption()
         where = QWidget()
@@ -125,11 +133,12 @@ class ExportPanel(QWidget):
         self.output = _column(
             SectionTitle("Formats"),
             self.formats,
+            self.objects,
             8,
             SectionTitle("Folder"),
             where,
             8,
-            SectionTitle("Masks that are there already"),
+            SectionTitle("Files that are there already"),
             self.existing,
             self.existing_words,
         )
@@ -170,7 +179,7 @@ class ExportPanel(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         """What was painted while the panel was away is counted now."""
         super().showEvent(event)
-        self.painted.set_active(self.mode.value() == MASKS)
+        self.painted.set_active(self.mode.value() != IMAGES)
         self._show()
 
     def hideEvent(self, event: QHideEvent) -> None:
@@ -179,17 +188,20 @@ class ExportPanel(QWidget):
         self.painted.set_active(False)
 
     def show_mode(self, mode: str) -> None:
-        """Go to ``"masks"`` or ``"images"``."""
+        """Go to ``"masks"``, ``"objects"`` or ``"images"``."""
         self.mode.set_value(mode)
         self._on_mode_changed()
 
     def _on_mode_changed(self) -> None:
         self._show_folder()
-        self.painted.set_active(self.isVisible() and self.mode.value() == MASKS)
+        if self.mode.value() == OBJECTS:
+            self.objects.fill()
+        self.painted.set_active(self.isVisible() and self.mode.value() != IMAGES)
         self._show()
 
     def _show(self) -> None:
-        masks = self.mode.value() == MASKS
+        mode = self.mode.value()
+        masks = mode != IMAGES
         painted = self.painted.images
         has_models = bool(self.models.rows)
         self.ways.show_models(self.models.chosen())
@@ -200,7 +212,10 @@ class ExportPanel(QWidget):
         self.no_models.setVisible(not masks and not has_models)
         self.new_images.setVisible(not masks and has_models)
         self.output.setVisible(can_export)
-        self.painted.set_target(self.out() if masks else None, self.formats.chosen())
+        self.formats.setVisible(mode != OBJECTS)
+        self.objects.setVisible(mode == OBJECTS)
+        target = self.out() if mode == MASKS else None
+        self.painted.set_target(target, self.formats.chosen())
         self.existing_words.setText(self._existing_words())
         self.existing_words.setVisible(bool(self.existing_words.text()))
         reason = self._reason()
@@ -234,6 +249,10 @@ class ExportPanel(QWidget):
             if replace:
                 return "Masks in the folder with the same name are replaced."
             return "Images whose mask is in the folder already are skipped."
+        if self.mode.value() == OBJECTS:
+            if replace:
+                return "Files in the folder with the same name are replaced."
+            return "Nothing is written when one of the files is there already."
         count = self.painted.existing
         if count and replace:
             return f"{count:,} mask{'' if count == 1 else 's'} in the folder will be replaced."
@@ -250,21 +269,26 @@ class ExportPanel(QWidget):
                 return self.inputs.problem or "Choose images to predict."
             if not self.models.chosen():
                 return "Tick at least one model."
-        if not self.formats.chosen():
+        if self.mode.value() != OBJECTS and not self.formats.chosen():
             return "Choose at least one format."
         if self.out() is None:
-            return "Choose a folder for the masks."
+            return f"Choose a folder for the {self._what()}."
         if self.mode.value() == MASKS and self.existing.value() == KEEP and self.painted.existing:
             there = _of_these(self.painted.existing)
             return f"{there} in this folder already. Replace, or choose another folder."
         return ""
 
     def _button_text(self) -> str:
+        if self.mode.value() == OBJECTS:
+            return "Export objects"  # how many images have some is found on the way
         if self.mode.value() == MASKS:
             count = len(self.painted.images or ())
             return f"Export {count:,} mask{'' if count == 1 else 's'}" if count else "Export masks"
         count = len(self.inputs.files)
         return f"Predict {count:,} image{'' if count == 1 else 's'}" if count else "Predict images"
+
+    def _what(self) -> str:
+        return "objects" if self.mode.value() == OBJECTS else "masks"
 
     # -- the folder ------------------------------------------------------------------------------
 
@@ -280,9 +304,9 @@ class ExportPanel(QWidget):
         self.folder.setCursorPosition(len(self.folder.text()))
 
     def _suggested_folder(self) -> str:
-        if self.mode.value() == MASKS:
+        if self.mode.value() != IMAGES:
             path = self.session.path
-            return "" if path is None else str(path.with_name(f"{path.stem} masks"))
+            return "" if path is None else str(path.with_name(f"{path.stem} {self._what()}"))
         if not self.inputs.files:
             return ""
         folder = self.inputs.files[0].absolute().parent
@@ -299,7 +323,8 @@ class ExportPanel(QWidget):
         start = self.out() or self.session.path or Path.home()
         while not start.is_dir() and start != start.parent:
             start = start.parent
-        name = QFileDialog.getExistingDirectory(self, "Folder for the masks", str(start))
+        title = f"Folder for the {self._what()}"
+        name = QFileDialog.getExistingDirectory(self, title, str(start))
         if name:
             self._written_by_hand[self.mode.value()] = name
             self._show_folder()
@@ -328,6 +353,11 @@ class ExportPanel(QWidget):
         if out is None or not self.button.isEnabled():
             return
         replace = self.existing.value() == REPLACE
+        if self.mode.value() == OBJECTS:
+            self.export_objects_requested.emit(
+                {"out": out, "as": self.objects.value(), "overwrite": replace}
+            )
+            return
         asked: dict[str, Any] = {
             "out": out,
             "formats": self.formats.chosen(),

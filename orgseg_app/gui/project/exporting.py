@@ -11,7 +11,10 @@ from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QFileDialog
 from shiboken6 import isValid
 
+from orgseg_app.files.errors import FileError
+
 if TYPE_CHECKING:
+    from orgseg_app.files.object_export import Exported
     from orgseg_app.files.training_set import Written
     from orgseg_app.gui.background import Task
     from orgseg_app.gui.main_window import MainWindow
@@ -32,9 +35,10 @@ class Exporting(QObject):
         self.session = window.session
         self.dialog: TrainingSetDialog | None = None
 
-    def show(self) -> None:
-        """Go to the Export workspace."""
+    def show(self, mode: str) -> None:
+        """Go to the ``"masks"``, ``"objects"`` or ``"images"`` of the Export workspace."""
         self.window.show_workspace("export")
+        self.window.ensure_parts().export.show_mode(mode)
 
     def export_masks(self, request: Mapping[str, Any]) -> None:
         """Write painted masks: ``{"out": Path, "formats": [...], "overwrite": bool}``."""
@@ -62,6 +66,33 @@ class Exporting(QObject):
                 "Exporting masks", work, on_success, self.session.report_error
             )
         )
+
+    def export_objects(self, request: Mapping[str, Any]) -> None:
+        """Write objects: ``{"out": Path, "as": str, "overwrite": bool}``."""
+        file = self.session.file
+        if file is None:
+            return
+        self.session.fold_in()
+        out, name = Path(request["out"]), str(request["as"])
+        overwrite = bool(request.get("overwrite", False))
+
+        def work(task: Task) -> Exported:
+            from orgseg_app.files.object_export import export_objects_as
+
+            return export_objects_as(file, out, [name], overwrite=overwrite, progress=task.report)
+
+        def on_success(written: Exported) -> None:
+            if self.window.workspace != "export" and written.files:  # there the panel says it
+                files = f"{len(written.files)} file{'' if len(written.files) == 1 else 's'}"
+                text = " ".join([f"{files} with objects written to {out}.", *written.notes])
+                self.session.message.emit(text, "warning" if written.notes else "info")
+
+        def on_failure(error: Exception) -> None:
+            if self.window.workspace != "export" or not isinstance(error, FileError):
+                self.session.report_error(error)
+
+        task = self.session.background.start("Exporting objects", work, on_success, on_failure)
+        self.window.ensure_parts().export.follower.follow_objects(task)
 
     def ask_for_training_set(self) -> None:
         """Open the dialog that asks for the layout."""

@@ -6,22 +6,29 @@ Layout (attribute ``format`` = "orgseg-predictions")::
         mask              (Z, Y, X) uint8 class ids, chunks (1, 256, 256), gzip, fletcher32
         probability       (K, Z, Y, X) uint8, 0…255 for 0…1; optional; attribute class_ids: of each
                           of the K, the id of its class
+        objects           (Z, Y, X) uint32 object numbers, 0 none; of models that tell objects
+                          apart; attribute grouping: how they were made of the maps, as JSON
+                          (`core.instances.grouping.GroupingParameters`)
+        maps              (2, Z, Y, X) uint8, 0…255 for 0…1: how likely any structure is, and how
+                          deep in an object; optional
 
 The file is replaced as a whole, as projects are: it is never found half written.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from orgseg_app.core.instances.grouping import GroupingParameters
 from orgseg_app.core.mask import BLOCK, Mask
 from orgseg_app.files import schema
 from orgseg_app.files.attributes import read_text, read_value, write_text
@@ -56,12 +63,23 @@ class Prediction:
         ``(K, Z, Y, X)`` uint8, 0…255 for 0…1; None when not kept.
     class_ids
         Of each of the K, the id of its class; 1…K when empty.
+    objects
+        ``(Z, Y, X)`` uint32 object numbers, 0 where there is none; None of models that do not tell
+        objects apart.
+    maps
+        ``(2, Z, Y, X)`` uint8: how likely any structure is, and how deep in an object; None when
+        not kept.
+    grouping
+        How the objects were made of the maps.
     """
 
     image_id: str
     mask: NDArray[np.uint8]
     probability: NDArray[np.uint8] | None = None
     class_ids: tuple[int, ...] = ()
+    objects: NDArray[np.uint32] | None = None
+    maps: NDArray[np.uint8] | None = None
+    grouping: GroupingParameters | None = None
 
 
 @dataclass(frozen=True)
@@ -74,10 +92,17 @@ class PredictedImage:
         Depth, height and width.
     class_ids
         Classes whose probabilities were kept; none when only the mask was.
+    has_objects, has_maps
+        Whether there are objects, and what they can be made anew of.
+    grouping
+        How the objects were made.
     """
 
     shape: tuple[int, ...]
     class_ids: tuple[int, ...] = ()
+    has_objects: bool = False
+    has_maps: bool = False
+    grouping: GroupingParameters | None = None
 
 
 def keeps_probabilities(shape: tuple[int, ...], classes: int) -> bool:
@@ -148,15 +173,15 @@ def read_prediction(path: str | Path, image_id: str) -> Prediction:
             if image_id not in file["predictions"]:
                 raise ProjectError(f"“{target.name}” holds no prediction of this image.")
             group = file["predictions"][image_id]
-            for layer in ("mask", "probability"):
+            for layer in ("mask", "probability", "maps"):
                 if layer in group:
-                    check_declared(group[layer], target.name)
-                    if group[layer].dtype != np.uint8:
-                        raise damaged(target.name, f"{layer} is {group[layer].dtype}")
+                    _check_layer(group, layer, target.name)
+            mask = group["mask"][...]
+            found = Prediction(image_id, mask, **_objects_in(group, mask.shape, target.name))
             if "probability" not in group:
-                return Prediction(image_id, group["mask"][...])
+                return found
             ids = _class_ids(group["probability"])
-            return Prediction(image_id, group["mask"][...], group["probability"][...], ids)
+            return replace(found, probability=group["probability"][...], class_ids=ids)
         except FileError:
             raise
         except DAMAGE as error:
@@ -195,7 +220,9 @@ def predictions_in(path: str | Path) -> dict[str, PredictedImage]:
             for image_id, group in file["predictions"].items():
                 shape = tuple(int(n) for n in group["mask"].shape)
                 kept = _class_ids(group["probability"]) if "probability" in group else ()
-                found[str(image_id)] = PredictedImage(shape, kept)
+                found[str(image_id)] = PredictedImage(
+                    shape, kept, "objects" in group, "maps" in group, _grouping(group)
+                )
         except DAMAGE as error:
             raise damaged(target.name, "a prediction") from error
     return found
@@ -240,6 +267,82 @@ def read_predicted_plane(
             raise ProjectError(f"“{target.name}” does not hold this prediction.") from error
         except DAMAGE as error:
             raise damaged(target.name, "a prediction") from error
+
+
+def read_predicted_objects(path: str | Path, image_id: str, z: int) -> NDArray[np.uint32]:
+    """Object numbers of one plane of a prediction, ``(Y, X)``; no other is read.
+
+    Raises
+    ------
+    ProjectError
+        When the file cannot be read, or does not hold this.
+    """
+    found: NDArray[np.uint32] = _read_layer(path, image_id, "objects", (z,), 2)
+    return found
+
+
+def read_predicted_maps(path: str | Path, image_id: str, z: int) -> NDArray[np.uint8]:
+    """What the objects of one plane are made of, ``(2, Y, X)`` uint8; no other plane is read.
+
+    How likely any structure is, and how deep in an object: for `core.instances.grouping.group`.
+
+    Raises
+    ------
+    ProjectError
+        When the file cannot be read, or does not hold this.
+    """
+    found: NDArray[np.uint8] = _read_layer(path, image_id, "maps", (slice(None), z), 3)
+    return found
+
+
+def _read_layer(
+    path: str | Path, image_id: str, layer: str, place: tuple[Any, ...], dimensions: int
+) -> NDArray[Any]:
+    target = Path(path)
+    with _opened(target) as file:
+        try:
+            group = file["predictions"][image_id]
+            _check_layer(group, layer, target.name)
+            values: NDArray[Any] = group[layer][place]
+            if values.ndim != dimensions or (dimensions == 3 and len(values) != 2):
+                raise damaged(target.name, f"{layer} of another shape")
+            return values
+        except FileError:
+            raise
+        except (KeyError, ValueError, IndexError) as error:
+            raise ProjectError(f"“{target.name}” does not hold this prediction.") from error
+        except DAMAGE as error:
+            raise damaged(target.name, "a prediction") from error
+
+
+def _check_layer(group: Any, layer: str, name: str) -> None:
+    """Refuse a layer that promises more than can be, or numbers of another kind."""
+    check_declared(group[layer], name)
+    if group[layer].dtype != (np.uint32 if layer == "objects" else np.uint8):
+        raise damaged(name, f"{layer} is {group[layer].dtype}")
+
+
+def _objects_in(group: Any, shape: tuple[int, ...], name: str) -> dict[str, Any]:
+    """Objects and maps of a prediction, those there are."""
+    found: dict[str, Any] = {"grouping": _grouping(group)}
+    for layer, whole in (("objects", shape), ("maps", (2, *shape))):
+        if layer in group:
+            _check_layer(group, layer, name)
+            if group[layer].shape != whole:
+                raise damaged(name, f"{layer} of another shape")
+            found[layer] = group[layer][...]
+    return found
+
+
+def _grouping(group: Any) -> GroupingParameters | None:
+    """How objects were made; None where nothing is said, or nothing that can be."""
+    if "objects" not in group:
+        return None
+    try:
+        kept = json.loads(read_text(group["objects"], "grouping") or "null")
+        return GroupingParameters.from_dict(kept) if isinstance(kept, dict) else None
+    except (ValueError, RecursionError):
+        return None
 
 
 def _class_ids(probability: Any) -> tuple[int, ...]:
@@ -288,17 +391,14 @@ def _store(group: Any, prediction: Prediction) -> None:
     shape = (mask.shape[0], mask.shape[1], mask.shape[2])
     dataset = layers.create_mask(item, shape)
     layers.store_mask(dataset, layers.MaskChange.whole(Mask.from_array(mask)))
+    if prediction.objects is not None:
+        dataset = _store_layer(item, "objects", prediction.objects, np.uint32, shape)
+        grouping = prediction.grouping or GroupingParameters()
+        write_text(dataset, "grouping", json.dumps(grouping.to_dict()))
+    if prediction.maps is not None:
+        _store_layer(item, "maps", prediction.maps, np.uint8, (2, *shape))
     if probability is not None:
-        _, _, height, width = probability.shape
-        dataset = item.create_dataset(
-            "probability",
-            shape=probability.shape,
-            dtype=np.uint8,
-            chunks=(1, 1, min(BLOCK, height), min(BLOCK, width)),
-            compression="gzip",
-            compression_opts=1,
-            fletcher32=True,
-        )
+        dataset = _create_layer(item, "probability", probability.shape, np.uint8)
         ids = prediction.class_ids or tuple(range(1, probability.shape[0] + 1))
         if len(ids) != probability.shape[0]:
             raise ValueError(f"{probability.shape[0]} probabilities cannot be of classes {ids}.")
@@ -306,3 +406,33 @@ def _store(group: Any, prediction: Prediction) -> None:
         for k in range(probability.shape[0]):
             for z in range(probability.shape[1]):
                 dataset[k, z] = probability[k, z]
+
+
+def _create_layer(group: Any, name: str, shape: tuple[int, ...], dtype: Any) -> Any:
+    return group.create_dataset(
+        name,
+        shape=shape,
+        dtype=dtype,
+        chunks=(*(1 for _ in shape[:-2]), min(BLOCK, shape[-2]), min(BLOCK, shape[-1])),
+        compression="gzip",
+        compression_opts=1,
+        fletcher32=True,
+    )
+
+
+def _store_layer(
+    group: Any, name: str, values: NDArray[Any], dtype: Any, shape: tuple[int, ...]
+) -> Any:
+    """Write a layer plane by plane.
+
+    Raises
+    ------
+    ValueError
+        When it does not fit the mask.
+    """
+    if values.shape != shape or values.dtype != dtype:
+        raise ValueError(f"{name} are {shape}, not {values.shape} {values.dtype}.")
+    dataset = _create_layer(group, name, shape, dtype)
+    for place in np.ndindex(shape[:-2]):
+        dataset[place] = values[place]
+    return dataset

@@ -21,6 +21,8 @@ import torch
 from torch import Tensor
 
 from orgseg_app.core.classes import ClassInfo, check_classes
+from orgseg_app.core.instances.grouping import GroupingParameters
+from orgseg_app.core.instances.targets import TARGETS, Target
 from orgseg_app.files.atomic import replacing
 from orgseg_app.learn.errors import CheckpointError
 from orgseg_app.learn.networks.blank import blank_network
@@ -59,6 +61,8 @@ class Model:
         Fingerprints of the images it learned from or was selected on; scores on them say little.
     step
         Steps it was trained for.
+    grouping
+        How its maps become objects, fitted on the validation images; the usual way where None.
     """
 
     network: Network
@@ -71,6 +75,12 @@ class Model:
     name: str = ""
     training_images: tuple[str, ...] = ()
     step: int = 0
+    grouping: GroupingParameters | None = None
+
+    @property
+    def target(self) -> Target:
+        """What it says of single objects; its outputs come after those of the classes."""
+        return TARGETS[self.recipe.objects]
 
     @property
     def class_ids(self) -> tuple[int, ...]:
@@ -91,6 +101,7 @@ class Model:
             "name": self.name,
             "training_images": list(self.training_images),
             "step": self.step,
+            **({} if self.grouping is None else {"grouping": self.grouping.to_dict()}),
         }
 
 
@@ -205,7 +216,10 @@ def model_from(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, An
             ClassInfo(int(c["id"]), str(c["name"]), str(c["colour"])) for c in facts["classes"]
         )
         channels = int(facts["channels"])
-        network = blank_network(recipe.network, channels=channels, classes=len(classes))
+        network = blank_network(
+            recipe.network, channels=channels, classes=outputs_of(recipe, len(classes))
+        )
+        grouping = facts.get("grouping")
         network.load_state_dict(network_weights(tensors), assign=True)
         network.requires_grad_(True)
         return Model(
@@ -219,6 +233,7 @@ def model_from(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, An
             name=str(facts.get("name", "")),
             training_images=tuple(str(s) for s in facts.get("training_images", ())),
             step=int(facts.get("step", 0)),
+            grouping=None if grouping is None else GroupingParameters.from_dict(grouping),
         )
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(
@@ -227,6 +242,11 @@ def model_from(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, An
         ) from error
     except RecipeError as error:
         raise CheckpointError(f'The model "{path.name}" cannot be used. {error}') from error
+
+
+def outputs_of(recipe: Recipe, classes: int) -> int:
+    """Outputs of a recipe's network: one a class, then what it says of single objects."""
+    return classes + TARGETS[recipe.objects].outputs
 
 
 def network_weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

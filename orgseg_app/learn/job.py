@@ -139,6 +139,7 @@ class _Job:
     def _train(self, device: Device) -> tuple[str, dict[str, Any]]:
         from orgseg_app.files.project_file import ProjectFile
         from orgseg_app.learn.ensembles.members import load_models
+        from orgseg_app.learn.training.objects import fit_objects
         from orgseg_app.learn.training.ranks import joined, ranks_from_environment
 
         run = self.run_folder
@@ -149,9 +150,11 @@ class _Job:
             if not run.best_path.exists():
                 return kind, {"message": message}
             seconds, device, plan = trainer.state.active_s, trainer.device, trainer.examples.plan
+            validation = trainer.examples.validation
             # Weights, moments and patches are no longer needed; predictions may need the room.
             del trainer
             try:
+                fit_objects(run.best_path, validation, device, say=self._say)
                 found = self._scores(load_models(run.best_path), device, snapshot, plan=plan)
             except (OutOfMemoryError, MemoryError) as error:
                 self._say(f"The run could not be scored; its model is safe. {error}")

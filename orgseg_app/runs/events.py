@@ -15,7 +15,8 @@ Every event has ``event`` and ``time``. The kinds, with their fields:
     ``seconds_left``, ``memory_bytes`` (of the job, in RAM), ``gpu_memory_bytes`` (the most on the
     card so far, or null), ``device``.
 ``validation``
-    ``step``, ``loss``, ``iou`` {class id: 0…1}, ``mean_iou``, ``best``; ``interval`` and
+    ``step``, ``loss``, ``iou`` {class id: 0…1}, ``mean_iou``, ``best``; ``mean_ap`` of recipes that
+    learn single objects; ``interval`` and
     ``iou_interval``: low and high end of the 95 % bootstrap interval of each, or null;
     ``units`` ("planes", "tiles of 128 pixels") and ``unit_count``: what was drawn for it.
 ``preview``

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
 from orgseg_app.core.classes import BACKGROUND
+from orgseg_app.core.instances.grouping import GroupingParameters
 from orgseg_app.gui.canvas.layers import PREDICTION_FORMS
 from orgseg_app.gui.canvas.object_colours import object_values
 from orgseg_app.gui.canvas.plane_reading import PlaneReader
@@ -47,6 +48,8 @@ class PredictedBy:
         The file that holds the prediction, and when it was written.
     class_ids
         Classes whose probabilities were kept.
+    has_maps, grouping
+        Whether objects can be made anew of what was kept, and how they were made.
     """
 
     run_id: str
@@ -55,6 +58,8 @@ class PredictedBy:
     path: Path
     stamp: int
     class_ids: tuple[int, ...] = ()
+    has_maps: bool = False
+    grouping: GroupingParameters | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,8 @@ class Predictions(QObject):
                 image = held.images.get(image_id)
                 if image is not None and tuple(image.shape) == tuple(shape):
                     facts = entry.run_id, entry.name, entry.colour_index
-                    found.append(PredictedBy(*facts, held.path, held.stamp, image.class_ids))
+                    kept = image.class_ids, image.has_maps, image.grouping
+                    found.append(PredictedBy(*facts, held.path, held.stamp, *kept))
                     break
         return found
 

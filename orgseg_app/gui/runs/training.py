@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Qt
 
+from orgseg_app.core.edits.grouped_objects import PutObjects
 from orgseg_app.core.edits.whole import ReplaceMask
 from orgseg_app.gui.runs.joining import can_join, suggested
 
 if TYPE_CHECKING:
     from orgseg_app.core.weighting.mistakes import CorrectionSettings
+    from orgseg_app.files.predictions import Prediction
     from orgseg_app.gui.main_window import MainWindow
     from orgseg_app.gui.runs.run_entry import RunEntry
     from orgseg_app.gui.runs.runs_model import RunsModel
@@ -265,9 +267,8 @@ class Training(QObject):
     def _accept(self, path: Path, image_id: str) -> None:
         from orgseg_app.files.predictions import read_prediction
 
-        def on_success(prediction: Any) -> None:
+        def on_success(edit: Any) -> None:
             if self.session.project and image_id in self.session.project.images:
-                edit = ReplaceMask(prediction.mask, "accept prediction", only_unlabelled=True)
                 if self.session.apply(edit, image_id) is None:
                     self.session.message.emit(
                         "Everything in this image is painted already.", "info"
@@ -279,7 +280,20 @@ class Training(QObject):
 
         self.session.background.start(
             "Reading the prediction",
-            lambda task: read_prediction(path, image_id),
+            lambda task: accepting(read_prediction(path, image_id)),
             on_success,
             self.session.report_error,
         )
+
+
+def accepting(prediction: Prediction) -> ReplaceMask | PutObjects:
+    """The edit that fills what is unlabelled with a prediction, its objects included."""
+    from orgseg_app.core.instances.table import NumberedTable
+
+    if prediction.objects is None:
+        return ReplaceMask(prediction.mask, "accept prediction", only_unlabelled=True)
+    table = NumberedTable(int(prediction.objects.max(initial=0)))
+    for numbers, mask in zip(prediction.objects, prediction.mask, strict=True):
+        table.add(numbers, mask)
+    classes = table.classes()[prediction.objects]
+    return PutObjects(0, prediction.objects, classes, keeps_painted=True)

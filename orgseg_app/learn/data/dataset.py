@@ -17,6 +17,7 @@ from orgseg_app.core.project import ProjectImage
 from orgseg_app.core.split import TRAIN, VALIDATION
 from orgseg_app.files.project_file import ProjectFile
 from orgseg_app.files.weights import weights_plane
+from orgseg_app.learn.data.instances import Instances
 from orgseg_app.learn.data.patches import IGNORED, LabelledPlane
 from orgseg_app.learn.data.shelf import Shelf
 from orgseg_app.learn.data.splitting import SplitPlan, plan_split
@@ -113,6 +114,7 @@ def read_examples(
     channels, is_rgb = channels_of(by_split[TRAIN])
     used = by_split[TRAIN] + by_split[VALIDATION]
     table = index_table(snapshot.project.class_ids)
+    is_deep = NETWORK_NAMES[recipe.network.name].dimensions == 3
     found: dict[str, list[LabelledPlane]] = {TRAIN: [], VALIDATION: []}
 
     def learnt() -> Iterator[NDArray[Any]]:
@@ -127,11 +129,18 @@ def read_examples(
         if progress is not None:
             progress(number, len(used), image.name)
         planes = _prepared(snapshot, image, recipe, channels, shelf)
+        instances = Instances(snapshot, image, recipe.objects, is_deep=is_deep)
         for split, mask in plan.parts(snapshot, image).items():
             if split in found:
                 labelled = [
                     LabelledPlane(
-                        image.image_id, image.name, z, planes.read_plane(z), table[mask[z]]
+                        image.image_id,
+                        image.name,
+                        z,
+                        planes.read_plane(z),
+                        table[mask[z]],
+                        instances=instances.layers(z) if split == TRAIN else (),
+                        objects=instances.truth(z) if split == VALIDATION else None,
                     )
                     for z in painted_planes(mask)
                 ]
@@ -234,6 +243,7 @@ def _with_stack(
         planes,
         {plane.z: plane.target for plane in labelled},
         {plane.z: plane.weights for plane in labelled if plane.weights is not None},
+        {plane.z: plane.instances for plane in labelled if plane.instances},
     )
     depth = stack.shape[1]
     around = {plane.z + beside for plane in labelled for beside in range(-reach, reach + 1)}

@@ -45,6 +45,11 @@ class LabelledPlane:
         count 1.
     stack
         The planes around it, for networks that see several; None for those that see one.
+    instances
+        ``(Y, X)`` uint8 each: what is learnt of single objects beside their classes; see
+        `core.instances.targets`. None for recipes that do not.
+    objects
+        ``(Y, X)`` uint32, object numbers to judge by; None for recipes that do not.
     """
 
     image_id: str
@@ -54,6 +59,8 @@ class LabelledPlane:
     target: NDArray[np.uint8]
     weights: NDArray[np.float32] | None = None
     stack: Stack | None = None
+    instances: tuple[NDArray[np.uint8], ...] = ()
+    objects: NDArray[np.uint32] | None = None
 
 
 @dataclass(frozen=True)
@@ -69,18 +76,27 @@ class Batch:
         ``(N, P, P)`` or ``(N, D, P, P)`` uint8 class indices.
     weights
         As the target, float32; 0 = unlabelled.
+    instances
+        ``(N, L, …)`` uint8: as the target, the L layers that are learnt of single objects; None
+        for recipes that learn classes alone.
     """
 
     pixels: NDArray[np.float32]
     target: NDArray[np.uint8]
     weights: NDArray[np.float32]
+    instances: NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return len(self.pixels)
 
     def part(self, start: int, stop: int) -> Batch:
         """Some of the patches."""
-        return Batch(self.pixels[start:stop], self.target[start:stop], self.weights[start:stop])
+        return Batch(
+            self.pixels[start:stop],
+            self.target[start:stop],
+            self.weights[start:stop],
+            None if self.instances is None else self.instances[start:stop],
+        )
 
 
 class PatchSampler:
@@ -148,6 +164,7 @@ class PatchSampler:
         self._dice = Dice(augmentation)
         self._index = VoxelIndex(planes, classes)
         self._is_weighted = any(plane.weights is not None for plane in planes)
+        self._instance_layers = len(planes[0].instances) if planes else 0
         self.class_voxels = self._index.class_voxels
         self._painted = [k for k, n in enumerate(self.class_voxels) if n]
         if not self._painted:
@@ -181,16 +198,20 @@ class PatchSampler:
         pixels = np.empty((size, channels, *shape), np.float32)
         target = np.empty((size, *shape), np.uint8)
         weights = np.ones((size, *shape), np.float32) if self._is_weighted else None
+        count = self._instance_layers
+        instances = np.empty((size, count, *shape), np.uint8) if count else None
         for i in range(size):
             pixels[i], layers = self._patch(step, first + i, side)
             target[i] = layers[0]
-            if weights is not None and len(layers) > 1:
-                weights[i] = layers[1]
+            if instances is not None:
+                instances[i] = layers[1 : 1 + count]
+            if weights is not None and len(layers) > 1 + count:
+                weights[i] = layers[1 + count]
         if weights is None:
-            return Batch(pixels, target, (target != IGNORED).astype(np.float32))
+            return Batch(pixels, target, (target != IGNORED).astype(np.float32), instances)
         weights *= target != IGNORED
         target[weights == 0] = IGNORED
-        return Batch(pixels, target, weights)
+        return Batch(pixels, target, weights, instances)
 
     def _patch(
         self, step: int, number: int, side: int
@@ -202,9 +223,9 @@ class PatchSampler:
 
         plane = self.planes[plane_index]
         pixels: Cuttable = plane.pixels
-        layers: Sequence[Cuttable] = [plane.target]
+        layers: Sequence[Cuttable] = [plane.target, *plane.instances]
         if plane.weights is not None:
-            layers = [plane.target, plane.weights]
+            layers = [*layers, plane.weights]
         if self._is_deep and plane.stack is not None:
             if count := self.patch_depth:
                 wanted = int(random.integers(count))
@@ -216,7 +237,7 @@ class PatchSampler:
         shown, found = plan.cut(
             pixels,
             layers,
-            outside=[IGNORED, 0][: len(layers)],
+            outside=[IGNORED, *(0 for _ in layers[1:])],
             patch_yx=place,
             source_yx=(y, x),
         )

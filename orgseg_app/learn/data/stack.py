@@ -73,6 +73,9 @@ class Stack:
     weights
         How much the voxels of painted planes count, ``(Y, X)`` float32; planes that are missing
         here count 1 everywhere.
+    instances
+        What is learnt of single objects of painted planes, ``(Y, X)`` uint8 each; see
+        `LabelledPlane.instances`.
     is_prepared, pixel_size_um
         So that it can be predicted like an opened image (`learn.prediction.source`).
     """
@@ -80,6 +83,7 @@ class Stack:
     planes: KeptPlanes
     targets: Mapping[int, NDArray[np.uint8]] = field(default_factory=dict)
     weights: Mapping[int, NDArray[np.float32]] = field(default_factory=dict)
+    instances: Mapping[int, tuple[NDArray[np.uint8], ...]] = field(default_factory=dict)
     is_prepared: ClassVar[bool] = True
     pixel_size_um: ClassVar[None] = None
 
@@ -108,14 +112,19 @@ class Stack:
         return np.ascontiguousarray(stacked.swapaxes(0, 1)).reshape(-1, *stacked.shape[2:])
 
     def layers(self, first: int, count: int) -> list[LoosePlanes]:
-        """Targets and, where there are some, weights of planes `first` …, ``(count, Y, X)`` each.
+        """What planes `first` … are learnt from, ``(count, Y, X)`` each.
 
-        Planes past the ends and unpainted ones are `IGNORED`.
+        Targets, instances and weights, those there are. Planes past the ends and unpainted ones
+        are `IGNORED`.
         """
         wanted = range(first, first + count)
         size = self.shape[2:]
         blank = np.broadcast_to(np.uint8(IGNORED), size)
         found = [LoosePlanes([self.targets.get(z, blank) for z in wanted])]
+        for k in range(len(next(iter(self.instances.values()), ()))):
+            nothing = np.broadcast_to(np.uint8(0), size)
+            known = {z: layers[k] for z, layers in self.instances.items()}
+            found.append(LoosePlanes([known.get(z, nothing) for z in wanted]))
         if self.weights:
             even = np.broadcast_to(np.float32(1), size)
             found.append(LoosePlanes([self.weights.get(z, even) for z in wanted]))

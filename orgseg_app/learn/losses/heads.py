@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from orgseg_app.learn.losses.instances import instance_loss
 from orgseg_app.learn.losses.registry import total_loss
 
 if TYPE_CHECKING:
+    from orgseg_app.core.instances.targets import Target
     from orgseg_app.learn.networks.network import Head
     from orgseg_app.runs.recipes.schema import LossTerm
 
@@ -22,6 +24,8 @@ def heads_loss(
     *,
     terms: Iterable[LossTerm],
     class_weights: Tensor | None = None,
+    objects: Target | None = None,
+    instances: Tensor | None = None,
 ) -> Tensor:
     """The sum of what all answers cost, each times its weight.
 
@@ -32,6 +36,9 @@ def heads_loss(
     target, weights, terms, class_weights
         As in `registry.total_loss`, at full size. For a coarser answer every voxel is judged by
         the one painted at its centre.
+    objects, instances
+        What the last outputs say of single objects, and what is right: ``(N, L, …)`` uint8, see
+        `instances.instance_loss`. None where all outputs are classes.
 
     Returns
     -------
@@ -39,17 +46,24 @@ def heads_loss(
         A float32 scalar.
     """
     terms = tuple(terms)
-    parts = [
-        head.weight
-        * total_loss(
-            head.logits,
-            reduced(target, head.logits.shape[2:]),
-            reduced(weights, head.logits.shape[2:]),
+
+    def cost(logits: Tensor) -> Tensor:
+        size = logits.shape[2:]
+        counted = reduced(weights, size)
+        classes = logits.shape[1] - (0 if instances is None or objects is None else objects.outputs)
+        of_classes = total_loss(
+            logits[:, :classes],
+            reduced(target, size),
+            counted,
             terms=terms,
             class_weights=class_weights,
         )
-        for head in heads
-    ]
+        if instances is None or objects is None:
+            return of_classes
+        layers = [reduced(layer, size) for layer in instances.unbind(1)]
+        return of_classes + instance_loss(logits[:, classes:], layers, counted, objects)
+
+    parts = [head.weight * cost(head.logits) for head in heads]
     return parts[0] if len(parts) == 1 else torch.stack(parts).sum()
 
 

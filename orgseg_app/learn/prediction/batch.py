@@ -23,9 +23,10 @@ from orgseg_app.files.names import distinct, safe_stem
 from orgseg_app.files.readers.apart import reading_apart
 from orgseg_app.files.readers.registry import read_images
 from orgseg_app.learn.errors import DataError, LearnError
-from orgseg_app.learn.prediction.objects import write_object_files
+from orgseg_app.learn.prediction.instances import object_planes, objects_of
+from orgseg_app.learn.prediction.objects import ReadNumbers, write_object_files
 from orgseg_app.learn.prediction.predictor import Predictor, Progress, most_probable
-from orgseg_app.learn.prediction.volumes import pieces, predicted_planes
+from orgseg_app.learn.prediction.volumes import maps_of, pieces, predicted_planes
 from orgseg_app.learn.prediction.work import Work, work_folder
 
 ReadPlane = Callable[[int], NDArray[np.uint8]]
@@ -257,10 +258,15 @@ def predict_opened(
     """
     _, depth, height, width = opened.shape
     if depth == 1:
+        wants_maps = _OBJECTS in targets and predictor.has_depth
         (plane,) = predicted_planes(
-            predictor, opened, [0], progress=progress, should_stop=should_stop
+            predictor, opened, [0], want_maps=wants_maps, progress=progress, should_stop=should_stop
         )
-        _write(predictor, opened, lambda z: plane.mask, targets, overwrite=overwrite)
+        numbered: ReadNumbers | None = None
+        if plane.maps is not None:
+            objects = objects_of(predictor, plane.maps[:, None]).objects
+            numbered = lambda z: objects[z]  # noqa: E731
+        _write(predictor, opened, lambda z: plane.mask, targets, numbered, overwrite=overwrite)
         return
     making = Work(work, predictor, (depth, height, width), facts, resume=resume)
     ids = np.asarray(predictor.class_ids, np.uint8)
@@ -273,15 +279,39 @@ def predict_opened(
             progress=progress,
             should_stop=should_stop,
         ):
-            making.mask.put_all(piece.y0, ids[most_probable(piece.values)], first=piece.z0)
+            mask = ids[most_probable(piece.values[: len(ids)])]
+            making.mask.put_all(piece.y0, mask, first=piece.z0)
+            if making.maps is not None:
+                making.maps.put_all(piece.y0, maps_of(piece.values), first=piece.z0)
 
         def read(z: int) -> NDArray[np.uint8]:
             return np.array(making.mask.look()[z])
 
-        _write(predictor, opened, read, targets, overwrite=overwrite)
+        numbered = None
+        if _OBJECTS in targets and making.maps is not None:
+            numbered = _grouped(predictor, opened, making)
+        _write(predictor, opened, read, targets, numbered, overwrite=overwrite)
         making.remove()
     finally:
         making.close()
+
+
+def _grouped(predictor: Predictor, opened: OpenedImage, making: Work) -> ReadNumbers:
+    """The objects of a volume, set aside: how many there are is known when all are found."""
+    assert making.maps is not None
+    maps = making.maps
+    _, depth, height, width = opened.shape
+    kept = making.scratch.array("objects", (depth, height, width), np.uint32)
+    for z, labels in object_planes(
+        predictor,
+        lambda z: np.array(maps.look()[:, z]),
+        range(depth),
+        (height, width),
+        pixel_size_um=opened.pixel_size_um,
+        say=predictor.say,
+    ):
+        kept.put((z,), 0, labels)
+    return lambda z: np.array(kept.look()[z])
 
 
 def _write(
@@ -289,6 +319,7 @@ def _write(
     opened: OpenedImage,
     read: ReadPlane,
     targets: dict[str, Path],
+    numbered: ReadNumbers | None,
     *,
     overwrite: bool,
 ) -> None:
@@ -298,7 +329,9 @@ def _write(
     try:
         for form, target in targets.items():
             if form == _OBJECTS:
-                write_object_files(target, read, shape, classes, size, overwrite=overwrite)
+                write_object_files(
+                    target, read, shape, classes, size, overwrite=overwrite, numbered=numbered
+                )
                 continue
             planes = (read(z) for z in range(depth))
             write_mask_planes(target, planes, shape, form, classes, size, overwrite=overwrite)

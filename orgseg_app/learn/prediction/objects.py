@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 
 from orgseg_app.core.classes import ClassInfo
 from orgseg_app.core.components import Components
+from orgseg_app.core.instances.table import NumberedTable
 from orgseg_app.core.object_table import ObjectRow, ObjectTable
 from orgseg_app.files.export import write_object_planes, write_table
 
 ReadPlane = Callable[[int], NDArray[np.uint8]]
 """z → class ids ``(Y, X)``."""
+ReadNumbers = Callable[[int], NDArray[np.uint32]]
+"""z → object numbers ``(Y, X)``."""
 
 
 def write_object_files(
@@ -28,18 +31,19 @@ def write_object_files(
     pixel_size_um: tuple[float, float, float] | None,
     *,
     overwrite: bool,
+    numbered: ReadNumbers | None = None,
 ) -> None:
     """Write ``NAME.csv`` with one line an object, and ``NAME.tif`` with their numbers.
 
-    Objects are the connected components of each class but background; voxels that share a corner
-    hang together.
+    Objects are those that the model tells apart, or else the connected components of each class
+    but background; voxels that share a corner then hang together.
 
     Parameters
     ----------
     target
         The table; the image gets the same name.
     read
-        Gives the mask; each plane is read twice.
+        Gives the mask; each plane is read twice at most.
     shape_zyx
         Of the mask.
     classes
@@ -48,21 +52,32 @@ def write_object_files(
         ``(z, y, x)``; without it there are no volumes.
     overwrite
         Replace what is there.
+    numbered
+        Gives the objects of models that tell them apart; each plane is read a few times.
 
     Raises
     ------
     ExportError
         When they cannot be written.
     """
-    table = ObjectTable(pixel_size_um)
-    for z in range(shape_zyx[0]):
-        table.add(read(z))
-    rows = table.rows()
+    if numbered is None:
+        table = ObjectTable(pixel_size_um)
+        for z in range(shape_zyx[0]):
+            table.add(read(z))
+        rows = table.rows()
+        planes, highest = _numbered(read, shape_zyx[0], table.numbers()), len(rows)
+    else:
+        highest = max(int(numbered(z).max(initial=0)) for z in range(shape_zyx[0]))
+        known = NumberedTable(highest, pixel_size_um)
+        for z in range(shape_zyx[0]):
+            known.add(numbered(z), read(z))
+        rows = known.rows()
+        planes = (numbered(z) for z in range(shape_zyx[0]))
     write_object_planes(
         target.with_suffix(".tif"),
-        _numbered(read, shape_zyx[0], table.numbers()),
+        planes,
         shape_zyx,
-        len(rows),
+        highest,
         pixel_size_um=pixel_size_um,
         overwrite=overwrite,
     )

@@ -15,13 +15,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from orgseg_app.core.augmentation.turns import ALL_TURNS
+from orgseg_app.core.instances.grouping import GroupingParameters
+from orgseg_app.core.instances.targets import Target
 from orgseg_app.learn.checkpoint import Model
 from orgseg_app.learn.device import Device, cpu_device, free_memory, is_out_of_memory
 from orgseg_app.learn.errors import DataError, OutOfMemoryError, StopRequestedError
 from orgseg_app.learn.layout import channels_last
+from orgseg_app.learn.prediction.answers import answers, says_depth, shared_target
 from orgseg_app.learn.prediction.group import Group
 from orgseg_app.learn.prediction.placing import ready as _ready
 from orgseg_app.learn.prediction.stitching import Rows, stitching_of
@@ -43,7 +45,8 @@ class Band:
     start
         First row.
     probabilities
-        ``(K, rows, X)`` float32, in the order of the model's classes; they sum to 1.
+        ``(outputs, rows, X)`` float32: of the K classes in the model's order, which sum to 1; then,
+        where the models say so, how deep in an object.
     """
 
     start: int
@@ -97,10 +100,13 @@ class Predictor:
         self.models = list(models)
         self.class_ids = first.class_ids
         self.channels = first.channels
+        self.target = shared_target(models)
+        self.has_depth = says_depth(self.target)
+        self.grouping = first.grouping or GroupingParameters()
         self.device = device or cpu_device()
         self.stitch, self.turns, self.vote = stitch, turns, vote
         self.three_planes = three_planes
-        self._say = say
+        self.say = say
         stitching_of(stitch, None)
         flat = [i for i, model in enumerate(models) if model.network.dimensions == 2]
         deep = [i for i, model in enumerate(models) if model.network.dimensions == 3]
@@ -111,7 +117,17 @@ class Predictor:
                 "Only networks of planes can look along three axes, and "
                 f'"{models[deep[0]].name}" looks at volumes already. Leave that out.'
             )
+        if not self.has_depth and any(model.target.layers for model in models):
+            say(
+                "These models were taught different things about single objects, so objects are "
+                "what hangs together in the mask."
+            )
         self._networks = self._placed()
+
+    @property
+    def outputs(self) -> int:
+        """Numbers a voxel: one a class, and how deep in an object where the models say so."""
+        return len(self.class_ids) + self.has_depth
 
     @property
     def groups(self) -> list[Group]:
@@ -134,7 +150,7 @@ class Predictor:
         return [_ready(m.network, self.device) for m in self.models]
 
     def _leave_device(self) -> None:
-        self._say(f"The memory of {self.device.name} was too small: predicting on the CPU.")
+        self.say(f"The memory of {self.device.name} was too small: predicting on the CPU.")
         self.device = cpu_device(probe=True)
         free_memory()
 
@@ -165,7 +181,7 @@ class Predictor:
         free_memory()
         told = [group.use_less() for group in self.groups]
         if any(told):
-            self._say(next(text for text in told if text))
+            self.say(next(text for text in told if text))
         elif self.device.kind != "cpu":
             self._leave_device()
             self._networks = self._placed()
@@ -208,8 +224,8 @@ class Predictor:
         ]
         rows, columns = group.plan((height, width))
         stitching = self.stitching
-        classes = len(self.class_ids)
-        pending = Rows(stitching, classes + stitching.extra, 1, (height, width), rows)
+        outputs = self.outputs
+        pending = Rows(stitching, outputs + stitching.extra, 1, (height, width), rows)
         total, done = len(rows) * len(columns), 0
         for number, row in enumerate(rows):
             pending.begin(number)
@@ -224,11 +240,14 @@ class Predictor:
                     progress(done, total)
             start, values = pending.finish(number)
             if values.shape[2]:
-                yield Band(start, values[:classes, 0])
+                yield Band(start, values[:outputs, 0])
 
     @torch.inference_mode()
     def _probabilities(self, tiles: Sequence[Tensor], group: Group) -> NDArray[np.float32]:
-        """What a group says of one tile, ``(1, C, [Z,] Y, X)`` a network; ``(K, [Z,] Y, X)``."""
+        """What a group says of one tile, ``(1, C, [Z,] Y, X)`` a network.
+
+        Returns ``(outputs, [Z,] Y, X)``.
+        """
         least = [min(sizes) for sizes in zip(*(tile.shape[2:] for tile in tiles), strict=True)]
         inner: Any = (..., *(slice(0, size) for size in least))
         total, votes = torch.zeros(()), torch.zeros(())
@@ -236,24 +255,31 @@ class Predictor:
             network = self._networks[member]
             weight = next(network.parameters())
             image = tile.to(weight.device, weight.dtype)
-            said = self._of_network(network, image)[inner]
+            said = self._of_network(network, image, self.models[member].target)[inner]
             total = total.to(weight.device) + said
             if self.vote:
-                votes = votes.to(weight.device) + _one_hot(said)
+                votes = votes.to(weight.device) + _one_hot(said[:, : len(self.class_ids)])
         total = total / len(group.members)
         if self.vote:
-            total = votes / len(group.members) * (1 - _TIE) + total * _TIE
+            k = len(self.class_ids)
+            decided = votes / len(group.members) * (1 - _TIE) + total[:, :k] * _TIE
+            total = torch.cat([decided, total[:, k:]], dim=1)
         return total[0].cpu().numpy()
 
-    def _of_network(self, network: nn.Module, image: Tensor) -> Tensor:
-        """Probabilities of one network, the mean over turns where these were asked for."""
+    def _of_network(self, network: nn.Module, image: Tensor, target: Target) -> Tensor:
+        """What one network says, the mean over turns where these were asked for."""
+
+        def said_of(shown: Tensor) -> Tensor:
+            logits = network(channels_last(shown)).float()
+            return answers(logits, len(self.class_ids), target, want_depth=self.has_depth)
+
         if not self.turns:
-            return functional.softmax(network(channels_last(image)).float(), dim=1)
+            return said_of(image)
         total = torch.zeros(())
         for turn in ALL_TURNS:
             turned = torch.rot90(image, turn.quarters, (-2, -1))
             turned = turned.flip(-1) if turn.flip else turned
-            said = functional.softmax(network(channels_last(turned)).float(), dim=1)
+            said = said_of(turned)
             said = said.flip(-1) if turn.flip else said
             total = total.to(said.device) + torch.rot90(said, -turn.quarters, (-2, -1))
         return total / len(ALL_TURNS)

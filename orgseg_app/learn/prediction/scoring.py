@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from orgseg_app.learn.data.dataset import painted_planes
 from orgseg_app.learn.data.leakage import leaks
 from orgseg_app.learn.data.splitting import SplitPlan, plan_split
 from orgseg_app.learn.errors import DataError
+from orgseg_app.learn.prediction.instances import Found, objects_of
 from orgseg_app.learn.prediction.predictor import Predictor
 from orgseg_app.learn.prediction.source import ProjectPlanes
 from orgseg_app.learn.prediction.volumes import predicted_planes
@@ -123,7 +124,8 @@ def score(
             progress(number, len(wanted), image.name)
             start = time.perf_counter()
             both = np.maximum.reduce(list(truth.values()))
-            mask = table[_predicted(predictor, snapshot, image, both, should_stop)]
+            seen, instances = _predicted(predictor, snapshot, image, both, should_stop)
+            mask = table[seen]
             found.seconds += time.perf_counter() - start
             found.megapixels += len(painted_planes(both)) * both.shape[1] * both.shape[2] / 1e6
             for split, part in truth.items():
@@ -134,11 +136,17 @@ def score(
                     continue
                 confusion = confusion_matrix(part, mask, ids).tolist()
                 facts = {"sha256": image.sha256, "split": split, "confusion": confusion}
-                agreements = object_scores(part, mask, ids[1:])
+                agreements = object_scores(
+                    part,
+                    mask,
+                    ids[1:],
+                    true_objects=snapshot.objects(image.image_id),
+                    predicted_objects=instances.objects if instances is not None else None,
+                )
                 facts["objects"] = {str(i): agreed.to_dict() for i, agreed in agreements.items()}
                 mask_sha256 = snapshot.mask_sha256(image.image_id)
                 found.images.append({**name, "mask_sha256": mask_sha256, **facts})
-            yield Prediction(image.image_id, mask)
+            yield _with_objects(Prediction(image.image_id, mask), instances)
 
     if wanted:
         write_predictions(predictions_path, predictions())
@@ -179,20 +187,31 @@ def predict_snapshot(
         for number, image in enumerate(images):
             progress(number, len(images), image.name)
             mask = np.zeros(image.mask_shape, np.uint8)
-            kept = None
+            kept = maps = None
             if keeps_probabilities(mask.shape, len(ids)):
                 kept = np.zeros((len(ids), *mask.shape), np.uint8)
+            if predictor.has_depth:
+                maps = np.zeros((2, *mask.shape), np.uint8)
             for plane in predicted_planes(
                 predictor,
                 ProjectPlanes(snapshot, image),
                 range(image.shape[1]),
                 want_probabilities=kept is not None,
+                want_maps=maps is not None,
                 should_stop=should_stop,
             ):
                 mask[plane.z] = plane.mask
                 if kept is not None and plane.probabilities is not None:
                     kept[:, plane.z] = plane.probabilities
-            yield Prediction(image.image_id, table[mask], kept, ids if kept is not None else ())
+                if maps is not None and plane.maps is not None:
+                    maps[:, plane.z] = plane.maps
+            made = Prediction(image.image_id, table[mask], kept, ids if kept is not None else ())
+            if maps is None:
+                yield made
+                continue
+            size = image.pixel_size_um
+            instances = objects_of(predictor, maps, pixel_size_um=size, say=predictor.say)
+            yield _with_objects(made, instances)
 
     write_predictions(predictions_path, predictions())
     progress(len(images), len(images), "")
@@ -205,16 +224,35 @@ def _predicted(
     image: ProjectImage,
     truth: NDArray[np.uint8],
     should_stop: Callable[[], bool] | None,
-) -> NDArray[np.uint8]:
-    """The model's class ids ``(Z, Y, X)`` on the painted planes, 0 on the others."""
+) -> tuple[NDArray[np.uint8], Found | None]:
+    """The model's class ids ``(Z, Y, X)`` on the painted planes, 0 on the others.
+
+    And its objects there, of models that tell objects apart.
+    """
     mask = np.zeros(truth.shape, np.uint8)
+    maps = np.zeros((2, *truth.shape), np.uint8) if predictor.has_depth else None
     source, painted = ProjectPlanes(snapshot, image), painted_planes(truth)
     try:
-        for plane in predicted_planes(predictor, source, painted, should_stop=should_stop):
+        for plane in predicted_planes(
+            predictor, source, painted, want_maps=maps is not None, should_stop=should_stop
+        ):
             mask[plane.z] = plane.mask
+            if maps is not None and plane.maps is not None:
+                maps[:, plane.z] = plane.maps
     except DataError as error:
         raise DataError(f'"{image.name}" cannot be scored. {error}') from None
-    return mask
+    if maps is None:
+        return mask, None
+    size = image.pixel_size_um
+    return mask, objects_of(predictor, maps, painted, pixel_size_um=size, say=predictor.say)
+
+
+def _with_objects(prediction: Prediction, found: Found | None) -> Prediction:
+    """The prediction with its objects, and what they are made of where that is not too large."""
+    if found is None:
+        return prediction
+    maps = found.maps if keeps_probabilities(found.objects.shape, len(found.maps)) else None
+    return replace(prediction, objects=found.objects, maps=maps, grouping=found.grouping)
 
 
 def class_table(model: Sequence[ClassInfo], project: Sequence[ClassInfo]) -> NDArray[np.uint8]:

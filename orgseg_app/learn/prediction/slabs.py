@@ -39,7 +39,7 @@ class Piece:
     z0, y0
         The first plane and the first row.
     values
-        ``(K, planes, rows, X)`` float32 probabilities; they sum to 1.
+        ``(outputs, planes, rows, X)`` float32, as `Band.probabilities`.
     """
 
     z0: int
@@ -139,8 +139,8 @@ class _Run:
         flat = predictor.flat
         self._flat = None if flat is None else PreparedPlanes(predictor, source, flat.members)
         self._stitching = predictor.stitching
-        self._classes = len(predictor.class_ids)
-        self._channels = self._classes + self._stitching.extra
+        self._outputs = predictor.outputs
+        self._channels = self._outputs + self._stitching.extra
         self.base = planes[0]
 
     def pieces(self, position: Position) -> Iterator[Piece]:
@@ -202,7 +202,7 @@ class _Run:
                     before = np.array(earlier.look()[:, :carried, lines])
                     self._stitching.merge(values[:, :carried], before)
                 if finished:
-                    done = values[: self._classes, :finished]
+                    done = values[: self._outputs, :finished]
                     if flat is not None:
                         done = self._together(done, flat.look()[:, :finished, lines])
                     yield Piece(slab.base, y0, done)
@@ -234,7 +234,7 @@ class _Run:
         _, height, width = self._size
         most = max(t.kept_stop - t.kept_start for t in self._layers)
         found = self._keeper.scratch.array(
-            "planes", (self._classes, most, height, width), np.float32
+            "planes", (self._outputs, most, height, width), np.float32
         )
         for z in self._planes:
             if slab.base <= z < slab.end:

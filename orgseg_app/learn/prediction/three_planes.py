@@ -87,14 +87,14 @@ class _Sides:
         _, self._depth, self.height, self.width = source.shape
         size = source.pixel_size_um or predictor.models[0].pixel_size_um or (1.0, 1.0, 1.0)
         self._pixel_size = size
-        classes = len(predictor.class_ids)
+        outputs = predictor.outputs
         # Rows of the second run along y, so that what is seen of one x is written in one go.
         self._sides = {
             2: keeper.lasting.array(
-                "along-y", (classes, self._depth, self.height, self.width), np.uint8
+                "along-y", (outputs, self._depth, self.height, self.width), np.uint8
             ),
             3: keeper.lasting.array(
-                "along-x", (classes, self._depth, self.width, self.height), np.uint8
+                "along-x", (outputs, self._depth, self.width, self.height), np.uint8
             ),
         }
         self._volume: PlaneArray | None = None
@@ -115,7 +115,7 @@ class _Sides:
             stacks.append(np.concatenate([_resized(cut, rows) for cut in cuts]))
 
         def work() -> NDArray[np.float32]:
-            found = np.empty((len(self._predictor.class_ids), rows, stacks[0].shape[2]), np.float32)
+            found = np.empty((self._predictor.outputs, rows, stacks[0].shape[2]), np.float32)
             for band in self._predictor.bands_of_prepared(stacks, should_stop=self._should_stop):
                 found[:, band.start : band.start + band.probabilities.shape[1]] = band.probabilities
             return found
@@ -125,7 +125,10 @@ class _Sides:
         self._sides[axis].put_all(at, kept[:, :, None])
 
     def mean(self, z: int, first: int, across_z: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The mean of what is seen of some rows of a plane from three sides, ``(K, rows, X)``."""
+        """The mean of what is seen of some rows of a plane from three sides.
+
+        Returns ``(outputs, rows, X)``.
+        """
         lines = slice(first, first + across_z.shape[1])
         along_y = self._sides[2].look()[:, z, lines].astype(np.float32)
         along_x = self._sides[3].look()[:, z, :, lines].astype(np.float32).swapaxes(1, 2)
@@ -133,7 +136,9 @@ class _Sides:
         np.add(along_y, along_x, out=total)
         np.divide(total, np.float32(255), out=total)
         np.add(total, across_z, out=total)
-        np.divide(total, total.sum(axis=0), out=total)
+        classes = total[: len(self._predictor.class_ids)]
+        np.divide(classes, classes.sum(axis=0), out=classes)
+        total[len(classes) :] /= 3
         return total
 
     def _section(self, way: int, axis: int, at: int) -> NDArray[np.float32]:

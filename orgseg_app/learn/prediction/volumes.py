@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from orgseg_app.core.instances.grouping import as_map
 from orgseg_app.learn.device import is_out_of_memory
 from orgseg_app.learn.prediction.keeping import Keeper
 from orgseg_app.learn.prediction.predictor import Predictor, Progress, most_probable
@@ -33,11 +34,15 @@ class PredictedPlane:
     probabilities
         ``(K, Y, X)`` uint8, 255 = certain, in the order of the models' classes; None unless asked
         for.
+    maps
+        ``(2, Y, X)`` uint8: how likely any structure is, and how deep in an object; None unless
+        asked for, and of models that know no objects.
     """
 
     z: int
     mask: NDArray[np.uint8]
     probabilities: NDArray[np.uint8] | None
+    maps: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ def predicted_planes(
     planes: Sequence[int],
     *,
     want_probabilities: bool = False,
+    want_maps: bool = False,
     progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> Iterator[PredictedPlane]:
@@ -75,7 +81,7 @@ def predicted_planes(
         The image; neighbours of the planes are read where networks look at them.
     planes
         Which ones, in any order.
-    want_probabilities
+    want_probabilities, want_maps
         Also return them.
     progress
         Called with tiles done and tiles in all.
@@ -97,20 +103,33 @@ def predicted_planes(
         When `should_stop` says so.
     """
     ids = np.asarray(predictor.class_ids, np.uint8)
+    classes, wants_maps = len(ids), want_maps and predictor.has_depth
 
     def made(values: Values) -> NDArray[np.uint8]:
-        """The mask, and beneath it the probabilities where they are wanted."""
-        mask = ids[most_probable(values)][None]
-        if not want_probabilities:
-            return mask
-        return np.concatenate([mask, np.rint(values * 255).astype(np.uint8)])
+        """The mask, and beneath it probabilities and maps where they are wanted."""
+        found = [ids[most_probable(values[:classes])][None]]
+        if want_probabilities:
+            found.append(np.rint(values[:classes] * 255).astype(np.uint8))
+        if wants_maps:
+            found.append(maps_of(values))
+        return found[0] if len(found) == 1 else np.concatenate(found)
 
-    count = 1 + want_probabilities * len(ids)
+    count = 1 + want_probabilities * classes + 2 * wants_maps
     found = _whole_planes(
         predictor, source, planes, count, np.uint8, made, progress=progress, should_stop=should_stop
     )
     for z, layers in found:
-        yield PredictedPlane(z, layers[0], layers[1:] if want_probabilities else None)
+        yield PredictedPlane(
+            z,
+            layers[0],
+            layers[1 : 1 + classes] if want_probabilities else None,
+            layers[-2:] if wants_maps else None,
+        )
+
+
+def maps_of(values: Values) -> NDArray[np.uint8]:
+    """What objects are made of, ``(2, …)``: any structure, and depth, of all outputs."""
+    return as_map(np.stack([1 - values[0], values[-1]]))
 
 
 def probability_planes(
@@ -121,12 +140,12 @@ def probability_planes(
     progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> Iterator[tuple[int, Values]]:
-    """As `predicted_planes`: z and ``(K, Y, X)`` float32 probabilities, which sum to 1."""
+    """As `predicted_planes`: z and ``(outputs, Y, X)`` float32, as `Band.probabilities`."""
     yield from _whole_planes(
         predictor,
         source,
         planes,
-        len(predictor.class_ids),
+        predictor.outputs,
         np.float32,
         lambda values: values,
         progress=progress,
@@ -208,7 +227,7 @@ def _whole_planes(
     progress: Progress | None,
     should_stop: Callable[[], bool] | None,
 ) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Planes with their z, ``(count, Y, X)``, made of pieces ``(K, planes, rows, X)``."""
+    """Planes with their z, ``(count, Y, X)``, made of pieces ``(outputs, planes, rows, X)``."""
     _, _, height, width = source.shape
     wanted = sorted(set(planes))
     keeper = Keeper(getattr(source, "folder", None))

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from orgseg_app.core.instances.targets import TARGETS
 from orgseg_app.learn.data.patches import Batch
 from orgseg_app.learn.device import Device
 from orgseg_app.learn.layout import channels_last, lay_out
@@ -120,6 +121,8 @@ class Improver:
                 self._tensor(part.weights),
                 terms=self._recipe.loss,
                 class_weights=self._class_weights,
+                objects=TARGETS[self._recipe.objects],
+                instances=None if part.instances is None else self._tensor(part.instances),
             )
             loss = loss * (len(part) / self._recipe.batch_size)
             if loss.requires_grad:  # not where nothing in the patches is painted

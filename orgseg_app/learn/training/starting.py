@@ -6,8 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from orgseg_app.core.classes import ClassInfo
-from orgseg_app.learn.checkpoint import Model, load_model
+from orgseg_app.learn.checkpoint import Model, load_model, outputs_of
 from orgseg_app.learn.errors import CheckpointError
 from orgseg_app.learn.networks.blank import blank_network
 
@@ -45,15 +44,16 @@ def start_from(path: Path, model: Model) -> list[str]:
             f'The model "{earlier.name}" is another network than the one of this recipe, so it '
             "cannot be trained further. Choose a recipe with the same network."
         )
-    outputs = _same_classes(earlier.classes, model.classes)
-    by_class = _axes(model, classes=len(model.classes) + 1, channels=model.channels)
-    by_channel = _axes(model, classes=len(model.classes), channels=model.channels + 1)
+    outputs = _same_outputs(earlier, model)
+    known = outputs_of(earlier.recipe, len(earlier.classes))
+    by_class = _axes(model, outputs=len(outputs) + 1, channels=model.channels)
+    by_channel = _axes(model, outputs=len(outputs), channels=model.channels + 1)
     adapted: dict[str, Tensor] = {}
     anew: list[str] = []
     for key, fresh in new.items():
         found = old.get(key)
         if found is not None and key in by_class:
-            found = _of_classes(found, fresh, by_class[key], outputs, len(earlier.classes))
+            found = _of_classes(found, fresh, by_class[key], outputs, known)
         elif found is not None and key in by_channel:
             found = _mean_of_channels(found, fresh, by_channel[key][0])
         if found is not None and found.shape == fresh.shape:
@@ -62,18 +62,25 @@ def start_from(path: Path, model: Model) -> list[str]:
             anew.append(key)
     model.network.load_state_dict({**new, **adapted})
     model.training_images = tuple(dict.fromkeys((*model.training_images, *earlier.training_images)))
-    return _sentences(earlier, model, outputs, anew)
+    return _sentences(earlier, model, outputs[: len(model.classes)], anew)
 
 
-def _same_classes(old: tuple[ClassInfo, ...], new: tuple[ClassInfo, ...]) -> list[int | None]:
-    """For each new class the output of the earlier model that stands for it, by name."""
-    known = {info.name.casefold(): k for k, info in enumerate(old)}
-    return [0, *(known.get(info.name.casefold()) for info in new[1:])]
+def _same_outputs(old: Model, new: Model) -> list[int | None]:
+    """For each new output that of the earlier model that stands for it.
+
+    Classes go by their names; what is said of single objects is the same where both models learn
+    the same of them.
+    """
+    known = {info.name.casefold(): k for k, info in enumerate(old.classes)}
+    found = [0, *(known.get(info.name.casefold()) for info in new.classes[1:])]
+    is_same = old.recipe.objects == new.recipe.objects
+    more = range(new.target.outputs)
+    return [*found, *(len(old.classes) + k if is_same else None for k in more)]
 
 
-def _axes(model: Model, *, classes: int, channels: int) -> dict[str, tuple[int, int]]:
+def _axes(model: Model, *, outputs: int, channels: int) -> dict[str, tuple[int, int]]:
     """Tensors of the network whose shape follows such a change: along which axis, by how much."""
-    other = blank_network(model.recipe.network, channels=channels, classes=classes)
+    other = blank_network(model.recipe.network, channels=channels, classes=outputs)
     shapes = {key: value.shape for key, value in other.state_dict().items()}
     found = {}
     for key, value in model.network.state_dict().items():

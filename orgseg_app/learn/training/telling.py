@@ -99,6 +99,7 @@ class Teller:
             iou=found.scores["iou"],
             mean_iou=found.scores["mean_iou"],
             best=is_best,
+            **({} if found.mean_ap is None else {"mean_ap": found.mean_ap}),
             **found.spread.to_dict(),
         )
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from orgseg_app.learn.checkpoint import Model
+from orgseg_app.learn.checkpoint import Model, outputs_of
 from orgseg_app.learn.control import Control
 from orgseg_app.learn.data.dataset import Examples
 from orgseg_app.learn.data.patches import Batch, PatchSampler
@@ -341,7 +341,9 @@ class Trainer:
         examples, recipe = self.examples, self.recipe
         torch.manual_seed(recipe.seed)
         network = build_network(
-            recipe.network, channels=examples.channels, classes=len(examples.classes)
+            recipe.network,
+            channels=examples.channels,
+            classes=outputs_of(recipe, len(examples.classes)),
         )
         return Model(
             network=network,

@@ -4,23 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from orgseg_app.core.instances.fitting import Example, mean_precision
 from orgseg_app.core.metrics.intervals import Spread, bootstrap_iou
 from orgseg_app.core.metrics.pixels import confusion_matrix, scores
 from orgseg_app.learn.data.patches import IGNORED, LabelledPlane
 from orgseg_app.learn.losses.registry import total_loss
 from orgseg_app.learn.prediction.predictor import Predictor, most_probable
-from orgseg_app.learn.prediction.volumes import probability_planes
+from orgseg_app.learn.prediction.volumes import maps_of, probability_planes
 from orgseg_app.learn.training.fitting import seen_pixels
 
 Pixels = NDArray[np.float32]
-Judged = tuple[LabelledPlane, NDArray[np.uint8], list[tuple[float, int]]]
-"""A plane, the class ids ``(Y, X)`` of it, and losses with the voxels that they are means of."""
+
+
+class Judged(NamedTuple):
+    """What a model says of a plane.
+
+    Attributes
+    ----------
+    plane
+        What is right.
+    guess
+        ``(Y, X)`` class ids.
+    losses
+        With the voxels that they are means of.
+    maps
+        ``(2, Y, X)`` uint8, see `volumes.maps_of`; None of models that know no objects.
+    """
+
+    plane: LabelledPlane
+    guess: NDArray[np.uint8]
+    losses: list[tuple[float, int]]
+    maps: NDArray[np.uint8] | None
+
 
 TILE = 128
 """Side in pixels of the squares that stand for planes where there is only one plane."""
@@ -40,22 +61,28 @@ class Validation:
         See `core.metrics.pixels.scores`.
     spread
         How far the scores may be off.
+    mean_ap
+        Mean average precision of objects over IoU 0.50…0.95; None of models that know none.
     """
 
     confusion: NDArray[np.int64]
     loss: float
     scores: dict[str, Any]
     spread: Spread
+    mean_ap: float | None = None
 
     @property
     def rank(self) -> tuple[float, float]:
         """What "better" compares: mean IoU over classes other than background, then the loss.
 
         Without any such class in truth and prediction there is nothing wrong: that counts as 1.
+        Of models that know objects their mean average precision, then that mean IoU.
         """
         mean_iou = self.scores["mean_iou"]
-        loss = self.loss if np.isfinite(self.loss) else float("inf")
-        return (1.0 if mean_iou is None else float(mean_iou)), -loss
+        iou = 1.0 if mean_iou is None else float(mean_iou)
+        if self.mean_ap is not None:
+            return self.mean_ap, iou
+        return iou, -(self.loss if np.isfinite(self.loss) else float("inf"))
 
 
 def validate(
@@ -87,18 +114,75 @@ def validate(
     ids = list(predictor.class_ids)
     losses: list[tuple[float, int]] = []
     units: list[NDArray[np.int64]] = []
-    is_deep = predictor.models[0].network.dimensions == 3
-    judge = _of_volumes if is_deep else _of_planes
-    for plane, guess, found in judge(predictor, planes, should_stop):
-        losses += found
-        units.append(_confusions(plane.target, guess, ids, whole=len(planes) > 1))
+    judged: list[Judged] = []
+    for found in _judge(predictor, planes, should_stop):
+        losses += found.losses
+        units.append(_confusions(found.plane.target, found.guess, ids, whole=len(planes) > 1))
+        if found.maps is not None:
+            judged.append(found)
     confusions = np.concatenate(units) if units else np.zeros((0, len(ids), len(ids)), np.int64)
     confusion = confusions.sum(axis=0)
     painted = sum(n for _, n in losses)
     loss = sum(x * n for x, n in losses) / painted if painted else float("nan")
     what = "planes" if len(planes) > 1 else f"tiles of {TILE} pixels"
     spread = bootstrap_iou(confusions, ids, units=what)
-    return Validation(confusion, loss, scores(confusion, ids), spread)
+    mean_ap = None
+    if predictor.has_depth:
+        mean_ap = mean_precision(_examples(predictor, judged), predictor.grouping)
+    return Validation(confusion, loss, scores(confusion, ids), spread, mean_ap)
+
+
+def validation_examples(
+    predictor: Predictor,
+    planes: Sequence[LabelledPlane],
+    *,
+    should_stop: Callable[[], bool] | None = None,
+) -> list[Example]:
+    """Maps of the validation planes and what is true, to fit grouping parameters on.
+
+    Parameters and errors as in `validate`; the model knows objects.
+    """
+    return _examples(predictor, list(_judge(predictor, planes, should_stop)))
+
+
+def _judge(
+    predictor: Predictor, planes: Sequence[LabelledPlane], should_stop: Callable[[], bool] | None
+) -> Iterator[Judged]:
+    is_deep = predictor.models[0].network.dimensions == 3
+    return (_of_volumes if is_deep else _of_planes)(predictor, planes, should_stop)
+
+
+def _examples(predictor: Predictor, judged: Sequence[Judged]) -> list[Example]:
+    """One example a plane; of networks of volumes one for all planes in a row."""
+    is_deep = predictor.models[0].network.dimensions == 3
+    rows: list[list[Judged]] = []
+    for found in judged:
+        before = rows[-1][-1].plane if rows else None
+        goes_on = (
+            is_deep
+            and before is not None
+            and before.stack is found.plane.stack
+            and before.z + 1 == found.plane.z
+        )
+        if goes_on:
+            rows[-1].append(found)
+        else:
+            rows.append([found])
+    size = predictor.models[0].pixel_size_um
+    made = []
+    for row in rows:
+        maps = [found.maps for found in row if found.maps is not None]
+        truth = [found.plane.objects for found in row if found.plane.objects is not None]
+        if not maps or len(truth) < len(row):
+            continue
+        labelled = np.stack([found.plane.target != IGNORED for found in row])
+        foreground, seeds = np.stack(maps, axis=1)
+        parts = foreground, seeds, np.stack(truth), labelled
+        if is_deep:
+            made.append(Example(*parts, voxel_size=size))
+        else:
+            made.append(Example(*(part[0] for part in parts)))
+    return made
 
 
 def _of_planes(
@@ -112,12 +196,16 @@ def _of_planes(
 
         def work(plane: LabelledPlane = plane, shown: Pixels = shown) -> Judged:
             guess = np.empty(plane.target.shape, np.uint8)
+            maps = np.empty((2, *guess.shape), np.uint8) if predictor.has_depth else None
             parts = []
             for band in predictor.bands_of_prepared([shown], should_stop=should_stop):
                 rows = slice(band.start, band.start + band.probabilities.shape[1])
-                guess[rows] = ids[most_probable(band.probabilities)]
-                parts.append(_loss(predictor, band.probabilities, plane.target[rows]))
-            return plane, guess, parts
+                probabilities = band.probabilities[: len(ids)]
+                guess[rows] = ids[most_probable(probabilities)]
+                parts.append(_loss(predictor, probabilities, plane.target[rows]))
+                if maps is not None:
+                    maps[:, rows] = maps_of(band.probabilities)
+            return Judged(plane, guess, parts, maps)
 
         yield predictor.surviving(work)
 
@@ -135,8 +223,10 @@ def _of_volumes(
         if stack is None:
             raise ValueError("A network of volumes cannot judge a plane without those around it.")
         for z, found in probability_planes(predictor, stack, sorted(by_z), should_stop=should_stop):
-            target = by_z[z].target
-            yield by_z[z], ids[most_probable(found)], [_loss(predictor, found, target)]
+            target, probabilities = by_z[z].target, found[: len(ids)]
+            losses = [_loss(predictor, probabilities, target)]
+            maps = maps_of(found) if predictor.has_depth else None
+            yield Judged(by_z[z], ids[most_probable(probabilities)], losses, maps)
 
 
 def _confusions(

@@ -9,6 +9,7 @@ from orgseg_app.core.preprocessing.steps import PREPROCESSING
 from orgseg_app.runs.recipes.choice import Choice
 from orgseg_app.runs.recipes.losses import LOSS_NAMES
 from orgseg_app.runs.recipes.networks import NETWORK_NAMES
+from orgseg_app.runs.recipes.objects import OBJECT_NAMES
 from orgseg_app.runs.recipes.optimisation import (
     CLASS_WEIGHT_NAMES,
     COMPILE_NAMES,
@@ -54,6 +55,7 @@ FUSION_NAMES: Mapping[str, Choice] = {
 OPTIONS: Mapping[str, Mapping[str, Choice]] = {
     "network.name": NETWORK_NAMES,
     "network.fusion": FUSION_NAMES,
+    "objects": OBJECT_NAMES,
     "loss": LOSS_NAMES,
     "preprocess": PREPROCESSING_NAMES,
     "augmentation": AUGMENTATION_NAMES,

@@ -60,6 +60,7 @@ class FieldInfo:
 BASIC_FIELDS = (
     "network.name",
     "preprocess",
+    "objects",
     "loss",
     "augmentation",
     "steps",
@@ -79,6 +80,7 @@ _FIELDS_BY_GROUP: Mapping[str, tuple[str, ...]] = {
         "network.pretrained",
     ),
     "Images": ("preprocess", "patch_size", "patch_depth", "sampling"),
+    "Objects": ("objects",),
     "Loss": ("loss", "class_weights", "class_weight_values"),
     "Augmentation": ("augmentation",),
     "Budget": ("steps", "max_minutes", "batch_size", "validate_every", "patience"),

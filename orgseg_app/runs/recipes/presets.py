@@ -76,6 +76,29 @@ _FLUORESCENCE = (
         steps=600,
     ),
     Recipe(
+        name="nuclei-objects",
+        about="Nuclei that touch, one by one: also learns where each ends (Caicedo and others "
+        "2019).",
+        network=NetworkChoice(depth=4, width=16),
+        objects="boundary",
+        loss=(LossTerm("bce_dice"),),
+        augmentation=AUGMENTATION_PRESETS["basic"].steps,
+        ema=0.98,
+        steps=600,
+    ),
+    Recipe(
+        name="cells-objects",
+        about="Cells in phase contrast, one by one: learns where each ends and how deep inside "
+        "one a pixel lies.",
+        network=NetworkChoice(depth=4, width=16),
+        objects="boundary_distance",
+        loss=(LossTerm("bce_dice"),),
+        augmentation=AUGMENTATION_PRESETS["basic"].steps,
+        ema=0.98,
+        steps=800,
+        patch_size=192,
+    ),
+    Recipe(
         name="cells",
         about="Whole cells, painted or from outlines and boxes; loss and optimiser as in Cells "
         "Segger.",
@@ -277,6 +300,8 @@ PRESET_TITLES: Mapping[str, str] = {
     "instant": "Ready in seconds",
     "er-laptop": "ER network, on a laptop",
     "nuclei": "Nuclei",
+    "nuclei-objects": "Nuclei, touching: boundary",
+    "cells-objects": "Cells, phase contrast: boundary + distance",
     "cells": "Cells (outlines, boxes)",
     "em-mitochondria": "EM mitochondria, on a laptop",
     "volume-25d": "Volume, neighbouring planes",

@@ -61,6 +61,11 @@ def _check_meaning(recipe: Recipe) -> Recipe:
             f"of depth {network.depth}."
         )
     _check_planes(recipe)
+    if info.is_fitted and recipe.objects != "components":
+        raise RecipeError(
+            f'"Single objects" of {info.title} can only be "components": it learns classes alone. '
+            "Choose a network to have objects that touch kept apart."
+        )
     if any(not 0 < share < 1 for share in recipe.milestones):
         raise RecipeError('"Milestones" must lie between 0 and 1.')
     for term in recipe.loss:

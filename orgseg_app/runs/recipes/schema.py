@@ -160,6 +160,15 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         ),
     ] = (PreprocessStep("percentile"),)
     network: NetworkChoice = NetworkChoice()
+    objects: Annotated[
+        Literal["components", "boundary", "distance", "boundary_distance"],
+        Meta(
+            title="Single objects",
+            description="How objects that touch are kept apart. The network then also learns "
+            "where objects end (boundary), how deep inside one a pixel lies (distance), or both; "
+            "it needs objects, or paint that leaves a gap between them.",
+        ),
+    ] = "components"
     loss: Annotated[
         tuple[LossTerm, ...],
         Meta(

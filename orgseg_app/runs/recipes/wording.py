@@ -9,6 +9,7 @@ from orgseg_app.runs.recipes.choices import FUSION_NAMES, PREPROCESSING_NAMES
 from orgseg_app.runs.recipes.fields import recipe_fields
 from orgseg_app.runs.recipes.losses import LOSS_NAMES
 from orgseg_app.runs.recipes.networks import NETWORK_NAMES
+from orgseg_app.runs.recipes.objects import OBJECT_NAMES
 from orgseg_app.runs.recipes.optimisation import OPTIMISER_NAMES
 from orgseg_app.runs.recipes.schema import Recipe
 
@@ -63,8 +64,9 @@ def describe(recipe: Recipe) -> str:
         return f"{network.title} · {steps}"
     optimiser = OPTIMISER_NAMES[recipe.optimiser].title.partition(",")[0]
     planes = f"{recipe.patch_depth} × " if network.dimensions == 3 else ""
+    apart = "" if recipe.objects == "components" else f" · {OBJECT_NAMES[recipe.objects].title}"
     return (
-        f"{network.title}{_size(recipe)} · {losses} · {steps}"
+        f"{network.title}{_size(recipe)}{apart} · {losses} · {steps}"
         f" · {optimiser} {recipe.learning_rate:g} · {recipe.steps} steps of "
         f"{recipe.batch_size} × {planes}{recipe.patch_size}²"
     )

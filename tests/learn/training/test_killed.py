@@ -37,6 +37,11 @@ RECIPES: dict[str, Recipe] = {
         class_weights="auto",
         loss=(LossTerm("cross_entropy"), LossTerm("dice")),
     ),
+    "objects": tiny_recipe(
+        objects="boundary_distance",
+        augmentation=(AugmentationStep("d4"), AugmentationStep("elastic")),
+        steps=8,
+    ),
     "volumes": tiny_recipe(
         network=NetworkChoice("net2d3d", depth=1, width=4),
         patch_depth=3,

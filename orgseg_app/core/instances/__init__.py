@@ -1,0 +1,1 @@
+"""Instances: what a network learns of single objects, and how its maps become objects."""

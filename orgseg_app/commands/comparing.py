@@ -133,6 +133,7 @@ def show(comparison: Comparison, baseline: dict[str, Any]) -> None:
     out(table(rows, right=range(1, len(rows[0]))))
     out()
     _show_groups(comparison)
+    _show_objects(comparison)
     rows = [["mean IoU, each image", *(item.name for item in comparison.runs)]]
     for image in comparison.images:
         found = [
@@ -158,6 +159,31 @@ def _show_groups(comparison: Comparison) -> None:
     if len(rows) > 1:
         out("Classes by adjusted Rand index; objects by adapted Rand error and variation of")
         out("information in bits (mean of planes and classes; 0 is perfect):")
+        out(table(rows, right=range(1, len(rows[0]))))
+        out()
+
+
+def _show_objects(comparison: Comparison) -> None:
+    """Print how many objects were found, and what became of the others."""
+    titles = {
+        "ap_50": "AP 0.50",
+        "mean_ap": "mean AP",
+        "f1_50": "F1 0.50",
+        "panoptic_quality": "PQ",
+        "missed_objects": "missed",
+        "split_objects": "split",
+        "merged_objects": "merged",
+        "count_error": "count error",
+    }
+    rows = [["", *titles.values()]]
+    for item in comparison.runs:
+        if item.pooled is not None and _mean(item.pooled.by_class["ap_50"].values()) is not None:
+            figures = [_mean(item.pooled.by_class[name].values()) for name in titles]
+            rows.append([item.name, *map(score, figures)])
+    if len(rows) > 1:
+        out("Objects of each plane, pooled (mean of classes): found when they share more than half")
+        out("of what both cover; mean AP over 0.50 … 0.95; missed, split, merged, miscounted as")
+        out("shares, 0 is perfect:")
         out(table(rows, right=range(1, len(rows[0]))))
         out()
 

@@ -12,18 +12,23 @@ from numpy.typing import NDArray
 from orgseg_app.core.classes import BACKGROUND
 from orgseg_app.core.metrics.class_groups import group_scores
 from orgseg_app.core.metrics.clusters import OBJECT_SCORES
+from orgseg_app.core.metrics.instances import INSTANCE_SCORES
 from orgseg_app.core.metrics.object_scores import ObjectAgreement
 from orgseg_app.core.metrics.pixels import scores
 
 PER_CLASS = ("iou", "dice", "precision", "recall")
 
 _RAND = {"precision": "adapted_rand_precision", "recall": "adapted_rand_recall"}
-PER_OBJECT = tuple(_RAND.get(name, name) + where for where in ("", "_3d") for name in OBJECT_SCORES)
-"""Scores of the objects of a class: mean over planes, and in space (``_3d``)."""
+_COUNTED = (*OBJECT_SCORES, *INSTANCE_SCORES)
+PER_OBJECT = tuple(_RAND.get(name, name) + where for where in ("", "_3d") for name in _COUNTED)
+"""Scores of the objects of a class in planes, and in space (``_3d``).
 
-LOWER_IS_BETTER = frozenset(
-    name for name in PER_OBJECT if name.startswith(("adapted_rand_error", "voi_"))
-)
+Those of groups of voxels are means over planes; those of objects one by one count all objects of
+all planes alike.
+"""
+
+_ERRORS = ("adapted_rand_error", "voi_", "missed_", "split_", "merged_", "count_error")
+LOWER_IS_BETTER = frozenset(name for name in PER_OBJECT if name.startswith(_ERRORS))
 
 Objects = Mapping[int, ObjectAgreement]
 """By class id; a class that the truth lacks is not there."""
@@ -149,10 +154,11 @@ def _of_objects(
     found: dict[str, dict[str, float | None]] = {score: {} for score in PER_OBJECT}
     if objects is None:
         return found
+    is_matched = all(agreement.matched is not None for agreement in objects.values())
     for class_id, name in names.items():
         agreement = objects.get(class_id, ObjectAgreement())
         planes, volume = agreement.plane_scores(), agreement.volume_scores()
-        for score in OBJECT_SCORES:
+        for score in _COUNTED if is_matched else OBJECT_SCORES:
             found[_RAND.get(score, score)][name] = planes[score]
             found[_RAND.get(score, score) + "_3d"][name] = volume[score]
     return found

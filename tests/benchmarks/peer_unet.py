@@ -1,7 +1,8 @@
 """A U-Net of segmentation-models-pytorch (resnet18, no weights) on the images of a benchmark.
 
-``peer_unet DATA.npz ANSWER.json METHOD CLASSES SECONDS SEED CLOCK``; the library lies in
-``$PEERS/smp``, made outside the project by::
+``peer_unet DATA.npz ANSWER.json METHOD CLASSES SECONDS SEED CLOCK``, which leaves the class ids of
+the test images in ``ANSWER.npz``, too; the library lies in ``$PEERS/smp``, made outside the project
+by::
 
     pip install --target $PEERS/smp --no-deps segmentation-models-pytorch==0.6.0 timm==1.0.31 \\
         torchvision==0.28.0 huggingface_hub pyyaml pillow tqdm packaging filelock fsspec httpx
@@ -85,13 +86,16 @@ def main() -> int:
         steps += 1
     took = _now(clock) - start
     best = _better(best, network, planes["validation"], classes, tuned)
+    guesses: list[NDArray[np.uint8]] = []
+    test = _matrices(best[1], planes["test"], classes, tuned, guesses)
+    np.savez(Path(answer).with_suffix(".npz"), *guesses)
     Path(answer).write_text(
         json.dumps(
             {
                 "seconds": took,
                 "steps": steps,
                 "validation": _matrices(best[1], planes["validation"], classes, tuned),
-                "test": _matrices(best[1], planes["test"], classes, tuned),
+                "test": test,
             }
         ),
         encoding="utf-8",
@@ -177,8 +181,17 @@ def _better(
 
 
 @torch.inference_mode()
-def _matrices(network: nn.Module, planes: Any, classes: int, tuned: bool) -> list[Any]:
-    """Confusion matrices, rows truth, one an image; whole images, mirrored to a multiple of 32."""
+def _matrices(
+    network: nn.Module,
+    planes: Any,
+    classes: int,
+    tuned: bool,
+    guesses: list[NDArray[np.uint8]] | None = None,
+) -> list[Any]:
+    """Confusion matrices, rows truth, one an image; whole images, mirrored to a multiple of 32.
+
+    The class ids ``(Y, X)`` are added to `guesses`.
+    """
     network.eval()
     found = []
     for image, mask in planes:
@@ -189,6 +202,8 @@ def _matrices(network: nn.Module, planes: Any, classes: int, tuned: bool) -> lis
             pixels = pixels.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=tuned):
             guess = network(pixels)[0, :, :height, :width].argmax(0).numpy()
+        if guesses is not None:
+            guesses.append((guess + 1).astype(np.uint8))
         cells = (mask.astype(np.int64) - 1) * classes + guess
         counts = np.bincount(cells[mask > 0], minlength=classes**2)
         found.append(counts.reshape(classes, classes).tolist())

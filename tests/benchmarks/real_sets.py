@@ -39,12 +39,15 @@ class Labelled:
         ``(Y, X)`` uint8 or uint16.
     mask
         ``(Y, X)`` uint8 class ids, 1 = background.
+    objects
+        ``(Y, X)`` uint32 numbers of the objects, 0 for none; None where the set has none.
     """
 
     name: str
     split: str
     image: NDArray[Any]
     mask: NDArray[np.uint8]
+    objects: NDArray[np.uint32] | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,11 @@ def _two(foreground: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return np.where(foreground, 2, 1).astype(np.uint8)
 
 
+def _numbered(name: str, split: str, image: NDArray[Any], labels: NDArray[np.integer]) -> Labelled:
+    """One image whose labels are numbers of objects."""
+    return Labelled(name, split, image, _two(labels > 0), labels.astype(np.uint32))
+
+
 def _er(folder: Path) -> Iterator[Labelled]:
     places = {
         TEST: ("y256_x512", "y256_x1024"),
@@ -131,7 +139,7 @@ def _nuclei(folder: Path) -> Iterator[Labelled]:
     for split, names in _NUCLEI.items():
         for name in names.split():
             truth = _grey(folder / "labels" / f"{name}.tif")
-            yield Labelled(name, split, _grey(folder / "images" / f"{name}.png"), _two(truth > 0))
+            yield _numbered(name, split, _grey(folder / "images" / f"{name}.png"), truth)
 
 
 _SLICES = (0, 3, 6, 9, 12)
@@ -172,7 +180,7 @@ def _phase(folder: Path) -> Iterator[Labelled]:
         for number in numbers:
             name = f"set{number}"
             truth = _grey(folder / "labels" / f"{name}.png")
-            yield Labelled(name, split, _grey(folder / "images" / f"{name}.tif"), _two(truth > 0))
+            yield _numbered(name, split, _grey(folder / "images" / f"{name}.tif"), truth)
 
 
 def _dic(folder: Path) -> Iterator[Labelled]:

@@ -55,11 +55,12 @@ BENCHMARKS = {
     "precision": "tests.benchmarks.precision",
     "augmentation": "tests.benchmarks.augmentation",
     "scores": "tests.benchmarks.scores",
+    "instances": "tests.benchmarks.instances",
     "gigavoxels": "tests.benchmarks.gigavoxels",
     "volumes": "tests.benchmarks.volumes",
 }
 
-LONG = ("accuracy", "scribbles", "claims", "precision", "volumes", "gigavoxels")
+LONG = ("accuracy", "scribbles", "claims", "precision", "volumes", "gigavoxels", "instances")
 """They train for an hour or so: done only when named."""
 
 

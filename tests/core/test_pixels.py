@@ -47,8 +47,9 @@ def test_large_planes_count_like_small_ones(class_ids: list[int], length: int) -
     """Noise, short runs and long ones, over more voxels than are worked on at once."""
     random = np.random.default_rng(length)
     known = np.array([0, 1, 2, 5, 7])
-    drawn = np.repeat(random.choice(known, (2, 400_000 // length + 1)), length, axis=1)
-    truth, prediction = drawn[:, :390_000].astype(np.uint8).reshape(2, 600, 650)
+    drawn = np.repeat(random.choice(known, (2, 700_000 // length + 1)), length, axis=1)
+    truth, prediction = drawn[:, :690_000].astype(np.uint8).reshape(2, 600, 1150)
+    truth[500:] = 1 + truth[500:] % 2  # the end is painted whole, with two classes
     wanted = np.zeros((len(class_ids), len(class_ids)), np.int64)
     for row, true in enumerate(class_ids):
         for column, seen in enumerate(class_ids):

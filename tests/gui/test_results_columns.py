@@ -176,3 +176,34 @@ def test_numbers_on_every_ground_can_be_read(mode: str, qapp: QApplication) -> N
             assert found >= 4.5, (share, found)
     finally:
         theme.apply(qapp, before.name)
+
+
+def test_objects_one_by_one(view: ResultsView) -> None:
+    """Average precision and its kin, in a menu of their own, each explained."""
+    usual = titles(view)
+    entry(view, "AP at 0.50, pooled").trigger()
+    entry(view, "Mean AP 0.50–0.95, mean of images").trigger()
+    entry(view, "Missed objects, pooled").trigger()
+    assert titles(view) == [
+        *usual,
+        "AP at 0.50, pooled",
+        "Mean AP 0.50–0.95, mean of images",
+        "Missed objects, pooled",
+    ]
+    model = view.table.results
+    rows = {row.name: row for row in model.rows}
+    pooled = rows["good"].pooled
+    assert pooled is not None
+    found = [value for value in pooled.by_class["ap_50"].values() if value is not None]
+    place = column(view, "AP at 0.50, pooled")
+    assert model.columns[place].value(rows["good"]) == pytest.approx(sum(found) / len(found))
+    assert pooled.by_class["mean_ap"]["ER"] <= pooled.by_class["ap_50"]["ER"]
+    at = model.index(names(view).index("old"), place)
+    assert "Score it again" in at.data(Qt.ItemDataRole.ToolTipRole)
+    missed = model.columns[column(view, "Missed objects, pooled")]
+    assert missed.tip.endswith("Lower is better.")
+    menus = [a.menu() for a in view.columns_menu.actions() if a.menu()]
+    shown = {menu.title(): menu.actions() for menu in menus}
+    assert {"Objects, one by one", "Objects in 3-D, one by one"} < set(shown)
+    for actions in shown.values():
+        assert all(len(action.toolTip()) > len(action.text()) + 15 for action in actions)

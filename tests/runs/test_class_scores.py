@@ -65,6 +65,28 @@ def test_objects_by_image_and_pooled(tmp_path: Path, pairs: dict[str, Pair]) -> 
         assert entry["pooled"][score]["ER"] == pytest.approx(means / 4)
         assert entry["pooled"][f"{score}_3d"]["ER"] == deep.volume_scores()[score]
     assert by_image["deep"]["adapted_rand_precision"]["ER"] == deep.plane_scores()["precision"]
+    # Objects one by one are pooled: every object counts the same.
+    assert flat.matched is not None
+    assert deep.matched is not None
+    for name, value in (flat.matched + deep.matched).scores().items():
+        assert entry["pooled"][name]["ER"] == value
+        assert by_image["deep"][name]["ER"] == deep.matched.scores()[name]
+    assert by_image["deep"]["mean_ap_3d"]["ER"] == deep.volume_scores()["mean_ap"]
+    assert by_image["flat"]["mean_ap_3d"]["ER"] is None
+
+
+def test_jobs_that_looked_at_groups_alone(tmp_path: Path, pairs: dict[str, Pair]) -> None:
+    run = with_objects(make_run(tmp_path, "older", pairs), pairs)
+    metrics: dict[str, Any] = json.loads(run.metrics_path.read_text())
+    for entry in metrics["images"]:
+        for kept in entry["objects"].values():
+            del kept["matched"], kept["matched_volume"]
+    write_json(run.metrics_path, metrics)
+    found = compare(None, [RunFolder(run.path)]).runs[0]
+    assert found.pooled is not None
+    assert found.pooled.by_class["voi_split"]["ER"] is not None
+    for scores in (found.pooled, *(item.scores for item in found.per_image)):
+        assert scores.by_class["ap_50"] == scores.by_class["mean_ap_3d"] == {}
 
 
 SUMS = dict.fromkeys(("voxels", "pairs", "truth_pairs", "predicted_pairs", "split_bits"), 1)
@@ -77,6 +99,8 @@ SUMS = dict.fromkeys(("voxels", "pairs", "truth_pairs", "predicted_pairs", "spli
         {"x": {"planes": {}, "volume": None}},
         {"2": {"planes": {"voi_split": [float("nan"), 1]}, "volume": None}},
         {"2": {"planes": {}, "volume": {**SUMS, "merge_bits": -1}}},
+        {"2": {"planes": {}, "volume": None, "matched": {"truth": 1}}},
+        {"2": {"planes": {}, "volume": None, "matched": [1]}},
         {"2": {"planes": {}, "volume": {**SUMS, "voxels": float("inf"), "merge_bits": 1}}},
     ],
 )

@@ -16,7 +16,12 @@ from numpy.typing import NDArray
 Labels = NDArray[np.integer] | NDArray[np.bool_]
 Counts = NDArray[np.int64]
 
+UNKNOWN = -1
+"""Label of voxels of which the truth says nothing, in tables that keep them."""
+
 _CHUNK = 1 << 16  # voxels; with int32 labels both chunks and the scratch fit into 1 MB
+_HIGHEST = 2**31 - 1
+_WORD = 8  # bytes that are looked at together
 _PENDING = 1 << 21  # pairs kept apart before they are summed up
 _SPARE = 1 << 16
 
@@ -51,6 +56,12 @@ class Contingency:
         order = np.argsort(self.prediction, kind="stable")
         return _sums(self.prediction[order], self.voxels[order])
 
+    def known(self) -> Contingency:
+        """Without the voxels of which the truth says nothing."""
+        if not len(self.truth) or self.truth[0] != UNKNOWN:
+            return self
+        return self.where(self.truth != UNKNOWN)
+
     def where(self, keep: NDArray[np.bool_]) -> Contingency:
         """Only some of the pairs, ``(n,)``."""
         return Contingency(self.truth[keep], self.prediction[keep], self.voxels[keep])
@@ -61,13 +72,22 @@ class Contingency:
         Parameters
         ----------
         truth, prediction
-            New label of each old one, by its number.
+            New label of each old one, by its number; `UNKNOWN` stays.
         """
-        return _summed(truth[self.truth], prediction[self.prediction], self.voxels)
+        renamed = np.where(self.truth == UNKNOWN, UNKNOWN, truth[self.truth])
+        return self.relabelled(renamed, prediction[self.prediction])
+
+    def relabelled(self, truth: Counts, prediction: Counts) -> Contingency:
+        """With other labels for each pair, ``(n,)``; pairs that become alike are summed up."""
+        return _summed(truth, prediction, self.voxels)
 
 
 def contingency(
-    truth: Labels, prediction: Labels, *, ignore: NDArray[np.bool_] | None = None
+    truth: Labels,
+    prediction: Labels,
+    *,
+    ignore: NDArray[np.bool_] | None = None,
+    keep_ignored: bool = False,
 ) -> Contingency:
     """Count voxels by their two labels.
 
@@ -77,6 +97,9 @@ def contingency(
         Labels, whole numbers from 0 on, of any shape, both the same.
     ignore
         True where a voxel does not count.
+    keep_ignored
+        Whether such voxels are in the table all the same, their truth `UNKNOWN`: so that it says
+        how much of a predicted object lies there.
 
     Raises
     ------
@@ -89,7 +112,7 @@ def contingency(
     >>> table.truth.tolist(), table.prediction.tolist(), table.voxels.tolist()
     ([1, 2, 2], [3, 0, 3], [2, 1, 1])
     """
-    return _summed(*_runs(truth, prediction, ignore))
+    return _summed(*_runs(truth, prediction, ignore, keep_ignored))
 
 
 class ContingencyCounter:
@@ -133,8 +156,11 @@ def summed(tables: Iterable[Contingency]) -> Contingency:
 
 
 def _runs(
-    truth: Labels, prediction: Labels, ignore: NDArray[np.bool_] | None
-) -> tuple[Counts, Counts, Counts]:
+    truth: Labels,
+    prediction: Labels,
+    ignore: NDArray[np.bool_] | None,
+    keep_ignored: bool = False,
+) -> tuple[Labels, Labels, NDArray[np.integer]]:
     """Labels and lengths of the runs in which both stay the same; what is ignored left out."""
     others = (prediction,) if ignore is None else (prediction, ignore)
     if any(other.shape != truth.shape for other in others):
@@ -142,7 +168,7 @@ def _runs(
         raise ValueError(f"Truth, prediction and what is ignored differ in shape: {shapes}.")
     flat = [array.ravel() for array in (truth, *others)]
     changes, other = np.empty(_CHUNK, bool), np.empty(_CHUNK, bool)
-    found: list[tuple[Counts, Counts, Counts]] = []
+    found: list[tuple[Labels, Labels, NDArray[np.integer]]] = []
     for start in range(0, truth.size, _CHUNK):
         parts = [array[start : start + _CHUNK] for array in flat]
         size = len(parts[0])
@@ -152,23 +178,50 @@ def _runs(
         for part in parts[1:]:
             np.not_equal(part[1:], part[:-1], out=other[: size - 1])
             np.logical_or(new[1:], other[: size - 1], out=new[1:])
-        firsts = np.flatnonzero(new)
-        lengths = np.diff(firsts, append=size)
+        firsts = _places(new)
+        lengths = np.empty(len(firsts), np.int32)
+        np.subtract(firsts[1:], firsts[:-1], out=lengths[:-1], casting="unsafe")
+        lengths[-1] = size - firsts[-1]
+        true = parts[0].take(firsts)
         if ignore is not None:
-            counted = ~parts[2][firsts].astype(bool, copy=False)
-            firsts, lengths = firsts[counted], lengths[counted]
-        found.append((parts[0][firsts], parts[1][firsts], lengths))
+            ignored = parts[2].take(firsts).astype(bool, copy=False)
+            if keep_ignored:
+                true = np.where(ignored, UNKNOWN, true.astype(np.int64))
+            else:
+                counted = ~ignored
+                firsts, lengths, true = firsts[counted], lengths[counted], true[counted]
+        found.append((true, parts[1].take(firsts), lengths))
     if not found:
         nothing = np.zeros(0, np.int64)
         return nothing, nothing, nothing
-    labels_t, labels_p, lengths = (np.concatenate(column) for column in zip(*found, strict=True))
-    for labels in (labels_t, labels_p):
-        if len(labels) and labels.dtype.kind == "i" and labels.min() < 0:
+    labels_t, labels_p, voxels = (np.concatenate(column) for column in zip(*found, strict=True))
+    if truth.size > _HIGHEST:  # sums of so many do not fit into four bytes
+        voxels = voxels.astype(np.int64)
+    lowest = UNKNOWN if keep_ignored else 0
+    for labels, least in ((labels_t, lowest), (labels_p, 0)):
+        if len(labels) and labels.dtype.kind == "i" and labels.min() < least:
             raise ValueError("Labels are whole numbers from 0 on; one is below.")
-    return labels_t, labels_p, lengths
+    return labels_t, labels_p, voxels
 
 
-def _summed(truth: Labels, prediction: Labels, voxels: Counts) -> Contingency:
+def _places(marked: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Where marks are, ``(n,)``; as `numpy.flatnonzero`, but quicker for few marks close together.
+
+    Words of eight bytes without a mark are passed over, and bytes looked at only in the others.
+    """
+    whole = len(marked) // _WORD * _WORD
+    if whole < len(marked):
+        return np.flatnonzero(marked)
+    words = marked.view(np.uint64)
+    some = np.flatnonzero(words != 0)
+    inside = np.flatnonzero(words.take(some).view(bool))
+    places: NDArray[np.intp] = (some * _WORD).take(inside // _WORD)
+    inside %= _WORD
+    places += inside
+    return places
+
+
+def _summed(truth: Labels, prediction: Labels, voxels: NDArray[np.integer]) -> Contingency:
     """Pairs that occur once, sorted: two passes of sorting by counting, nothing is compared."""
     from scipy import sparse
 
@@ -198,14 +251,18 @@ def _compact(labels: Labels) -> tuple[NDArray[np.int32], Counts]:
     Numbers of a plane inside a volume begin high, but are close together: taking off the lowest
     does. Only labels with wide gaps are sorted.
     """
+    highest, lowest = int(labels.max()), min(int(labels.min()), 0)
+    room = 4 * len(labels) + _SPARE
+    if highest - lowest <= room:
+        shifted = labels.astype(np.int32, copy=False)
+        shifted = shifted - np.int32(lowest) if lowest else shifted
+        return shifted, np.arange(lowest, highest + 1)
     labels = labels.astype(np.int64, copy=False)
-    highest = int(labels.max())
-    if highest <= 4 * len(labels) + _SPARE:
-        return labels.astype(np.int32), np.arange(highest + 1)
-    lowest = int(labels.min(where=labels > 0, initial=highest))
-    if highest - lowest <= 4 * len(labels) + _SPARE:
-        shifted = np.maximum(labels - (lowest - 1), 0)
-        return shifted.astype(np.int32), np.concatenate(([0], np.arange(lowest, highest + 1)))
+    if not lowest:
+        lowest = int(labels.min(where=labels > 0, initial=highest))
+        if highest - lowest <= room:
+            shifted = np.maximum(labels - (lowest - 1), 0)
+            return shifted.astype(np.int32), np.concatenate(([0], np.arange(lowest, highest + 1)))
     found, small = np.unique(labels, return_inverse=True)
     return small.astype(np.int32), found
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QMenu, QWidget, QWidgetAction
 
-from orgseg_app.gui.runs.measures import OF_GROUP, SECTIONS, is_usual
+from orgseg_app.gui.runs.measures import LONG_SECTIONS, OF_GROUP, SECTIONS, Measure, is_usual
 from orgseg_app.gui.runs.result_columns import offered
 from orgseg_app.gui.style.widgets import label, plain_tip
 
@@ -49,15 +49,17 @@ class ColumnsMenu(QMenu):
         self._of_means = not class_name and len(class_names) > 1
         items = offered(class_names, class_name)
         for section in SECTIONS:
-            self._add_heading(section)
+            menu: QMenu = self
+            if section in LONG_SECTIONS:
+                if section == LONG_SECTIONS[0]:
+                    self.addSeparator()
+                menu = self.addMenu(section)
+                menu.setToolTipsVisible(True)
+                menu.setAccessibleName(section)
+            else:
+                self._add_heading(section)
             for item in (item for item in items if item.section == section):
-                action = self.addAction(item.title.replace("&", "&&"))
-                action.setCheckable(True)
-                usual = is_usual(item.key, of_means=self._of_means)
-                action.setChecked(self._chosen.get(item.key, usual))
-                lower = "\nLower is better." if item.is_lower_better else ""
-                action.setToolTip(plain_tip(f"{item.words}\n{item.where}{lower}"))
-                action.toggled.connect(lambda on, key=item.key: self._on_measure(key, on))
+                self._add_measure(menu, item)
         self.addSeparator()
         if len(class_names) > 1:
             self._add_group()
@@ -73,6 +75,15 @@ class ColumnsMenu(QMenu):
         heading.setDefaultWidget(words)
         heading.setEnabled(False)
         self.addAction(heading)
+
+    def _add_measure(self, menu: QMenu, item: Measure) -> None:
+        action = menu.addAction(item.title.replace("&", "&&"))
+        action.setCheckable(True)
+        usual = is_usual(item.key, of_means=self._of_means)
+        action.setChecked(self._chosen.get(item.key, usual))
+        lower = "\nLower is better." if item.is_lower_better else ""
+        action.setToolTip(plain_tip(f"{item.words}\n{item.where}{lower}"))
+        action.toggled.connect(lambda on: self._on_measure(item.key, on))
 
     def _add_group(self) -> None:
         menu = self.addMenu("Classes of the group")

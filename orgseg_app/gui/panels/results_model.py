@@ -15,7 +15,7 @@ from PySide6.QtCore import (
 )
 from PySide6.QtGui import QColor
 
-from orgseg_app.gui.runs.measures import OBJECTS
+from orgseg_app.gui.runs.measures import FOUND, OF_OBJECTS
 from orgseg_app.gui.runs.result_columns import Column, score_columns
 from orgseg_app.gui.runs.results_data import ResultRow, Results
 from orgseg_app.gui.style import theme
@@ -270,12 +270,14 @@ class ResultsModel(QAbstractTableModel):
     def _why_none(self, row: ResultRow, column: Column) -> str:
         """Why a run has no such score."""
         item = column.measure
-        if item is None or item.section != OBJECTS or row.pooled is None:
+        if item is None or item.section not in OF_OBJECTS or row.pooled is None:
             return "No such score: the class occurs neither in truth nor in prediction."
         if not row.pooled.by_class[item.score]:
             return "Not known: the run was scored before OrgSeg looked at objects. Score it again."
         if item.score.endswith("_3d"):
             return "No such score: no two neighbouring planes of a volume are painted."
+        if item.section == FOUND:
+            return "No such score: there is no object of the class to count."
         return "No such score: the truth has no object of the class."
 
     # -- copying -----------------------------------------------------------------------------------

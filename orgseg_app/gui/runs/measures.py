@@ -7,8 +7,13 @@ from dataclasses import dataclass
 
 from orgseg_app.runs.class_scores import LOWER_IS_BETTER, ClassScores
 
-OVERLAP, TOGETHER, OBJECTS = "Overlap", "All classes together", "Objects"
-SECTIONS = (OVERLAP, TOGETHER, OBJECTS)
+OVERLAP, TOGETHER = "Overlap", "All classes together"
+FOUND, FOUND_3D = "Objects, one by one", "Objects in 3-D, one by one"
+OBJECTS = "Objects, as groups of pixels"
+SECTIONS = (OVERLAP, TOGETHER, FOUND, FOUND_3D, OBJECTS)
+OF_OBJECTS = (FOUND, FOUND_3D, OBJECTS)
+LONG_SECTIONS = (FOUND, FOUND_3D)
+"""They have a menu of their own."""
 EACH_CLASS = "iou/each"
 OF_GROUP = ("mean_iou_group", "mean_recall_group")
 
@@ -16,6 +21,11 @@ _POOLED = "All test images counted together: every pixel counts the same."
 _MEAN = "The mean of the test images' own scores: every image counts the same."
 _PLANES = "Every painted plane is judged by itself; the mean of all planes."
 _SPACE = "Objects go through the planes of a volume; all test images counted together."
+_ALL = "Objects of each plane; all test images counted together: every object counts the same."
+_PER_IMAGE = (
+    "Objects of each plane; the mean of the test images' own scores, as contests publish it: every "
+    "image counts the same."
+)
 _ERROR = (
     "Takes two pixels inside true objects at a time: are they in one object, in the truth and in "
     "the prediction? 0 is perfect, 1 the worst. Objects found where there are none do not count: "
@@ -74,6 +84,31 @@ _IOU = "Intersection over union: agreement ÷ (agreement + too much + missed). 1
 _DICE = "Dice, the same as F1: twice the agreement ÷ (truth + prediction). 1 is perfect."
 
 
+def _found(
+    score: str, title: str, words: str, *, mean: bool = False, space: bool = False
+) -> tuple[Measure, ...]:
+    """A score of objects one by one: pooled, and the ways that help besides."""
+    found = [Measure(score, score, FOUND, f"{title}, pooled", words, _ALL)]
+    if mean:
+        title_of_mean = f"{title}, mean of images"
+        found.append(Measure(f"{score}/mean", score, FOUND, title_of_mean, words, _PER_IMAGE, True))
+    if space:
+        key = f"{score}_3d"
+        found.append(Measure(key, key, FOUND_3D, f"{title}, 3-D", words, _SPACE))
+    return tuple(found)
+
+
+def _at(percent: int) -> str:
+    share = f"0.{percent}"
+    return (
+        f"An object is found when a predicted one and it share more than {share} of the area that "
+        "they cover together. "
+    )
+
+
+_AP = "Average precision: found ÷ (found + missed + made up). 1 is perfect."
+
+
 def _together(score: str, title: str, words: str) -> Measure:
     return Measure(score, score, TOGETHER, title, words, is_of_class=False)
 
@@ -123,6 +158,70 @@ MEASURES: tuple[Measure, ...] = (
         "adjusted_rand_index", "Adjusted Rand index, classes",
         "Takes two pixels at a time: are they of one class, in the truth and in the prediction? "
         "Corrected for chance: 1 is perfect, 0 as good as chance.",
+    ),
+    *_found("ap_50", "AP at 0.50", _at(50) + _AP, mean=True, space=True),
+    *_found("ap_75", "AP at 0.75", _at(75) + _AP, space=True),
+    *_found(
+        "mean_ap", "Mean AP 0.50–0.95",
+        "Average precision, found ÷ (found + missed + made up), with ten ways to say what is "
+        "found: sharing more than 0.50, 0.55 … 0.95 of the area. Their mean, as in the 2018 Data "
+        "Science Bowl: outlines count, too. 1 is perfect.",
+        mean=True, space=True,
+    ),
+    *_found(
+        "f1_50", "F1 at 0.50",
+        _at(50) + "Twice the found ÷ (true objects + predicted objects). 1 is perfect.",
+        space=True,
+    ),
+    *_found(
+        "mean_f1", "Mean F1 0.50–0.90",
+        "The mean of F1 over nine ways to say what is found: sharing more than 0.50, 0.55 … 0.90 "
+        "of the area. 1 is perfect.",
+        mean=True,
+    ),
+    *_found(
+        "panoptic_quality", "Panoptic quality",
+        "How many objects are found (F1 at 0.50) times how well these overlap. 1 is perfect.",
+        space=True,
+    ),
+    *_found(
+        "segmentation_quality", "Overlap of found objects",
+        "The mean IoU of the objects that are found at 0.50, those missed left out. 1 is perfect.",
+    ),
+    *_found(
+        "best_jaccard", "Best overlap of objects",
+        "For each true object the highest IoU with any predicted one; their mean. 1 is perfect.",
+    ),
+    *_found(
+        "missed_objects", "Missed objects",
+        "The share of true objects that no predicted one overlaps by more than 0.70. 0 is perfect.",
+        space=True,
+    ),
+    *_found(
+        "missed_small", "Missed small objects",
+        "As missed objects, of the smallest third of each image's objects. 0 is perfect.",
+    ),
+    *_found(
+        "missed_large", "Missed large objects",
+        "As missed objects, of the largest third of each image's objects. 0 is perfect.",
+    ),
+    *_found(
+        "split_objects", "Split objects",
+        "The share of true objects that two or more predicted ones overlap by more than 0.10. "
+        "0 is perfect.",
+        space=True,
+    ),
+    *_found(
+        "merged_objects", "Merged objects",
+        "The share of predicted objects that overlap two or more true ones by more than 0.10. "
+        "0 is perfect.",
+        space=True,
+    ),
+    *_found(
+        "count_error", "Count error",
+        "Objects too many or too few in each image, as a share of the true ones; too many here do "
+        "not make up for too few there. 0 is perfect.",
+        space=True,
     ),
     *_objects("adapted_rand_error", "Adapted Rand error", _ERROR),
     *_objects("voi_split", "VOI split", _SPLIT),

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from orgseg_app.gui.runs.measures import (
     EACH_CLASS,
     MEASURES,
-    OBJECTS,
     OF_GROUP,
+    OF_OBJECTS,
     Measure,
     is_usual,
 )
@@ -101,7 +101,7 @@ def score_columns(
                 for name in class_names
             ]
         elif item.is_of_class and is_mean:
-            title = item.title if item.section == OBJECTS else f"Mean {_lower(item.title)}"
+            title = item.title if item.section in OF_OBJECTS else f"Mean {_lower(item.title)}"
             columns.append(Column(title, tip, item))
         else:
             columns.append(Column(item.title, tip, item, only if item.is_of_class else ""))

@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orgseg_app.core.metrics.contingency import Contingency, ContingencyCounter, contingency
+from orgseg_app.core.metrics.contingency import (
+    UNKNOWN,
+    Contingency,
+    ContingencyCounter,
+    contingency,
+)
 
 seeds = st.integers(0, 2**32 - 1)
 DTYPES = (np.uint8, np.uint16, np.int32, np.uint32, np.int64, bool)
@@ -60,6 +65,34 @@ def test_counts_like_a_slow_one(seed: int, with_ignore: bool) -> None:
     assert table.prediction_sizes().tolist() == sizes.tolist()
     sizes = np.unique(truth[~ignore], return_counts=True)[1]
     assert table.truth_sizes().tolist() == sizes.tolist()
+
+
+@given(seeds)
+@settings(max_examples=30, deadline=None)
+def test_what_is_ignored_may_stay_in_the_table(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    shape = (int(random.integers(1, 9)), 40)
+    truth, prediction = labels(random, shape), labels(random, shape)
+    ignore = labels(random, shape, bool)
+    table = contingency(truth, prediction, ignore=ignore, keep_ignored=True)
+    unknown = np.where(ignore, UNKNOWN, truth.astype(np.int64))
+    assert as_counter(table) == slow(unknown, prediction, np.zeros(shape, bool))
+    assert as_counter(table.known()) == slow(truth, prediction, ignore)
+    assert sorted(table.truth.tolist()) == table.truth.tolist()
+    twice = table.relabelled(np.where(table.truth > 0, 1, table.truth), table.prediction)
+    assert twice.total == table.total == truth.size
+
+
+@pytest.mark.parametrize("share", [0.0, 0.002, 0.1, 1.0])
+def test_changes_are_found_wherever_they_are(share: float) -> None:
+    """Words without a change are passed over; those with one are not."""
+    random = np.random.default_rng(3)
+    changes = random.random(150_000) < share  # two chunks and a rest that is no whole word
+    changes[[65_535, 65_536, 149_999]] = True
+    truth = np.cumsum(changes).astype(np.int32)
+    table = contingency(truth, np.zeros(truth.shape, np.uint8))
+    wanted = np.bincount(truth)
+    assert table.voxels.tolist() == wanted[wanted > 0].tolist()
 
 
 def test_runs_go_on_from_chunk_to_chunk() -> None:

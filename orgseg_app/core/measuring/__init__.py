@@ -1,0 +1,1 @@
+"""How large, how long, how bright, how shaped: objects and classes of one image in numbers."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from orgseg_app import __version__
+from orgseg_app.commands import measuring_arguments
 from orgseg_app.commands.console import sentence_of
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
@@ -68,7 +69,13 @@ def _add_project_verbs(verbs: Any) -> None:
         help="plain: any HDF5 program reads it; compact: so, and smaller; fast: needs hdf5plugin",
     )
     imp = _verb(verbs, "import", "importing:run", "add images and their masks", project=True)
-    imp.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="images or folders")
+    imp.add_argument(
+        "paths",
+        nargs="+",
+        type=Path,
+        metavar="PATH",
+        help="images, folders, files of microscopes, or one image in a file: a.h5:/raw, a.czi:/A1",
+    )
     imp.add_argument(
         "--annotations", action="append", type=Path, metavar="PATH", help="where the masks are"
     )
@@ -86,6 +93,12 @@ def _add_project_verbs(verbs: Any) -> None:
         default="auto",
         choices=("auto", "binary", "instances", "classes", "none"),
         help="what the numbers in the masks stand for; none: images only",
+    )
+    imp.add_argument(
+        "--boxes",
+        default="otsu",
+        choices=("otsu", "grabcut", "weak"),
+        help="objects of which only a box is known: found in it, or the box left unlabelled",
     )
     imp.add_argument(
         "--link",
@@ -126,8 +139,17 @@ def _add_project_verbs(verbs: Any) -> None:
         "--training", action="store_true", help="packed: also what is needed to repeat a training"
     )
     export.add_argument("--formats", default="tiff", metavar="NAME,...", help="tiff, png")
+    export.add_argument(
+        "--as",
+        dest="as_",
+        default="",
+        metavar="NAME,...",
+        help="objects: tiff, png, mask-folders, or a format of another program: orgseg formats",
+    )
     export.add_argument("--overwrite", action="store_true", help="replace files that exist")
     _add_json(export)
+    text = "sizes, shapes and brightness of objects, as a table"
+    measuring_arguments.add_arguments(_verb(verbs, "measure", "measuring:run", text))
     augment = _verb(verbs, "augment", "augmenting:run", "write images many times over, augmented")
     augment.add_argument("source", type=Path, metavar="PROJECT|FOLDER", help="images with masks")
     augment.add_argument("--out", required=True, type=Path, metavar="DIR", help="an empty folder")

@@ -244,7 +244,10 @@ class BlockArray(Generic[Number]):
         """
         for index, block in list(other._blocks.items()):
             if planes is None or index[0] in planes:
+                known = other._known.get(index)
                 self._keep(index, block)
+                if known is not None:
+                    self._known[index] = known
         self.dirty.clear()
 
     def _keep(self, index: BlockIndex, block: NDArray[Number] | BlockRuns[Number] | None) -> None:

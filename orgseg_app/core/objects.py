@@ -73,6 +73,10 @@ class Objects(BlockArray[np.uint32]):
         """Indices of the blocks an object has voxels in, in order."""
         return [i for i in self.block_indices() if number in self._held(i).numbers]
 
+    def numbers_in(self, index: BlockIndex) -> Numbers:
+        """The objects of a block that exists, sorted."""
+        return self._held(index).numbers
+
     def box_of(self, number: int) -> Box:
         """The smallest box around an object; an empty one where there is none."""
         box = Box(0, 0, 0, 0, 0, 0)
@@ -113,10 +117,11 @@ class Objects(BlockArray[np.uint32]):
         if held is None:
             kept = self.kept(index)
             assert kept is not None
-            if isinstance(kept, BlockRuns):
-                found, counts = kept.counted()
+            runs = kept if isinstance(kept, BlockRuns) else BlockRuns.of(kept)
+            if runs is not None:  # to sort all voxels takes ten times as long
+                found, counts = runs.counted()
             else:
-                found, counts = np.unique(kept, return_counts=True)
+                found, counts = np.unique(np.asarray(kept), return_counts=True)
             real = found != NO_OBJECT
             held = self._known[index] = _Held(found[real], counts[real])
         return held

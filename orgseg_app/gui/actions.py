@@ -196,6 +196,19 @@ ACTIONS: tuple[ActionInfo, ...] = (
     ActionInfo("separate_object", "Annotate", "New number under the pointer", (), "", "What hangs together there becomes an object of its own", "edit"),
     ActionInfo("make_objects_plane", "Annotate", "Make objects of this plane", (), "", "What hangs together and has no number becomes an object", "edit"),
     ActionInfo("make_objects", "Annotate", "Make objects of the whole image", (), "", "Through all planes: what hangs together and has no number becomes an object", "edit"),
+    ActionInfo("group_objects", "Annotate", "Make objects with settings…", ("Ctrl+Shift+O",), "", "Of a prediction or of the mask, with sliders and the outcome on the picture at once", "edit"),
+    ActionInfo("object_table", "Annotate", "Object table", ("Shift+T",), "table", "Every object with its size, its class and what is odd about it", "image", True),
+    ActionInfo("find_object", "Annotate", "Find an object…", ("Ctrl+F",), "search", "By its number", "image"),
+    ActionInfo("next_suspicious", "Annotate", "Next suspicious object", ("Z", "Alt+Down"), "", "The most suspicious first, as the object table is sorted", "image"),
+    ActionInfo("previous_suspicious", "Annotate", "Previous suspicious object", ("Shift+Z", "Alt+Up"), "", "Back to the one before", "image"),
+    ActionInfo("merge_objects", "Annotate", "Merge chosen objects", ("Ctrl+J",), "", "One object with number and class of the largest", "edit"),
+    ActionInfo("split_object", "Annotate", "Split chosen object…", ("Ctrl+Shift+J",), "", "Where it is narrow, with the parts on the picture first", "edit"),
+    ActionInfo("delete_objects", "Annotate", "Delete chosen objects", ("Ctrl+Del",), "trash", "On all planes; what they were becomes unlabelled", "edit"),
+    ActionInfo("classify_objects", "Annotate", "Give chosen objects the class", ("Ctrl+Shift+L",), "", "The class in the hand; they stay the same objects", "edit"),
+    ActionInfo("fill_objects", "Annotate", "Fill holes of chosen objects", ("Ctrl+Shift+F",), "", "What they enclose becomes theirs, unless another object has it", "edit"),
+    ActionInfo("smooth_objects", "Annotate", "Smooth chosen objects", ("Ctrl+Shift+M",), "", "Round off spikes and notches; once more smooths further", "edit"),
+    ActionInfo("remove_small_objects", "Annotate", "Remove small objects…", ("Ctrl+Shift+Del",), "", "Set how small, and see which and how many first", "edit"),
+    ActionInfo("renumber_objects", "Annotate", "Renumber objects", ("Ctrl+Shift+N",), "", "From 1 on without gaps, in the order they have", "edit"),
     ActionInfo("copy_to_next", "Annotate", "Copy to the next plane", ("Shift+PgDown",), "copy", "What is painted here, onto what is unlabelled there; and go there", "edit"),
     ActionInfo("copy_to_previous", "Annotate", "Copy to the previous plane", ("Shift+PgUp",), "", "What is painted here, onto what is unlabelled there; and go there", "edit"),
     ActionInfo("copy_class_to_next", "Annotate", "Copy the class to the next plane", ("Ctrl+Shift+PgDown",), "", "The chosen class only", "edit"),
@@ -233,10 +246,12 @@ ACTIONS: tuple[ActionInfo, ...] = (
     ActionInfo("save_comparison", "Compare", "Save comparison…", ("Ctrl+Shift+C",), "save", "Table as CSV or JSON", "project"),
     # Export
     ActionInfo("export_masks", "Export", "Export painted masks…", ("Ctrl+E",), "export", "Masks of this project as files", "project"),
+    ActionInfo("export_objects", "Export", "Export objects…", (), "export", "Objects of this project as label images, QuPath, ImageJ, COCO, Cellpose … files", "project"),
     ActionInfo(
         "export_training_set", "Export", "Export training set…", (), "export",
         "Images, masks and weights as published sets lie on disk: SNEMI3D tree, platelet stacks", "project",
     ),
+    ActionInfo("measure_objects", "Export", "Measure objects…", ("Ctrl+Alt+M",), "ruler", "Sizes, shapes, brightness and networks of objects, as a table for a spreadsheet", "project"),
     ActionInfo("predict_folder", "Export", "Predict a folder…", ("Ctrl+Shift+E",), "folder", "Masks for a folder of new images", "project"),
     # Help
     ActionInfo("help_tool", "Help", "Help for this tool", ("F1",), "help", "What the tool in the hand is for, and how it is used"),
@@ -250,7 +265,7 @@ ACTIONS: tuple[ActionInfo, ...] = (
 FIRST_OF_SECTION = frozenset({
     "add_images", "save", "restore_backup", "close_project", "clear_plane", "command_palette",
     "zoom_in", "toggle_overlay", "toggle_sections", "auto_contrast", "go_to_notice", "previous_plane",
-    "brush_smaller", "swap_class", "class_1", "objects_mode", "copy_to_next", "interpolate_gaps", "open_recipe", "pause_run", "predict_image", "about",
+    "brush_smaller", "swap_class", "class_1", "objects_mode", "object_table", "merge_objects", "copy_to_next", "interpolate_gaps", "open_recipe", "pause_run", "predict_image", "about",
 })  # fmt: skip
 """A line is drawn above these in their menus, as there is around the actions of a `group`."""
 

@@ -12,9 +12,11 @@ from PySide6.QtWidgets import QFileDialog
 
 from orgseg_app.core.classes import BACKGROUND, default_classes
 from orgseg_app.core.edits.whole import ClearMask, InvertPlane, PaintRest
+from orgseg_app.files.readers.sniff import FILE_PATTERNS
 from orgseg_app.gui.actions import ACTIONS
 from orgseg_app.gui.canvas.tools.registry import TOOLS
 from orgseg_app.gui.editing.going_back import GoingBack
+from orgseg_app.gui.editing.object_acts import ObjectActs
 from orgseg_app.gui.editing.slices import Slices
 from orgseg_app.gui.editing.weights import Weights
 from orgseg_app.gui.help.helping import Helping
@@ -23,6 +25,7 @@ from orgseg_app.gui.project.compacting import Compacting
 from orgseg_app.gui.project.exporting import Exporting
 from orgseg_app.gui.project.importing import Importing
 from orgseg_app.gui.project.linking import Linking
+from orgseg_app.gui.project.measuring import Measuring
 from orgseg_app.gui.project.opening import Opening
 from orgseg_app.gui.project.packing import Packing
 from orgseg_app.gui.project.restoring import Restoring
@@ -57,11 +60,13 @@ class Commands(QObject):
         self.linking = Linking(window)
         self.training = Training(window)
         self.exporting = Exporting(window)
+        self.measuring = Measuring(window)
         self.packing = Packing(window)
         self.restoring = Restoring(window)
         self.compacting = Compacting(window)
         self.going_back = GoingBack(window)
         self.slices = Slices(window)
+        self.object_acts = ObjectActs(window)
         self.weights = Weights(window)
         self.helping = Helping(window)
         self.volume_views = VolumeViews(window)
@@ -73,6 +78,7 @@ class Commands(QObject):
             "save": session.save,
             "open_to_paint": self.opening.open_to_paint,
             "find_links": self.linking.ask,
+            "measure_objects": self.measuring.show,
             "pack": self.packing.show,
             "compact": self.compacting.ask,
             "quit": self.window.close,
@@ -145,14 +151,16 @@ class Commands(QObject):
             "choose_columns": self.exporting.choose_columns,
             "show_confusion": self.exporting.show_confusion,
             "save_comparison": self.exporting.save_comparison,
-            "export_masks": self.exporting.show,
+            "export_masks": lambda: self.exporting.show("masks"),
             "export_training_set": self.exporting.ask_for_training_set,
-            "predict_folder": self.exporting.show,
+            "export_objects": lambda: self.exporting.show("objects"),
+            "predict_folder": lambda: self.exporting.show("images"),
             "help_tool": self.helping.about_tool,
             "help_contents": self.helping.show_contents,
             "shortcuts": self.helping.show_keys,
             "edit_shortcuts": self.helping.change_keys,
             "about": self.helping.show_about,
+            **self.object_acts.handlers(),
         }
         for tool in TOOLS:
             found[f"tool_{tool}"] = lambda t=tool: tools.set_tool(t)
@@ -255,7 +263,7 @@ class Commands(QObject):
             self.window,
             "Add images",
             self.window.settings.last_folder,
-            "Images (*.tif *.tiff *.png *.jpg *.jpeg *.bmp);;All files (*)",
+            f"Images ({FILE_PATTERNS});;All files (*)",
         )
         if names:
             self.window.settings.last_folder = str(Path(names[0]).parent)

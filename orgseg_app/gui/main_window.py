@@ -102,6 +102,7 @@ class MainWindow(QMainWindow):
             session.classes_changed,
             session.history_changed,
             session.objects.changed,
+            session.objects.review.shown_changed,
             self.tools.changed,
             self.display.changed,
         ):
@@ -254,6 +255,7 @@ class MainWindow(QMainWindow):
             "toggle_objects": self.display.look("objects").visible,
             "objects_mode": session.objects.is_on,
             "object_each_stroke": session.objects.each_stroke,
+            "object_table": session.objects.is_on and session.objects.review.is_shown,
             "toggle_difference": self.display.look("difference").visible,
             "toggle_unlabelled": self.display.show_unlabelled,
             "toggle_sections": self.parts is not None and self.parts.area.shows_sections,

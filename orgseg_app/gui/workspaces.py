@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 
 from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
 from orgseg_app.gui.canvas.objects_layer import AnnotatedSource, ObjectsSource
+from orgseg_app.gui.canvas.objects_preview import ObjectsPreview
 from orgseg_app.gui.canvas.prediction_layer import Chosen, DifferenceSource, PredictionSource
 from orgseg_app.gui.canvas.weights_layer import WeightsSource
 from orgseg_app.gui.header import HeaderBar, ToolStrip
@@ -23,6 +24,8 @@ from orgseg_app.gui.panels.classes_panel import ClassesPanel
 from orgseg_app.gui.panels.export_panel import ExportPanel
 from orgseg_app.gui.panels.images_panel import ImagesPanel
 from orgseg_app.gui.panels.layers_panel import LayersPanel
+from orgseg_app.gui.panels.object_table import ObjectTable
+from orgseg_app.gui.panels.objects_maker import ObjectsMaker
 from orgseg_app.gui.panels.objects_panel import ObjectsPanel, ObjectsSection
 from orgseg_app.gui.panels.prediction_section import PredictionSection
 from orgseg_app.gui.panels.results_view import ResultsView
@@ -95,6 +98,7 @@ class Workspaces(QWidget):
         self.images = ImagesPanel(session)
         self.classes = ClassesPanel(session)
         self.objects = ObjectsPanel(session)
+        self.object_table = ObjectTable(window)
         self.working = WorkingCard(session.working, self.canvas)
         self.tool_panel = ToolPanel(window.tools, window.display, session)
         self.layers = LayersPanel(window.display, session)
@@ -115,7 +119,11 @@ class Workspaces(QWidget):
         self.predictions = Predictions(window.session, self.runs, self)
         self.prediction = Chosen(window.session, window.display, self.predictions, self)
         self.canvas.layers.add(AnnotatedSource(window.session, window.display, self))
-        self.canvas.layers.add(ObjectsSource(window.session, self))
+        objects = ObjectsSource(window.session, self)
+        preview = ObjectsPreview(self.canvas, self.prediction)
+        objects.try_out(preview)
+        self.canvas.layers.add(objects)
+        self.object_maker = ObjectsMaker(window, preview)
         self.canvas.layers.add(PredictionSource(self.prediction, self))
         self.canvas.layers.add(DifferenceSource(self.prediction, self))
         self.layers.add_section(ObjectsSection(window.session, window.display))
@@ -130,7 +138,7 @@ class Workspaces(QWidget):
         self.layers.add_section(self.weights_section)
 
     def _arrange(self) -> None:
-        self.annotate = _scrolled(self.classes, self.objects, self.layers)
+        self.annotate = _scrolled(self.classes, self.objects, self.object_maker, self.layers)
         annotate = _Over(self.annotate, self.tool_panel)
         self.side = PageStack()
         self.sides: dict[str, QWidget] = {
@@ -144,9 +152,10 @@ class Workspaces(QWidget):
         self.canvas_and_runs = QSplitter(Qt.Orientation.Vertical)
         self.canvas_and_runs.setChildrenCollapsible(False)
         self.canvas_and_runs.addWidget(self.area)
+        self.canvas_and_runs.addWidget(self.object_table)
         self.canvas_and_runs.addWidget(self.runs_panel)
         self.canvas_and_runs.setStretchFactor(0, 1)
-        self.canvas_and_runs.setSizes([460, 240])
+        self.canvas_and_runs.setSizes([460, 220, 240])
         self.middle = PageStack()
         self.middle.addWidget(self.canvas_and_runs)
         self.middle.addWidget(self.results)
@@ -181,6 +190,15 @@ class Workspaces(QWidget):
         self._follow_keys()
         self._tell_keys()
         self.device_line.found.connect(self.header.show_device)
+        for signal in (session.objects.changed, session.objects.review.shown_changed):
+            signal.connect(self._show_object_table)
+        for button, action_id in (
+            (self.objects.table_button, "object_table"),
+            (self.objects.make_button, "group_objects"),
+        ):
+            action = window.actions_by_id[action_id]
+            button.clicked.connect(action.trigger)
+            window.shortcuts.describe(button, action.statusTip(), action_id)
         self.header.project_renamed.connect(session.rename_project)
         self.images.add_requested.connect(commands.add_images)
         self.images.find_requested.connect(commands.linking.ask_for)
@@ -198,6 +216,7 @@ class Workspaces(QWidget):
         self.export.annotate_requested.connect(lambda: window.show_workspace("annotate"))
         self.export.train_requested.connect(lambda: window.show_workspace("train"))
         self.export.export_masks_requested.connect(commands.exporting.export_masks)
+        self.export.export_objects_requested.connect(commands.exporting.export_objects)
         self.export.predict_folder_requested.connect(commands.exporting.predict_folder)
         self.runs.run_changed.connect(lambda _: self._show_run())
         self.runs.runs_changed.connect(self._show_run)
@@ -277,10 +296,23 @@ class Workspaces(QWidget):
         compare = name == "compare"
         self.middle.setCurrentWidget(self.results if compare else self.canvas_and_runs)
         self.runs_panel.setVisible(name == "train")
+        self._show_object_table()
         self.tool_strip.setVisible(not compare and not self.is_canvas_alone)
         self.side.setVisible(not compare and not self.is_canvas_alone)
         if not compare:
             self.side.setCurrentWidget(self.sides[name])
+
+    def open_objects_maker(self) -> None:
+        """Set how objects are made, with the outcome on the canvas."""
+        self.object_maker.open_maker()
+        # Once it has been laid out anew.
+        show = self.annotate.ensureWidgetVisible
+        QTimer.singleShot(0, self, lambda: show(self.object_maker, 0, GAP))
+
+    def _show_object_table(self) -> None:
+        objects, is_here = self.window_.session.objects, self.window_.workspace == "annotate"
+        shows = objects.is_on and objects.review.is_shown and not self.is_canvas_alone
+        self.object_table.setVisible(shows and is_here)
 
     def show_canvas_alone(self, alone: bool) -> None:
         """Hide everything but the canvas, or bring it back."""

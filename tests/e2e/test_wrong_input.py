@@ -94,7 +94,7 @@ def test_folders_without_images(hand: Hand, folder: Path) -> None:
     nothing = folder / "leer ø"
     nothing.mkdir()
     hand.drop_and_settle(nothing)
-    hand.heard("error", "There is no TIFF, PNG, JPEG or BMP image and no HDF5", "leer ø")
+    hand.heard("error", "There is no TIFF, PNG, JPEG or BMP image, no HDF5", "leer ø")
     assert hand.session.project is None
     (nothing / "Notizen.docx").write_bytes(b"PK")
     hand.drop_and_settle(nothing)

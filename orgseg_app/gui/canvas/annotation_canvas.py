@@ -21,6 +21,7 @@ from PySide6.QtGui import (
 from orgseg_app.gui.canvas.crosshair import Crosshair, draw_lines, update_lines
 from orgseg_app.gui.canvas.decorations import draw_scale_bar, scale_bar_rect
 from orgseg_app.gui.canvas.image_canvas import ImageCanvas
+from orgseg_app.gui.canvas.object_marks import ObjectMarks
 from orgseg_app.gui.canvas.options import DisplayOptions, ToolOptions
 from orgseg_app.gui.canvas.plane_view import WHEEL_STEP, ViewState
 from orgseg_app.gui.canvas.sizing import SizeDrag
@@ -82,6 +83,7 @@ class AnnotationCanvas(ImageCanvas):
         self._pressed = False
         self._by_keys = False
         self._ring = BrushRing(self)
+        self._marks = ObjectMarks(self)
         self._cursor = ToolCursor(self)
         self._sizing = SizeDrag(self)
         self.setAccessibleName("Canvas")
@@ -192,7 +194,8 @@ class AnnotationCanvas(ImageCanvas):
             return
         y, x = self.to_image(event.position())
         if self._picks_objects(event.modifiers()):
-            self.session.objects.pick(y, x)
+            adds = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+            self.session.objects.pick(y, x, adds=adds)
             return
         self._pressed = True
         self._tool.press(y, x, event.modifiers())
@@ -445,6 +448,7 @@ class AnnotationCanvas(ImageCanvas):
         if self.crosshair.is_shown:
             self._crossed_at = self._crossing()
             draw_lines(painter, self, self._crossed_at)
+        self._marks.paint(painter)
         self._tool.paint(painter)
         if self._pointer is not None and (isinstance(self._tool, BrushTool) or self._by_keys):
             self._ring.paint(painter, *self._pointer, erases=self._cursor.mark == ERASE)

@@ -25,6 +25,7 @@ from orgseg_app.gui.canvas.object_colours import (
     object_colours,
     object_values,
 )
+from orgseg_app.gui.canvas.objects_preview import ObjectsPreview, PlacedOverlay, Tried
 from orgseg_app.gui.canvas.options import DisplayOptions
 from orgseg_app.gui.session import Session
 
@@ -114,7 +115,18 @@ class ObjectsSource(LayerSource):
     def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
+        self.preview: ObjectsPreview | None = None
+        self._tried: tuple[Tried, PlacedOverlay] | None = None
         session.objects.changed.connect(self.changed)
+
+    def try_out(self, preview: ObjectsPreview) -> None:
+        """While this is on, show what it has made in place of the objects."""
+        self.preview = preview
+        preview.changed.connect(self._on_tried)
+
+    def _on_tried(self) -> None:
+        self.is_alone = self.preview is not None and self.preview.tried is not None
+        self.changed.emit()
 
     def layer(self, image_id: str, z: int, look: LayerLook) -> OverlayLayer | None:
         """The objects as they are in memory."""
@@ -122,6 +134,11 @@ class ObjectsSource(LayerSource):
         if session.file is None or not session.objects.is_on:
             return None
         colours = object_colours(look.opacity, fill=look.fill)
+        tried = self.preview.tried if self.preview is not None else None
+        if tried is not None and (tried.image_id, tried.z) == (image_id, z):
+            if self._tried is None or self._tried[0] is not tried:
+                self._tried = tried, PlacedOverlay(tried)
+            return OverlayLayer(self._tried[1], colours, outline=look.outline, outlined=OUTLINED)
         overlay = ObjectsOverlay(session.mask(image_id).objects)
         return OverlayLayer(overlay, colours, z, look.outline, OUTLINED)
 

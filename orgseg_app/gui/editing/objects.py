@@ -15,6 +15,8 @@ from orgseg_app.core.classes import BACKGROUND
 from orgseg_app.core.edits.objects import MakeObjects, SeparateObject, class_of
 from orgseg_app.core.objects import NO_OBJECT
 from orgseg_app.gui.canvas.layers import MASK, OBJECTS
+from orgseg_app.gui.editing.dividing import Dividing
+from orgseg_app.gui.editing.object_review import ObjectReview
 
 if TYPE_CHECKING:
     from orgseg_app.gui.session import Session
@@ -34,6 +36,10 @@ class ObjectPainting(QObject):
         That object; 0 while the mode is off or there is no image.
     each_stroke
         Every stroke paints a new object.
+    review
+        All objects of the image, looked over; and which are chosen.
+    dividing
+        The object that is about to be split.
 
     Signals
     -------
@@ -52,6 +58,8 @@ class ObjectPainting(QObject):
         self._making = ""
         self._given: dict[str, int] = {}
         self._is_known = False
+        self.review = ObjectReview(session)
+        self.dividing = Dividing(session)
         session.closing.connect(self._on_closing)
         session.working.changed.connect(self._on_working)
         session.image_selected.connect(lambda _: self._take_new())
@@ -93,8 +101,11 @@ class ObjectPainting(QObject):
         else:
             self.flip()
 
-    def pick(self, y: float, x: float) -> bool:
-        """Take the object at a place into the hand, and its class; False where there is none."""
+    def pick(self, y: float, x: float, *, adds: bool = False) -> bool:
+        """Take the object at a place into the hand, and its class; False where there is none.
+
+        It is chosen, too; with ``adds``, beside those that are.
+        """
         session = self.session
         if session.image is None:
             return False
@@ -106,12 +117,21 @@ class ObjectPainting(QObject):
         self.number = number
         if class_id and class_id != session.class_id:
             session.select_class(class_id)
+        if adds:
+            self.review.flip(number)
+        else:
+            self.review.choose((number,))
         self.changed.emit()
         return True
 
     def count(self) -> int:
         """Objects on the image."""
         return len(self.session.mask().objects.sizes()) if self.session.image is not None else 0
+
+    def begin_renumbering(self) -> None:
+        """What is made now may take the number in the hand: a new one comes afterwards."""
+        self._making = self.session.image_id
+        QTimer.singleShot(0, self, self._after_making)
 
     def painted(self, number: int) -> None:
         """Something was painted with an object in the hand: it may be done."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, QTimer
 
 from orgseg_app import paths
+from orgseg_app.core.instances.grouping import GroupingParameters
 from orgseg_app.gui.background import Background
 from orgseg_app.gui.canvas.layers import PREDICTION_FORMS
 from orgseg_app.gui.canvas.options import PANE_SHOWS, DisplayOptions
@@ -74,6 +75,10 @@ class Place:
         ``[y, x]`` of the sections by image, or by time series.
     objects_mode, each_stroke
         Whether objects were painted, and a new one with every stroke.
+    object_table
+        Whether the table of objects was shown.
+    grouping
+        How objects are made; see `core.instances.grouping.GroupingParameters`.
     """
 
     image_id: str = ""
@@ -88,6 +93,8 @@ class Place:
     objects_mode: bool = False
     each_stroke: bool = False
     crosshairs: dict[str, list[int]] = field(default_factory=dict)
+    object_table: bool = False
+    grouping: dict[str, Any] = field(default_factory=dict)
 
 
 def place_path(uuid: str) -> Path:
@@ -148,8 +155,10 @@ class Viewing(QObject):
         session = self._session
         session.project_changed.connect(self._on_project_changed)
         session.closing.connect(self._on_closing)
-        for signal in (window.tools.changed, window.display.changed, session.objects.changed):
+        objects = session.objects
+        for signal in (window.tools.changed, window.display.changed, objects.changed):
             signal.connect(self._note)
+        objects.review.shown_changed.connect(self._note)
         for one in (session.image_selected, session.plane_selected, session.class_selected):
             one.connect(self._note)
 
@@ -169,6 +178,7 @@ class Viewing(QObject):
         if not self._is_following_canvas:
             self._is_following_canvas = True
             canvas.view_changed.connect(self._note)
+            self._window.ensure_parts().object_maker.parameters_changed.connect(self._note)
         views = {}
         for image_id, (y, x, zoom) in place.views.items():
             if image_id in project.images:
@@ -183,6 +193,10 @@ class Viewing(QObject):
             self._session.select_class(place.class_id)
         self._take_up_tools(place)
         self._session.objects.set(is_on=place.objects_mode, each_stroke=place.each_stroke)
+        self._session.objects.review.show(place.object_table)
+        maker = self._window.ensure_parts().object_maker
+        with contextlib.suppress(ValueError):  # of another version
+            maker.set_value(GroupingParameters.from_dict(place.grouping))
         self._window.display.remember_layer_looks(place.layers)
         restore_display(self._window.display, place.display)
         known_looks = {i: look for i, look in place.looks.items() if i in project.images}
@@ -237,6 +251,8 @@ class Viewing(QObject):
             session.objects.is_on,
             session.objects.each_stroke,
             {i: list(at) for i, at in list(canvas.crosshair.places().items())[-_VIEWS_KEPT:]},
+            session.objects.review.is_shown,
+            window.ensure_parts().object_maker.value().to_dict(),
         )
 
 
@@ -270,9 +286,9 @@ def _usable(content: dict[str, Any]) -> Place:
         value = content.get(name)
         if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
             setattr(place, name, value)
-    for name in ("objects_mode", "each_stroke"):
+    for name in ("objects_mode", "each_stroke", "object_table"):
         setattr(place, name, content.get(name) is True)
-    for name in ("tool_settings", "display"):
+    for name in ("tool_settings", "display", "grouping"):
         if isinstance(content.get(name), dict):
             values = content[name].items()
             setattr(place, name, {key: v for key, v in values if _is_plain(v)})

@@ -1,0 +1,381 @@
+"""Objects tried out: made of what is in sight while somebody sets how, then of the whole plane.
+
+Nothing is stored before the person takes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QObject, QPointF, QTimer, Signal
+
+from orgseg_app.core.classes import BACKGROUND
+from orgseg_app.core.edits.grouped_objects import PutObjects, grouped_maps, grouped_mask
+from orgseg_app.core.edits.slices import seen_from
+from orgseg_app.core.instances.grouping import GroupingParameters
+from orgseg_app.core.mask import Mask
+from orgseg_app.core.objects import Numbers
+from orgseg_app.gui.background import Background, Task
+from orgseg_app.gui.canvas.object_colours import object_values
+
+if TYPE_CHECKING:
+    from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
+    from orgseg_app.gui.canvas.prediction_layer import Chosen
+    from orgseg_app.gui.runs.predictions import PredictedBy
+
+OF_MASK, OF_PREDICTION = "mask", "prediction"
+REST_MS, STROKE_MS = 10, 200
+FIRST_SIDE = 768
+"""Voxels along a side of what is made first: the middle of what is in sight."""
+MARGIN = 48
+MOST_VOXELS = 1 << 22
+"""Of what is made anew with each touch of a slider; of a larger plane only what is in sight."""
+MOST_OF_ALL = 1 << 27
+"""Of a volume whose objects are made through all planes."""
+
+Values = NDArray[np.uint8]
+Part = tuple[int, int, int, int]
+"""First row and column, and those behind the last."""
+Read = Callable[[int, Part], tuple[Values, Values | None, Values]]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How objects are to be made.
+
+    Attributes
+    ----------
+    source
+        `OF_MASK` or `OF_PREDICTION`.
+    parameters
+        As of `grouping.group`.
+    class_id
+        Only of this class of the mask; 0 for all.
+    """
+
+    source: str = OF_MASK
+    parameters: GroupingParameters = field(default_factory=GroupingParameters)
+    class_id: int = 0
+
+
+@dataclass(frozen=True)
+class Tried:
+    """Objects of a plane that nobody has taken yet.
+
+    Attributes
+    ----------
+    values, corner_yx
+        ``(h, w)`` as `object_values`, and where they lie.
+    count
+        Objects of what was made.
+    is_whole
+        Whether all of the plane was made.
+    """
+
+    image_id: str
+    z: int
+    values: Values
+    corner_yx: tuple[int, int]
+    count: int
+    is_whole: bool
+
+
+class PlacedOverlay:
+    """Values ``(h, w)`` somewhere on a plane, as an overlay; 0 around them."""
+
+    def __init__(self, tried: Tried) -> None:
+        self._values, self._corner = tried.values, tried.corner_yx
+
+    def sample(
+        self, z: int, rows: NDArray[np.intp], columns: NDArray[np.intp]
+    ) -> NDArray[np.uint8]:
+        """Values at the crossings; ``z`` is ignored."""
+        out = np.zeros((len(rows), len(columns)), np.uint8)
+        down, right = rows - self._corner[0], columns - self._corner[1]
+        height, width = self._values.shape
+        there = np.ix_((down >= 0) & (down < height), (right >= 0) & (right < width))
+        inside = np.ix_(down[there[0].ravel()], right[there[1].ravel()])
+        out[there] = self._values[inside]
+        return out
+
+
+class ObjectsPreview(QObject):
+    """Makes objects of the plane that is looked at, the newest wish only.
+
+    Attributes
+    ----------
+    is_on, wanted
+        Whether anything is to be made, and how.
+    tried
+        What was made last; None where nothing is there yet.
+    problem
+        Why nothing can be shown, in a sentence; "".
+
+    Signals
+    -------
+    changed()
+        Any of the attributes.
+    """
+
+    changed = Signal()
+    _made = Signal(int, object)
+
+    def __init__(self, canvas: AnnotationCanvas, chosen: Chosen) -> None:
+        super().__init__(canvas)
+        self._canvas, self._session, self._chosen = canvas, canvas.session, chosen
+        self.is_on, self.wanted = False, Wanted()
+        self.tried: Tried | None = None
+        self.problem = ""
+        self._wish = 0
+        self._task: Task | None = None
+        self._known: dict[tuple[Any, ...], tuple[Values, Values | None, Values]] = {}
+        self._background = Background(self)
+        self._timer = QTimer(self, singleShot=True)
+        self._timer.timeout.connect(self._start)
+        self._made.connect(self._on_made)
+        session = self._session
+        session.image_selected.connect(lambda _: self._follow())
+        session.plane_selected.connect(lambda _: self._follow())
+        session.mask_changed.connect(self._on_painted)
+        session.closing.connect(self._on_closing)
+        chosen.predictions.changed.connect(self._on_predictions)
+        self._canvas.view_changed.connect(lambda _: self._on_moved())
+
+    @property
+    def is_idle(self) -> bool:
+        """True when nothing is made or waits."""
+        return not self._timer.isActive() and self._background.is_idle
+
+    def by(self) -> PredictedBy | None:
+        """The model whose prediction objects can be made of."""
+        return self._chosen.by(self._session.image_id)
+
+    def set_on(self, on: bool) -> None:
+        """Show what objects would be made, or no longer."""
+        if on != self.is_on:
+            self.is_on = on
+            self._stop()
+            self.tried, self.problem = None, ""
+            self._known.clear()
+            if on:
+                self._timer.start(REST_MS)
+            self.changed.emit()
+
+    def set_wanted(self, wanted: Wanted) -> None:
+        """Make them so from now on."""
+        if wanted != self.wanted:
+            self.wanted = wanted
+            self._follow()
+
+    # -- within ----------------------------------------------------------------------------------
+
+    def _on_closing(self) -> None:
+        self.set_on(False)
+        self._background.finish()
+
+    def _on_painted(self, image_id: str, _: object) -> None:
+        if image_id == self._session.image_id:
+            self._follow(STROKE_MS)
+
+    def _on_moved(self) -> None:
+        """Other parts of a plane that is not made as a whole are in sight."""
+        if self.is_on and self.tried is not None and not self.tried.is_whole:
+            self._follow(STROKE_MS)
+
+    def _on_predictions(self) -> None:
+        if self.is_on and self.wanted.source == OF_PREDICTION and self.tried is None:
+            self._follow()
+
+    def _follow(self, after_ms: int = REST_MS) -> None:
+        if not self.is_on:
+            return
+        tried, session = self.tried, self._session
+        if tried is not None and (tried.image_id, tried.z) != (session.image_id, session.z):
+            self.tried = None
+            self.changed.emit()
+        self._stop()
+        self._timer.start(after_ms)
+
+    def _stop(self) -> None:
+        self._wish += 1
+        self._timer.stop()
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    def _start(self) -> None:
+        session, image = self._session, self._session.image
+        if image is None or session.file is None:
+            return
+        _, _, height, width = image.shape
+        read = self._reader()
+        if read is None:
+            self._give_up("No model has predicted this image yet.")
+            return
+        self.problem = ""
+        wish, z, wanted = self._wish, session.z, self.wanted
+        image_id, views = session.image_id, self._views(height, width)
+        before = self.tried
+        size = image.pixel_size_um
+        flat = None if size is None else size[1:]
+
+        def work(task: Task) -> None:
+            for box in views:
+                if task.is_cancelled:
+                    return
+                found, _ = _grouped(wanted, *read(z, box), flat)
+                if task.is_cancelled:
+                    return
+                values, corner = object_values(found), (box[0], box[1])
+                is_whole = box == (0, 0, height, width)
+                if not is_whole and before is not None and before.is_whole:
+                    pasted = before.values.copy()  # what is around it does not flicker
+                    pasted[box[0] : box[2], box[1] : box[3]] = values
+                    values, corner = pasted, (0, 0)
+                count = int(found.max(initial=0))
+                self._made.emit(wish, Tried(image_id, z, values, corner, count, is_whole))
+
+        self._task = self._background.start("Trying objects", work, None, self._on_failed)
+
+    def _views(self, height: int, width: int) -> list[Part]:
+        """What to make one after the other: the middle of what is in sight, then everything."""
+        canvas = self._canvas
+        top, left = canvas.to_image(QPointF(0, 0))
+        bottom, right = canvas.to_image(QPointF(canvas.width(), canvas.height()))
+        view = canvas.view_state()
+        half = FIRST_SIDE / 2
+        first = (
+            int(max(0, top - MARGIN, view.y - half)),
+            int(max(0, left - MARGIN, view.x - half)),
+            int(min(height, bottom + MARGIN, view.y + half)),
+            int(min(width, right + MARGIN, view.x + half)),
+        )
+        whole = (0, 0, height, width)
+        if height * width > MOST_VOXELS:
+            side = int(MOST_VOXELS**0.5) // 2
+            whole = (
+                max(0, int(max(top - MARGIN, view.y - side))),
+                max(0, int(max(left - MARGIN, view.x - side))),
+                min(height, int(min(bottom + MARGIN, view.y + side))),
+                min(width, int(min(right + MARGIN, view.x + side))),
+            )
+        if first == whole or first[0] >= first[2] or first[1] >= first[3]:
+            return [whole]
+        return [first, whole]
+
+    def _reader(self) -> Read | None:
+        """Reads a plane of the source in another thread; what was read last is kept."""
+        session = self._session
+        if self.wanted.source == OF_MASK:
+            mask = session.mask()
+            seen = seen_from(mask, range(mask.shape[0]))
+            return lambda z, box: _of_mask(seen, z, box)
+        by = self.by()
+        if by is None:
+            return None
+        path, image_id, known = by.path, session.image_id, self._known
+
+        def read(z: int, box: Part) -> tuple[Values, Values | None, Values]:
+            key = (path, by.stamp, image_id, z)
+            if key not in known:
+                while len(known) >= 2:
+                    known.pop(next(iter(known)))
+                known[key] = _of_prediction(by, image_id, z)
+            part = np.s_[box[0] : box[2], box[1] : box[3]]
+            foreground, seeds, predicted = known[key]
+            return foreground[part], None if seeds is None else seeds[part], predicted[part]
+
+        return read
+
+    def _give_up(self, problem: str) -> None:
+        self.tried, self.problem = None, problem
+        self.changed.emit()
+
+    def _on_failed(self, error: Exception) -> None:
+        self._give_up(str(error) or "There is not enough memory to show these objects.")
+
+    def _on_made(self, number: int, tried: Tried) -> None:
+        if number == self._wish and self.is_on:
+            self.tried = tried
+            self.changed.emit()
+
+    # -- taking them -----------------------------------------------------------------------------
+
+    def maker(self, *, in_3d: bool, keeps_painted: bool) -> Callable[[Task], PutObjects] | None:
+        """What works the edit out in another thread; None where there is nothing to make it of.
+
+        Parameters
+        ----------
+        in_3d
+            Through all planes; otherwise of the plane that is looked at.
+        keeps_painted
+            Only over what is unlabelled; of the mask itself all of it is made anew.
+        """
+        session, image, read = self._session, self._session.image, self._reader()
+        if image is None or read is None:
+            return None
+        depth, wanted, size = image.shape[1], self.wanted, image.pixel_size_um
+        planes = range(depth) if in_3d else range(session.z, session.z + 1)
+        of_mask = wanted.source == OF_MASK
+        ids = tuple(c.class_id for c in session.classes if c.class_id > BACKGROUND)
+        replaced = ((wanted.class_id,) if wanted.class_id else ids) if of_mask else None
+
+        def work(_: Task) -> PutObjects:
+            whole = (0, 0, image.shape[2], image.shape[3])
+            parts = [read(z, whole) for z in planes]
+            classes, predicted = (np.stack([part[n] for part in parts]) for n in (0, 2))
+            seeds = None
+            if all(part[1] is not None for part in parts):
+                seeds = np.stack([part[1] for part in parts if part[1] is not None])
+            if len(parts) == 1:
+                one = None if seeds is None else seeds[0]
+                flat = None if size is None else size[1:]
+                numbers, of = _grouped(wanted, classes[0], one, predicted[0], flat)
+                numbers, of = numbers[np.newaxis], of[np.newaxis]
+            else:
+                numbers, of = _grouped(wanted, classes, seeds, predicted, size)
+            keeps = keeps_painted and not of_mask
+            return PutObjects(planes[0], numbers, of, keeps, replaced)
+
+        return work
+
+
+def _grouped(
+    wanted: Wanted,
+    foreground: Values,
+    seeds: Values | None,
+    predicted: Values,
+    voxel_size: tuple[float, ...] | None,
+) -> tuple[Numbers, Values]:
+    """Objects of a part, and their classes."""
+    if wanted.source == OF_PREDICTION:
+        return grouped_maps(foreground, seeds, predicted, wanted.parameters, voxel_size)
+    structures = [int(c) for c in np.unique(predicted) if c > BACKGROUND]
+    ids = [wanted.class_id] if wanted.class_id else structures
+    return grouped_mask(predicted, ids, wanted.parameters, voxel_size)
+
+
+def _of_mask(mask: Mask, z: int, box: Part) -> tuple[Values, Values | None, Values]:
+    plane = mask.read(z, *box)
+    return plane, None, plane
+
+
+def _of_prediction(by: PredictedBy, image_id: str, z: int) -> tuple[Values, Values | None, Values]:
+    """Foreground, seeds (None where the model has learnt none) and classes of a prediction."""
+    from orgseg_app.files.predictions import read_predicted_maps, read_predicted_plane
+
+    predicted = read_predicted_plane(by.path, image_id, z)
+    if by.has_maps:
+        foreground, seeds = read_predicted_maps(by.path, image_id, z)
+        return foreground, seeds, predicted
+    likely = np.zeros(predicted.shape, np.uint16)
+    for class_id in by.class_ids:
+        if class_id > BACKGROUND:
+            likely += read_predicted_plane(by.path, image_id, z, class_id)
+    if not likely.any():  # only the mask was kept
+        likely[predicted > BACKGROUND] = 255
+    return np.minimum(likely, 255).astype(np.uint8), None, predicted

@@ -114,6 +114,23 @@ def export_path(folder: str | Path, name: str, suffix: str) -> Path:
     return path
 
 
+def make_folder(out: Path) -> None:
+    """Make the folder an export goes to.
+
+    Raises
+    ------
+    ExportError
+        When it cannot be one.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ExportError(
+            f"“{out}” cannot be used as a folder ({error.strerror}). Choose another; nothing was "
+            "written."
+        ) from error
+
+
 def mask_paths(path: str | Path, format: str, depth: int) -> list[Path]:
     """The files that `write_mask` and `write_objects` make of a mask of so many planes.
 

@@ -23,7 +23,14 @@ from orgseg_app.core.metrics.contingency import contingency
 from orgseg_app.core.project import ProjectImage
 from orgseg_app.files import atomic
 from orgseg_app.files.errors import FileError
-from orgseg_app.files.export import PNG, TIFF, ExportError, unique_names, write_objects
+from orgseg_app.files.export import (
+    PNG,
+    TIFF,
+    ExportError,
+    make_folder,
+    unique_names,
+    write_objects,
+)
 from orgseg_app.files.object_files.format import ObjectImage
 from orgseg_app.files.object_files.registry import OBJECT_FORMATS
 from orgseg_app.files.png import encode_png
@@ -307,7 +314,7 @@ def _suffix_of(image: ProjectImage) -> str:
 
 def _export(images: _Images, out: Path, name: str, project: str, *, overwrite: bool) -> list[Path]:
     """One format, written aside and put in place."""
-    _make(out)
+    make_folder(out)
     staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=out))
     try:
         drafts = _write(images, staging, name, project)
@@ -315,7 +322,7 @@ def _export(images: _Images, out: Path, name: str, project: str, *, overwrite: b
         if not overwrite:
             _refuse_existing(places)
         for draft, place in places:
-            _make(place.parent)
+            make_folder(place.parent)
             with draft.open("r+b") as stream:
                 atomic.sync(stream.fileno())
             try:
@@ -398,13 +405,3 @@ def _refuse_existing(places: Sequence[tuple[Path, Path]]) -> None:
             f"“{there[0].name}”{more} in “{there[0].parent.name}” already. Allow replacing, or "
             "choose another folder; nothing was written."
         )
-
-
-def _make(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ExportError(
-            f"“{out}” cannot be used as a folder ({error.strerror}). Choose another; nothing was "
-            "written."
-        ) from error

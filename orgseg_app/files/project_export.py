@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orgseg_app.files.export import ExportError, unique_names, write_mask
+from orgseg_app.files.export import ExportError, make_folder, unique_names, write_mask
 
 if TYPE_CHECKING:
     from orgseg_app.files.project_file import ProjectFile
@@ -49,7 +49,7 @@ def export_masks(
     painted = [image for image in file.project.images.values() if file.counts(image.image_id)]
     if not painted:
         raise ExportError("Nothing is painted yet, so there is no mask to export.")
-    _make(out)
+    make_folder(out)
     names = unique_names([image.name for image in painted])
     written: list[Path] = []
     for done, (image, name) in enumerate(zip(painted, names, strict=True)):
@@ -68,13 +68,3 @@ def export_masks(
     if progress is not None:
         progress(len(painted), len(painted), "")
     return written
-
-
-def _make(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ExportError(
-            f"“{out}” cannot be used as a folder ({error.strerror}). Choose another; nothing was "
-            "written."
-        ) from error

@@ -20,8 +20,18 @@ from hypothesis import strategies as st
 import orgseg_app
 from orgseg_app.core.edits.change import Change
 from orgseg_app.core.edits.components import ChangeComponent, CutComponent
+from orgseg_app.core.edits.grouped_objects import PutObjects
 from orgseg_app.core.edits.guided import PaintLivewire
 from orgseg_app.core.edits.morphology import SCOPES, Reshape
+from orgseg_app.core.edits.object_sets import (
+    ClassifyObjects,
+    DeleteObjects,
+    DivideObject,
+    FillObjects,
+    MergeObjects,
+    RenumberObjects,
+    SmoothObjects,
+)
 from orgseg_app.core.edits.objects import (
     ClassifyObject,
     DeleteObject,
@@ -182,6 +192,28 @@ def number(draw: Draw, world: World) -> int:
     return draw(st.sampled_from([*known, 1]))
 
 
+def numbers(draw: Draw, world: World) -> tuple[int, ...]:
+    """Of some objects there are, as a rule."""
+    known = sorted(world.masks[world.image_id].objects.sizes())
+    return tuple(draw(st.lists(st.sampled_from([*known, 1]), min_size=1, max_size=3, unique=True)))
+
+
+def merge_objects(draw: Draw, world: World) -> Edit:
+    chosen = numbers(draw, world)
+    return MergeObjects(chosen, draw(st.sampled_from(chosen)))
+
+
+def put_objects(draw: Draw, world: World) -> Edit:
+    depth, height, width = world.shape
+    z = z_of(draw, world)
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    shape = draw(st.integers(1, depth - z)), height, width
+    found = rng.integers(0, 5, shape).astype(np.uint32)
+    replaced = draw(st.sampled_from([None, (), (2,), (2, 3)]))
+    classes = np.where(found > 0, rng.integers(2, 5), 0).astype(np.uint8)
+    return PutObjects(z, found, classes, draw(protects), replaced)
+
+
 def new_number(world: World) -> int:
     return world.masks[world.image_id].objects.next_number()
 
@@ -230,6 +262,14 @@ STORIES: dict[type[Any], Callable[[Draw, World], Edit]] = {
         z_of(d, w), points(d, w, 6), new_number(w), d(st.booleans())
     ),
     MakeObjects: lambda d, w: MakeObjects(new_number(w), plane_or_all(d, w)),
+    PutObjects: put_objects,
+    DeleteObjects: lambda d, w: DeleteObjects(numbers(d, w)),
+    MergeObjects: merge_objects,
+    ClassifyObjects: lambda d, w: ClassifyObjects(numbers(d, w), d(ids)),
+    RenumberObjects: lambda d, w: RenumberObjects(),
+    FillObjects: lambda d, w: FillObjects(numbers(d, w), d(st.booleans())),
+    SmoothObjects: lambda d, w: SmoothObjects(numbers(d, w), d(st.integers(1, 3))),
+    DivideObject: lambda d, w: DivideObject(number(d, w), d(st.integers(2, 4)), new_number(w)),
 }
 
 

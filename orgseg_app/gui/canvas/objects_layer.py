@@ -53,6 +53,32 @@ class ObjectsOverlay:
 
 
 @dataclass(frozen=True)
+class TriedOverlay:
+    """What was made of one plane in place of its objects; on other planes, the objects there."""
+
+    tried: Tried
+    placed: PlacedOverlay
+    others: ObjectsOverlay
+
+    def sample(
+        self, z: int, rows: NDArray[np.intp], columns: NDArray[np.intp]
+    ) -> NDArray[np.uint8]:
+        """Values as of `ObjectsOverlay`."""
+        where = self.placed if z == self.tried.z else self.others
+        return where.sample(z, rows, columns)
+
+    def sample_planes(
+        self, planes: Sequence[int], rows: NDArray[np.intp], columns: NDArray[np.intp]
+    ) -> NDArray[np.uint8]:
+        """The same for several planes, ``(planes, rows, columns)``."""
+        values = self.others.sample_planes(planes, rows, columns)
+        for index, z in enumerate(planes):
+            if z == self.tried.z:
+                values[index] = self.placed.sample(z, rows, columns)
+        return values
+
+
+@dataclass(frozen=True)
 class OutsideObjects:
     """A mask that says nothing where there are objects."""
 
@@ -116,7 +142,7 @@ class ObjectsSource(LayerSource):
         super().__init__(parent)
         self._session = session
         self.preview: ObjectsPreview | None = None
-        self._tried: tuple[Tried, PlacedOverlay] | None = None
+        self._tried: TriedOverlay | None = None
         session.objects.changed.connect(self.changed)
 
     def try_out(self, preview: ObjectsPreview) -> None:
@@ -134,12 +160,12 @@ class ObjectsSource(LayerSource):
         if session.file is None or not session.objects.is_on:
             return None
         colours = object_colours(look.opacity, fill=look.fill)
+        overlay = ObjectsOverlay(session.mask(image_id).objects)
         tried = self.preview.tried if self.preview is not None else None
         if tried is not None and (tried.image_id, tried.z) == (image_id, z):
-            if self._tried is None or self._tried[0] is not tried:
-                self._tried = tried, PlacedOverlay(tried)
-            return OverlayLayer(self._tried[1], colours, outline=look.outline, outlined=OUTLINED)
-        overlay = ObjectsOverlay(session.mask(image_id).objects)
+            if self._tried is None or self._tried.tried is not tried:
+                self._tried = TriedOverlay(tried, PlacedOverlay(tried), overlay)
+            return OverlayLayer(self._tried, colours, z, look.outline, OUTLINED)
         return OverlayLayer(overlay, colours, z, look.outline, OUTLINED)
 
 

@@ -256,10 +256,12 @@ class Predictor:
             weight = next(network.parameters())
             image = tile.to(weight.device, weight.dtype)
             said = self._of_network(network, image, self.models[member].target)[inner]
-            total = total.to(weight.device) + said
+            # A sum of one is not made: it takes as long as a hundredth of the network.
+            total = said if len(group.members) == 1 else total.to(weight.device) + said
             if self.vote:
                 votes = votes.to(weight.device) + _one_hot(said[:, : len(self.class_ids)])
-        total = total / len(group.members)
+        if len(group.members) > 1:
+            total = total / len(group.members)
         if self.vote:
             k = len(self.class_ids)
             decided = votes / len(group.members) * (1 - _TIE) + total[:, :k] * _TIE

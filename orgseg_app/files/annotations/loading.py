@@ -238,9 +238,15 @@ def _load_volume(
         giving_up.ask()
         if plane.annotation is None:
             continue
-        (own,) = read_images(plane.image_path)
+        is_boxes = plane.annotation.shapes == "boxes"  # whose objects are found in the picture
         loaded = read_annotation(
-            plane.annotation, meaning, class_ids, class_id, image=own, boxes=boxes
+            plane.annotation,
+            meaning,
+            class_ids,
+            class_id,
+            image=read_images(plane.image_path)[0] if is_boxes else None,
+            shape_zyx=(1, *image.shape[2:]),
+            boxes=boxes,
         )
         if loaded.mask.shape != (1, *image.shape[2:]):
             raise ReadError(

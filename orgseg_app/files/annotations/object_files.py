@@ -6,7 +6,6 @@ is never followed as a path. The formats are in `orgseg_app.files.object_files`.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import unicodedata
 from collections import defaultdict
@@ -56,7 +55,6 @@ def find_object_files(name: str, listing: Listing, claimed: set[Path]) -> Found:
         Files already known as annotations.
     """
     found = Found()
-    images = [e for e in listing.images if e.path not in claimed]
     files: list[tuple[Entry, Known]] = []
     for entry in listing.object_files:
         known = _looked_at(entry, listing, found)
@@ -64,14 +62,17 @@ def find_object_files(name: str, listing: Listing, claimed: set[Path]) -> Found:
             files.append((entry, known))
             found.claimed.add(entry.path)
             found.notes += [f"{shown(entry.path)}: {note}" for note in known.contents.notes]
+    if not files:
+        return found
     names = _class_names([known for _, known in files])
+    images = _Images([e for e in listing.images if e.path not in claimed])
     alone: list[tuple[Entry, Known]] = []
     for entry, known in files:
         annotated = known.contents.images
         if len(annotated) == 1 and not (annotated[0].image_name or annotated[0].content_hash):
             alone.append((entry, known))
         else:
-            _pair_named(entry, known, images, names, found)
+            _pair_named(entry, known, images.near(entry), names, found)
     _pair_alone(alone, images, names, found)
     return found
 
@@ -152,42 +153,85 @@ def _class_names(files: Sequence[Known]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for known in files for name in known.contents.class_names))
 
 
+class _Near:
+    """The images that the object files of one folder may be about, by what these may say."""
+
+    def __init__(self, images: list[Entry]) -> None:
+        self.images = images
+        self.by_name: dict[str, list[Entry]] = defaultdict(list)
+        self.by_stem: dict[str, list[Entry]] = defaultdict(list)
+        self._by_hash: dict[str, dict[str, list[Entry]]] = {}
+        for image in images:
+            self.by_name[_folded(image.path.name)].append(image)
+            self.by_stem[_folded(image.stem)].append(image)
+
+    def by_hash(self, digest: str) -> list[Entry] | None:
+        """Images whose file has this checksum; None where there is none."""
+        kind = _HASHES.get(len(digest))
+        if kind is None:
+            return None
+        if kind not in self._by_hash:
+            found = self._by_hash[kind] = defaultdict(list)
+            for image in self.images:
+                path = split_inside(image.path)[0]
+                if path.is_file():
+                    found[_digest(path, kind)].append(image)
+        return self._by_hash[kind].get(digest)
+
+
+class _Images:
+    """All images of an import; what is near an object file is sorted once for its folder."""
+
+    def __init__(self, images: list[Entry]) -> None:
+        self.all = images
+        self._near: dict[tuple[Path, str | None], _Near] = {}
+        self._by_folder: dict[Path, list[Entry]] = defaultdict(list)
+        for image in images:
+            self._by_folder[image.path.parent].append(image)
+
+    def near(self, entry: Entry) -> _Near:
+        """Images in the folder of an object file, of its split, or all."""
+        key = entry.path.parent, entry.split
+        if key not in self._near:
+            own = self._by_folder.get(entry.path.parent)
+            same_split = own or [i for i in self.all if i.split == entry.split]
+            self._near[key] = _Near(same_split or self.all)
+        return self._near[key]
+
+
 def _pair_named(
-    entry: Entry, known: Known, images: list[Entry], names: tuple[str, ...], found: Found
+    entry: Entry, known: Known, near: _Near, names: tuple[str, ...], found: Found
 ) -> None:
     """A file that says which images it annotates."""
-    near = _nearest(entry, images)
-    by_name: dict[str, list[Entry]] = defaultdict(list)
-    by_stem: dict[str, list[Entry]] = defaultdict(list)
-    for image in near:
-        by_name[_folded(image.path.name)].append(image)
-        by_stem[_folded(image.stem)].append(image)
-    by_hash = _hashes(near, {a.content_hash for a in known.contents.images if a.content_hash})
-    left = []
+    left, taken = [], set[Path]()
     is_paired = False
     for annotated in known.contents.images:
         name = _folded(_last_part(annotated.image_name))
         stem = _folded(stem_of(Path(name))) if name else ""
-        fitting = by_hash.get(annotated.content_hash) or by_name.get(name) or by_stem.get(stem)
+        fitting = (
+            near.by_hash(annotated.content_hash) or near.by_name.get(name) or near.by_stem.get(stem)
+        )
         if fitting is None:
             left.append(annotated)
             continue
         is_paired = True
         if len(fitting) == 1:
             _add(fitting[0], entry, known, annotated, names, found)
+            taken.add(fitting[0].path)
         else:
             for image in fitting:
                 found.ambiguous[image.path] = ambiguity(image.path, [entry.path])
-    taken = {c.image for c in found.candidates if c.source.paths == (entry.path,)}
-    free = [image for image in near if image.path not in taken]
-    pairing = pair([i.stem for i in free], [_last_part(a.image_name) for a in left])
-    for i, j in pairing.pairs.items():
-        is_paired = True
-        _add(free[i], entry, known, left[j], names, found)
+    missing = []
+    if left:
+        free = [image for image in near.images if image.path not in taken]
+        pairing = pair([i.stem for i in free], [_last_part(a.image_name) for a in left])
+        for i, j in pairing.pairs.items():
+            is_paired = True
+            _add(free[i], entry, known, left[j], names, found)
+        missing = [left[j].image_name or left[j].key for j in pairing.unmatched]
     if not is_paired:
         found.unmatched.append(entry.path)
-    elif pairing.unmatched:
-        missing = [left[j].image_name or left[j].key for j in pairing.unmatched]
+    elif missing:
         some = ", ".join(f"“{name}”" for name in missing[:3]) + (" …" if len(missing) > 3 else "")
         found.notes.append(
             f"{shown(entry.path)} also annotates {len(missing):,} "
@@ -196,17 +240,17 @@ def _pair_named(
 
 
 def _pair_alone(
-    files: list[tuple[Entry, Known]], images: list[Entry], names: tuple[str, ...], found: Found
+    files: list[tuple[Entry, Known]], images: _Images, names: tuple[str, ...], found: Found
 ) -> None:
     """Files that annotate one image and do not say which: by their own name."""
-    if len(files) == len(images) == 1:  # the user chose just these two
-        _add(images[0], *files[0], files[0][1].contents.images[0], names, found)
+    if len(files) == len(images.all) == 1:  # the user chose just these two
+        _add(images.all[0], *files[0], files[0][1].contents.images[0], names, found)
         return
     by_folder: dict[Path, list[tuple[Entry, Known]]] = defaultdict(list)
     for entry, known in files:
         by_folder[entry.path.parent].append((entry, known))
     for members in by_folder.values():
-        near = _nearest(members[0][0], images)
+        near = images.near(members[0][0]).images
         pairing = pair([i.stem for i in near], [entry.stem for entry, _ in members])
         for i, j in pairing.pairs.items():
             entry, known = members[j]
@@ -216,13 +260,6 @@ def _pair_alone(
                 near[i].path, [members[j][0].path for j in fitting]
             )
         found.unmatched += [members[j][0].path for j in pairing.unmatched]
-
-
-def _nearest(entry: Entry, images: list[Entry]) -> list[Entry]:
-    """Images an object file may be about: in its folder, of its split, or all."""
-    own = [i for i in images if i.path.parent == entry.path.parent]
-    same_split = [i for i in images if i.split == entry.split]
-    return own or same_split or images
 
 
 def _add(
@@ -248,18 +285,6 @@ def _add(
     found.candidates.append(Candidate(image.path, source, rank, set_name))
 
 
-def _hashes(images: Sequence[Entry], wanted: set[str]) -> dict[str, list[Entry]]:
-    """Images by the checksums of their files, where files name any."""
-    kinds = {_HASHES[len(digest)] for digest in wanted if len(digest) in _HASHES}
-    found: dict[str, list[Entry]] = defaultdict(list)
-    for image in images if kinds else ():
-        path = split_inside(image.path)[0]
-        for kind in kinds if path.is_file() else ():
-            found[_digest(path, kind)].append(image)
-    return found
-
-
-@functools.lru_cache(maxsize=10_000)
 def _digest(path: Path, kind: str) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QObject, QPointF, QTimer, Signal
+from PySide6.QtCore import QPointF
 
 from orgseg_app.core.classes import BACKGROUND
 from orgseg_app.core.edits.grouped_objects import PutObjects, grouped_maps, grouped_mask
@@ -19,8 +19,9 @@ from orgseg_app.core.edits.slices import seen_from
 from orgseg_app.core.instances.grouping import GroupingParameters
 from orgseg_app.core.mask import Mask
 from orgseg_app.core.objects import Numbers
-from orgseg_app.gui.background import Background, Task
+from orgseg_app.gui.background import Task
 from orgseg_app.gui.canvas.object_colours import object_values
+from orgseg_app.gui.canvas.plane_trying import PlaneTrying
 
 if TYPE_CHECKING:
     from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
@@ -103,67 +104,30 @@ class PlacedOverlay:
         return out
 
 
-class ObjectsPreview(QObject):
-    """Makes objects of the plane that is looked at, the newest wish only.
+class ObjectsPreview(PlaneTrying):
+    """Makes objects of the plane that is looked at.
 
     Attributes
     ----------
-    is_on, wanted
-        Whether anything is to be made, and how.
-    tried
-        What was made last; None where nothing is there yet.
-    problem
-        Why nothing can be shown, in a sentence; "".
-
-    Signals
-    -------
-    changed()
-        Any of the attributes.
+    wanted
+        How.
     """
 
-    changed = Signal()
-    _made = Signal(int, object)
+    rest_ms = REST_MS
+    failure = "There is not enough memory to show these objects."
+    tried: Tried | None
 
     def __init__(self, canvas: AnnotationCanvas, chosen: Chosen) -> None:
-        super().__init__(canvas)
-        self._canvas, self._session, self._chosen = canvas, canvas.session, chosen
-        self.is_on, self.wanted = False, Wanted()
-        self.tried: Tried | None = None
-        self.problem = ""
-        self._wish = 0
-        self._task: Task | None = None
+        super().__init__(canvas.session, canvas)
+        self._canvas, self._chosen = canvas, chosen
+        self.wanted = Wanted()
         self._known: dict[tuple[Any, ...], tuple[Values, Values | None, Values]] = {}
-        self._background = Background(self)
-        self._timer = QTimer(self, singleShot=True)
-        self._timer.timeout.connect(self._start)
-        self._made.connect(self._on_made)
-        session = self._session
-        session.image_selected.connect(lambda _: self._follow())
-        session.plane_selected.connect(lambda _: self._follow())
-        session.mask_changed.connect(self._on_painted)
-        session.closing.connect(self._on_closing)
         chosen.predictions.changed.connect(self._on_predictions)
         self._canvas.view_changed.connect(lambda _: self._on_moved())
-
-    @property
-    def is_idle(self) -> bool:
-        """True when nothing is made or waits."""
-        return not self._timer.isActive() and self._background.is_idle
 
     def by(self) -> PredictedBy | None:
         """The model whose prediction objects can be made of."""
         return self._chosen.by(self._session.image_id)
-
-    def set_on(self, on: bool) -> None:
-        """Show what objects would be made, or no longer."""
-        if on != self.is_on:
-            self.is_on = on
-            self._stop()
-            self.tried, self.problem = None, ""
-            self._known.clear()
-            if on:
-                self._timer.start(REST_MS)
-            self.changed.emit()
 
     def set_wanted(self, wanted: Wanted) -> None:
         """Make them so from now on."""
@@ -173,9 +137,11 @@ class ObjectsPreview(QObject):
 
     # -- within ----------------------------------------------------------------------------------
 
-    def _on_closing(self) -> None:
-        self.set_on(False)
-        self._background.finish()
+    def _begin(self) -> None:
+        self._timer.start(REST_MS)
+
+    def _forget(self) -> None:
+        self._known.clear()
 
     def _on_painted(self, image_id: str, _: object) -> None:
         if image_id == self._session.image_id:
@@ -189,23 +155,6 @@ class ObjectsPreview(QObject):
     def _on_predictions(self) -> None:
         if self.is_on and self.wanted.source == OF_PREDICTION and self.tried is None:
             self._follow()
-
-    def _follow(self, after_ms: int = REST_MS) -> None:
-        if not self.is_on:
-            return
-        tried, session = self.tried, self._session
-        if tried is not None and (tried.image_id, tried.z) != (session.image_id, session.z):
-            self.tried = None
-            self.changed.emit()
-        self._stop()
-        self._timer.start(after_ms)
-
-    def _stop(self) -> None:
-        self._wish += 1
-        self._timer.stop()
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
 
     def _start(self) -> None:
         session, image = self._session, self._session.image
@@ -290,18 +239,6 @@ class ObjectsPreview(QObject):
             return foreground[part], None if seeds is None else seeds[part], predicted[part]
 
         return read
-
-    def _give_up(self, problem: str) -> None:
-        self.tried, self.problem = None, problem
-        self.changed.emit()
-
-    def _on_failed(self, error: Exception) -> None:
-        self._give_up(str(error) or "There is not enough memory to show these objects.")
-
-    def _on_made(self, number: int, tried: Tried) -> None:
-        if number == self._wish and self.is_on:
-            self.tried = tried
-            self.changed.emit()
 
     # -- taking them -----------------------------------------------------------------------------
 

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject
 
 from orgseg_app.core.edits.slices import seen_from
 from orgseg_app.core.mask import Mask
 from orgseg_app.core.weighting.maker import Peaks, WeightMaker, largest
 from orgseg_app.core.weighting.settings import WeightSettings
-from orgseg_app.gui.background import Background, Task
+from orgseg_app.gui.background import Task
+from orgseg_app.gui.canvas.plane_trying import PlaneTrying
 from orgseg_app.gui.session import Session
 
 if TYPE_CHECKING:
@@ -73,64 +74,26 @@ class _Known:
     peaks: dict[int, Peaks] = field(default_factory=dict)
 
 
-class WeightsPreview(QObject):
-    """Makes the weights of the plane that is looked at, the newest wish only.
+class WeightsPreview(PlaneTrying):
+    """Makes the weights of the plane that is looked at.
 
     Attributes
     ----------
-    is_on
-        Whether anything is to be made.
     settings, with_all
         What is wanted; whether classes are balanced over all painted images.
-    tried
-        What was made last; None where nothing is there yet.
-    problem
-        Why nothing can be shown, in a sentence; "".
-
-    Signals
-    -------
-    changed()
-        Any of the attributes.
     """
 
-    changed = Signal()
-    _made = Signal(int, object)  # from the other thread: wish, Tried
+    rest_ms = REST_MS
+    failure = "There is not enough memory to show the weights of this plane."
+    tried: Tried | None
 
     def __init__(self, session: Session, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._session = session
-        self.is_on, self.with_all = False, False
+        super().__init__(session, parent)
+        self.with_all = False
         self.settings = WeightSettings()
-        self.tried: Tried | None = None
-        self.problem = ""
-        self._background = Background(self)
-        self._task: Task | None = None
         self._known = _Known()
-        self._version = self._wish = 0
-        self._timer = QTimer(self, singleShot=True)
-        self._timer.timeout.connect(self._start)
-        self._made.connect(self._on_made)
-        session.image_selected.connect(lambda _: self._follow())
-        session.plane_selected.connect(lambda _: self._follow())
-        session.mask_changed.connect(self._on_painted)
+        self._version = 0
         session.classes_changed.connect(self._follow)
-        session.closing.connect(self.finish)
-
-    @property
-    def is_idle(self) -> bool:
-        """True when nothing is made or waits."""
-        return not self._timer.isActive() and self._background.is_idle
-
-    def set_on(self, on: bool) -> None:
-        """Make what is looked at, or nothing."""
-        if on != self.is_on:
-            self.is_on = on
-            self._stop()
-            self.tried, self.problem = None, ""
-            self._known = _Known()
-            if on:
-                self._start()
-            self.changed.emit()
 
     def set_wanted(self, settings: WeightSettings, *, with_all: bool) -> None:
         """Make it so from now on."""
@@ -138,35 +101,15 @@ class WeightsPreview(QObject):
             self.settings, self.with_all = settings, with_all
             self._follow()
 
-    def finish(self) -> None:
-        """The project is about to be closed."""
-        self.set_on(False)
-        self._background.finish()
-
     # -- within ----------------------------------------------------------------------------------
 
-    def _follow(self, after_ms: int = REST_MS) -> None:
-        if not self.is_on:
-            return
-        tried, session = self.tried, self._session
-        if tried is not None and (tried.image_id, tried.z) != (session.image_id, session.z):
-            self.tried = None
-            self.changed.emit()
-        self._stop()
-        self._timer.start(after_ms)
+    def _forget(self) -> None:
+        self._known = _Known()
 
     def _on_painted(self, image_id: str, change: object) -> None:
         if self.is_on and (image_id == self._session.image_id or self.with_all):
             self._version += 1
             self._follow(STROKE_MS)
-
-    def _stop(self) -> None:
-        """What is under way is no longer wanted."""
-        self._wish += 1
-        self._timer.stop()
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
 
     def _start(self) -> None:
         session, file = self._session, self._session.file
@@ -196,18 +139,6 @@ class WeightsPreview(QObject):
             self._task = self._background.start(
                 "Trying weights", lambda task: self._work(task, wish), None, self._on_failed
             )
-
-    def _give_up(self, problem: str) -> None:
-        self.tried, self.problem = None, problem
-        self.changed.emit()
-
-    def _on_failed(self, error: Exception) -> None:
-        self._give_up(str(error) or "There is not enough memory to show the weights of this plane.")
-
-    def _on_made(self, number: int, tried: Tried) -> None:
-        if number == self._wish and self.is_on:
-            self.tried = tried
-            self.changed.emit()
 
     def _work(self, task: Task, wish: _Wish) -> None:
         """In the other thread: this plane, then stronger edges elsewhere."""

@@ -1,0 +1,249 @@
+"""Scores of networks and other thin structures, from their skeletons.
+
+Truth and prediction are taken apart where the truth is unlabelled, both alike; a prediction is
+looked at only where it is labelled. Planes are thinned by `measuring.thinning`, volumes by
+`measuring.thinning_3d`, and measured by `measuring.networks`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orgseg_app.core.classes import UNLABELLED
+from orgseg_app.core.measuring import thinning, thinning_3d
+from orgseg_app.core.measuring.networks import networks_of
+
+Mask = NDArray[np.bool_]
+
+SKELETON_SCORES = (
+    "cl_dice",
+    "cl_precision",
+    "cl_recall",
+    "skeleton_length_error",
+    "skeleton_length_bias",
+    "branch_point_error",
+    "branch_point_bias",
+    "end_point_error",
+    "end_point_bias",
+)
+"""Of errors lower is better, of biases nearer to 0."""
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """What is counted of the skeleton of one side.
+
+    Attributes
+    ----------
+    voxels
+        Of the skeleton.
+    inside
+        Those that lie in the mask of the other side.
+    length
+        In the unit of the pixel size.
+    branch_points, end_points
+        As `measuring.networks` tells them.
+    """
+
+    voxels: int = 0
+    inside: int = 0
+    length: float = 0.0
+    branch_points: int = 0
+    end_points: int = 0
+
+    def __add__(self, other: Skeleton) -> Skeleton:
+        return Skeleton(
+            self.voxels + other.voxels,
+            self.inside + other.inside,
+            self.length + other.length,
+            self.branch_points + other.branch_points,
+            self.end_points + other.end_points,
+        )
+
+
+@dataclass(frozen=True)
+class SkeletonAgreement:
+    """What scores of skeletons are made of; two of them add up to that of both images together.
+
+    Attributes
+    ----------
+    truth, prediction
+        The two skeletons.
+    length_missed, branch_points_missed, end_points_missed
+        Too much or too little of each, image by image.
+    """
+
+    truth: Skeleton = Skeleton()
+    prediction: Skeleton = Skeleton()
+    length_missed: float = 0.0
+    branch_points_missed: int = 0
+    end_points_missed: int = 0
+
+    def __add__(self, other: SkeletonAgreement) -> SkeletonAgreement:
+        return SkeletonAgreement(
+            self.truth + other.truth,
+            self.prediction + other.prediction,
+            self.length_missed + other.length_missed,
+            self.branch_points_missed + other.branch_points_missed,
+            self.end_points_missed + other.end_points_missed,
+        )
+
+    def scores(self) -> dict[str, float | None]:
+        """All of them, by name; see `SKELETON_SCORES`. One whose denominator is 0 is None.
+
+        clDice is 0 where only one of truth and prediction has a skeleton.
+        """
+        true, seen = self.truth, self.prediction
+        precision, recall = _ratio(seen.inside, seen.voxels), _ratio(true.inside, true.voxels)
+        both = 0.0 if true.voxels or seen.voxels else None
+        if precision and recall:
+            both = 2 * precision * recall / (precision + recall)
+        found = (
+            both,
+            precision,
+            recall,
+            _ratio(self.length_missed, true.length),
+            _ratio(seen.length - true.length, true.length),
+            _ratio(self.branch_points_missed, true.branch_points),
+            _ratio(seen.branch_points - true.branch_points, true.branch_points),
+            _ratio(self.end_points_missed, true.end_points),
+            _ratio(seen.end_points - true.end_points, true.end_points),
+        )
+        return dict(zip(SKELETON_SCORES, found, strict=True))
+
+    def to_dict(self) -> dict[str, Any]:
+        """For ``metrics.json``."""
+        sides = {"truth": dict(vars(self.truth)), "prediction": dict(vars(self.prediction))}
+        return dict(vars(self)) | sides
+
+    @classmethod
+    def from_dict(cls, kept: Mapping[str, Any]) -> SkeletonAgreement:
+        """As `to_dict` gave it.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            When something is missing, or cannot be.
+        """
+        sides = [
+            Skeleton(
+                int(side["voxels"]),
+                int(side["inside"]),
+                float(side["length"]),
+                int(side["branch_points"]),
+                int(side["end_points"]),
+            )
+            for side in (kept["truth"], kept["prediction"])
+        ]
+        missed = (int(kept["branch_points_missed"]), int(kept["end_points_missed"]))
+        found = cls(sides[0], sides[1], float(kept["length_missed"]), *missed)
+        values = [found.length_missed, *missed]
+        values += [value for side in sides for value in vars(side).values()]
+        if not all(0 <= value < math.inf for value in values):
+            raise ValueError("Lengths and numbers of points are from 0 on.")
+        if any(side.inside > side.voxels for side in sides):
+            raise ValueError("More of a skeleton was found than there is.")
+        return found
+
+
+def skeleton_scores(
+    truth: NDArray[np.uint8],
+    prediction: NDArray[np.uint8],
+    class_id: int,
+    *,
+    pixel_size: Sequence[float] | None = None,
+    goes_on: Callable[[], bool] = lambda: True,
+) -> SkeletonAgreement:
+    """Compare the skeletons of a class in an image.
+
+    - clDice: of topology precision, the share of the predicted skeleton inside the true mask, and
+      topology sensitivity, the share of the true skeleton inside the predicted mask, the harmonic
+      mean (Shit et al., CVPR 2021).
+    - Error of the length, of the number of branching points and of ends: the difference, whichever
+      way, over what the truth has. Biases keep the sign: more than 0 is too much.
+
+    Parameters
+    ----------
+    truth, prediction
+        ``(Y, X)`` or ``(Z, Y, X)`` class ids. Where the truth is 0 nothing counts. A volume of one
+        plane is a plane.
+    class_id
+        The class.
+    pixel_size
+        One an axis, in the unit lengths shall have; 1 each when left out.
+    goes_on
+        Asked now and then; False gives up.
+
+    Raises
+    ------
+    ValueError
+        When shapes differ, are of other than two or three axes, or too large: see
+        `thinning_3d.MOST_VOXELS`.
+    StoppedError
+        When given up.
+
+    Examples
+    --------
+    A line of nine voxels, predicted with a gap:
+
+    >>> truth = np.ones((3, 9), np.uint8)
+    >>> truth[1] = 2
+    >>> prediction = truth.copy()
+    >>> prediction[1, 4] = 1
+    >>> found = skeleton_scores(truth, prediction, 2).scores()
+    >>> round(found["cl_dice"], 3), found["cl_precision"], found["skeleton_length_error"]
+    (0.941, 1.0, 0.25)
+    >>> found["end_point_error"], found["end_point_bias"], found["branch_point_error"]
+    (1.0, 1.0, None)
+    """
+    if truth.shape != prediction.shape or truth.ndim not in (2, 3):
+        raise ValueError(f"No planes or volumes alike: {truth.shape} and {prediction.shape}.")
+    sizes = (1.0,) * truth.ndim if pixel_size is None else tuple(map(float, pixel_size))
+    if len(sizes) != truth.ndim or not all(0 < size < math.inf for size in sizes):
+        raise ValueError(f"No pixel size of {truth.ndim} axes: {sizes}.")
+    if truth.ndim == 2:
+        truth, prediction, sizes = truth[None], prediction[None], (1.0, *sizes)
+    true = truth == class_id
+    seen = (prediction == class_id) & (truth != UNLABELLED)
+    spacing = (sizes[0], sizes[1], sizes[2])
+    of_truth = _skeleton(true, seen, spacing, goes_on)
+    of_prediction = _skeleton(seen, true, spacing, goes_on)
+    return SkeletonAgreement(
+        of_truth,
+        of_prediction,
+        abs(of_prediction.length - of_truth.length),
+        abs(of_prediction.branch_points - of_truth.branch_points),
+        abs(of_prediction.end_points - of_truth.end_points),
+    )
+
+
+def _skeleton(
+    mask: Mask, other: Mask, spacing: tuple[float, float, float], goes_on: Callable[[], bool]
+) -> Skeleton:
+    """Of the one mask ``(Z, Y, X)``."""
+    if not mask.any():
+        return Skeleton()
+    if len(mask) == 1:
+        skeleton = thinning.thinned(mask[0].astype(np.int32), goes_on=goes_on)[None]
+    elif mask.size > thinning_3d.MOST_VOXELS:
+        raise ValueError(f"A volume of {mask.shape} is too large for a skeleton.")
+    else:
+        skeleton = thinning_3d.thinned_volume(mask.astype(np.int32), goes_on=goes_on)
+    of = networks_of(skeleton, 1, spacing)
+    return Skeleton(
+        int(np.count_nonzero(skeleton)),
+        int(np.count_nonzero(skeleton[other])),
+        float(of.lengths[0]),
+        int(of.branch_points[0]),
+        int(of.ends[0]),
+    )
+
+
+def _ratio(top: float, bottom: float) -> float | None:
+    return top / bottom if bottom else None

@@ -1,8 +1,8 @@
 """``python -m orgseg_app``: the command line, or what this program starts itself again for.
 
-``--job RUN_FOLDER`` (a training job), ``--gate`` and ``--read`` (children that look at strangers'
-files) stay out of the command line's own parser because they must not import the window's modules,
-nor show up in anybody's help.
+``--job RUN_FOLDER`` (a training job), ``--study FOLDER`` (what drives a study), ``--gate`` and
+``--read`` (children that look at strangers' files) stay out of the command line's own parser
+because they must not import the window's modules, nor show up in anybody's help.
 """
 
 from __future__ import annotations
@@ -32,6 +32,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from orgseg_app.learn.job import run_job
 
         return run_job(words[1])
+    if words[:1] == ["--study"]:
+        if len(words) != 2:
+            print("orgseg: --study needs one folder of a study.", file=sys.stderr)
+            return 2
+        from orgseg_app.runs.studies.queue import run_study
+
+        return run_study(words[1])
     if words == ["--gate"]:
         from orgseg_app.files.safety.gate_child import run_gate
 

@@ -263,6 +263,7 @@ def _add_run_verbs(verbs: Any) -> None:
     )
     _add_json(train, "print the run's events as they come, one JSON object a line")
     _add_ensemble_verb(verbs)
+    _add_study_verb(verbs)
     runs = _verb(verbs, "runs", "training:runs", "list the runs of a project", project=True)
     _add_json(runs)
     for name, text in (
@@ -346,6 +347,36 @@ def _add_ensemble_verb(verbs: Any) -> None:
     ensemble.add_argument("--name", default="", help="what to call it")
     ensemble.add_argument("--detach", action="store_true", help="start it and come back at once")
     _add_json(ensemble, "print its events as they come, one JSON object a line")
+
+
+def _add_study_verb(verbs: Any) -> None:
+    text = "train a grid of recipes and say which is better, and what each setting does"
+    study = _verb(verbs, "study", "studying:run", text, project=True)
+    study.add_argument(
+        "study", nargs="?", default="", metavar="STUDY.toml|NAME", help="which are there: --list"
+    )
+    begin = study.add_mutually_exclusive_group()
+    begin.add_argument("--dry-run", action="store_true", help="what it would train and take")
+    begin.add_argument("--detach", action="store_true", help="start it and come back at once")
+    act = study.add_mutually_exclusive_group()
+    for name, text in (
+        ("resume", "let a study go on that is paused, stopped or was cut off"),
+        ("pause", "let a study wait"),
+        ("stop", "end a study soon; what is learnt is kept, and it can go on later"),
+        ("results", "which is best on validation, what each axis does, and why"),
+    ):
+        # Without an id, the newest study of the project.
+        act.add_argument(f"--{name}", nargs="?", const="", metavar="ID", help=text)
+    act.add_argument("--list", action="store_true", help="the project's studies, and ready-made")
+    study.add_argument(
+        "--out",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE.(json|csv)",
+        help="with --results: write them as well",
+    )
+    _add_json(study)
 
 
 def build_parser() -> argparse.ArgumentParser:

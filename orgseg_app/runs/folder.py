@@ -43,6 +43,9 @@ MODEL_KINDS = ("train", "ensemble")
 STATES = ("queued", "running", "paused", "finished", "stopped", "failed", "lost")
 ACTIVE_STATES = frozenset({"queued", "running", "paused"})
 
+STUDIES = "studies"
+"""Folder of the studies beside the runs; see `runs.studies.folder`."""
+
 _DELETED = ".deleted"
 _DELETED_DAYS = 7
 _STARTING_S = 60.0
@@ -55,7 +58,7 @@ def runs_dir(project_path: Path) -> Path:
     return project_path.with_suffix(".runs")
 
 
-def _safe_name(text: str) -> str:
+def safe_name(text: str) -> str:
     """A folder name every system takes, at most 48 characters, never a path."""
     plain = unicodedata.normalize("NFC", text)
     plain = re.sub(r"[^\w\-+. ]", "_", plain).strip(" .")[:48].strip(" .") or "run"
@@ -155,7 +158,7 @@ class RunFolder:
             "project_uuid": project_uuid,
             "recipe": None if recipe is None else recipe_to_builtins(recipe),
         }
-        path = parent / f"{_safe_name(name)}-{run_id[:6]}"
+        path = parent / f"{safe_name(name)}-{run_id[:6]}"
         try:
             (path / "control").mkdir(parents=True)
             write_json(path / "request.json", request | dict(extra or {}))
@@ -269,30 +272,12 @@ class RunFolder:
     @property
     def state(self) -> str:
         """One of `STATES`, from the last event and from whether its process lives."""
-        told = events.state_from_events(events.tail_events(self.events_path))
-        if told in events.LAST_EVENTS:
-            return str(told)
-        facts = read_json(self.process_path)
-        if facts is None:  # prepared, and about to be started; or whoever meant to do it is gone
-            age = time.time() - max(self.created, self._last_sign() or 0.0)
-            is_fresh = told in (None, "queued") and age < _STARTING_S and self.exists
-            return "queued" if is_fresh else "lost"
-        if is_alive(self.path, facts, self._last_sign()):
-            return told or "queued"
-        # It may have said its last word between the two looks.
-        told = events.state_from_events(events.tail_events(self.events_path))
-        return str(told) if told in events.LAST_EVENTS else "lost"
+        return state_of(self.path, self.created, exists=self.exists)
 
     @property
     def is_active(self) -> bool:
         """Whether its process is waiting, working or paused."""
         return self.state in ACTIVE_STATES
-
-    def _last_sign(self) -> float | None:
-        try:
-            return self.events_path.stat().st_mtime
-        except OSError:
-            return None
 
     def events(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
         """Events from `offset` on, and where to go on reading; see `events.read_events`."""
@@ -376,6 +361,43 @@ class RunFolder:
         return target
 
 
+def state_of(path: Path, created: float, *, exists: bool) -> str:
+    """The state of what a process does in a folder: a run, or a study.
+
+    Parameters
+    ----------
+    path : Path
+        With ``events.jsonl`` and ``process.json`` in it, or without.
+    created : float
+        When it was asked for, seconds since 1970 (UTC).
+    exists : bool
+        Whether what was asked is still there.
+
+    Returns
+    -------
+    str
+        One of `STATES`.
+    """
+    events_path = path / "events.jsonl"
+    try:
+        last_sign: float | None = events_path.stat().st_mtime
+    except OSError:
+        last_sign = None
+    told = events.state_from_events(events.tail_events(events_path))
+    if told in events.LAST_EVENTS:
+        return str(told)
+    facts = read_json(path / "process.json")
+    if facts is None:  # prepared, and about to be started; or whoever meant to do it is gone
+        age = time.time() - max(created, last_sign or 0.0)
+        is_fresh = told in (None, "queued") and age < _STARTING_S and exists
+        return "queued" if is_fresh else "lost"
+    if is_alive(path, facts, last_sign):
+        return told or "queued"
+    # It may have said its last word between the two looks.
+    told = events.state_from_events(events.tail_events(events_path))
+    return str(told) if told in events.LAST_EVENTS else "lost"
+
+
 def restore(trashed: Path) -> RunFolder:
     """Bring a deleted run back.
 
@@ -417,7 +439,7 @@ def list_runs(project_path: Path) -> list[RunFolder]:
     except OSError:
         return []
     for entry in entries:
-        if entry.name.startswith(".") or not entry.is_dir():
+        if entry.name.startswith(".") or entry.name == STUDIES or not entry.is_dir():
             continue
         try:
             found.append(RunFolder(Path(entry.path)))

@@ -96,23 +96,37 @@ def prepare_folds(
     check_recipe(recipe)
     painted = painted_voxels(project_file)
     warnings = check_folds(project_file, folds, painted)
+    image_ids, splits = parted(project_file, folds, painted)
+    return [
+        new_training(
+            project_file,
+            recipe,
+            f"{name or recipe.name} fold {fold + 1} of {folds}",
+            image_ids=image_ids,
+            warnings=warnings,
+            extra={"split": split},
+        )
+        for fold, split in enumerate(splits)
+    ]
+
+
+def parted(
+    project_file: ProjectFile, folds: int, painted: Collection[str]
+) -> tuple[list[str], list[dict[str, Any]]]:
+    """What is parted into folds that were checked, and what each of them holds out.
+
+    Returns
+    -------
+    image_ids : list of str
+        Of all images that learn or choose, the same in every fold.
+    splits : list of dict
+        The field ``split`` of the request of each fold.
+    """
     images = _to_part(project_file, painted)
+    image_ids = [image.image_id for image in images]
+    if len(images) == 1:
+        return image_ids, [{"fold": fold, "of": folds} for fold in range(folds)]
     # Copies of one image stay together: else one would be judged by what it taught.
     fold_of = assign_folds([image.sha256 for image in images], folds)
-    made: list[RunFolder] = []
-    for fold in range(folds):
-        held = [image.image_id for image in images if fold_of[image.sha256] == fold]
-        split: dict[str, Any] = {"validation": held}
-        if len(images) == 1:
-            split = {"fold": fold, "of": folds}
-        made.append(
-            new_training(
-                project_file,
-                recipe,
-                f"{name or recipe.name} fold {fold + 1} of {folds}",
-                image_ids=[image.image_id for image in images],
-                warnings=warnings,
-                extra={"split": split},
-            )
-        )
-    return made
+    held = [[i.image_id for i in images if fold_of[i.sha256] == fold] for fold in range(folds)]
+    return image_ids, [{"validation": ids} for ids in held]

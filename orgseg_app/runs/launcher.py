@@ -73,13 +73,6 @@ def start(run: RunFolder) -> int:
         )
     if run.process_path.exists() and run.is_active:
         raise RunError(f'The run "{run.name}" is working already.')
-    flags: dict[str, object] = {"start_new_session": True}
-    if sys.platform == "win32":
-        flags = {
-            "creationflags": subprocess.DETACHED_PROCESS
-            | subprocess.CREATE_NEW_PROCESS_GROUP
-            | subprocess.BELOW_NORMAL_PRIORITY_CLASS
-        }
     try:
         run.control_dir.mkdir(exist_ok=True)
         for request in (STOP, PAUSE):
@@ -87,24 +80,12 @@ def start(run: RunFolder) -> int:
         run.process_path.unlink(missing_ok=True)
         with EventWriter(run.events_path) as events:
             events.write("state", state="queued", starting=True)
-        with open(run.log_path, "ab") as log:
-            process = subprocess.Popen(
-                job_command(run.path.absolute()),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=job_environment(),
-                close_fds=True,
-                **flags,  # type: ignore[call-overload]
-            )
+        process = start_detached(job_command(run.path.absolute()), run.log_path)
     except OSError as error:
         raise RunError(
             f'The run "{run.name}" could not be started: {error.strerror}. Nothing was lost; '
             "check that the disk has room and that you may write beside the project."
         ) from error
-    # While this program lives it has to take note of the end of its child.
-    threading.Thread(target=process.wait, name=f"reap {process.pid}", daemon=True).start()
-    _lower_priority(process.pid)
     try:
         run.write_process(process.pid)
     except OSError as error:
@@ -113,6 +94,43 @@ def start(run: RunFolder) -> int:
             f'The run "{run.name}" could not be started: {error.strerror}. Nothing was lost.'
         ) from error
     return int(process.pid)
+
+
+def start_detached(command: list[str], log_path: Path) -> subprocess.Popen[bytes]:
+    """Start a process that outlives this one, at a low priority.
+
+    Parameters
+    ----------
+    command : list of str
+    log_path : Path
+        What it prints is appended there.
+
+    Raises
+    ------
+    OSError
+        When it cannot be started, or the log cannot be written.
+    """
+    flags: dict[str, object] = {"start_new_session": True}
+    if sys.platform == "win32":
+        flags = {
+            "creationflags": subprocess.DETACHED_PROCESS
+            | subprocess.CREATE_NEW_PROCESS_GROUP
+            | subprocess.BELOW_NORMAL_PRIORITY_CLASS
+        }
+    with open(log_path, "ab") as log:
+        process: subprocess.Popen[bytes] = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=job_environment(),
+            close_fds=True,
+            **flags,  # type: ignore[call-overload]
+        )
+    # While this program lives it has to take note of the end of its child.
+    threading.Thread(target=process.wait, name=f"reap {process.pid}", daemon=True).start()
+    _lower_priority(process.pid)
+    return process
 
 
 def _lower_priority(pid: int) -> None:

@@ -14,17 +14,9 @@ from msgspec import structs
 
 from orgseg_app.core.metrics.pixels import confusion_matrix
 from orgseg_app.gui.runs import difference as d
-from orgseg_app.gui.runs.estimate import (
-    PROCESS_BYTES,
-    START_S,
-    duration,
-    estimate,
-    flops_per_patch,
-    memory_bytes,
-    time_left,
-    too_large,
-)
+from orgseg_app.gui.runs.estimate import duration, estimate, time_left, too_large
 from orgseg_app.gui.runs.run_entry import RunEntry, smoothed
+from orgseg_app.runs.estimate import PROCESS_BYTES, START_S, flops_per_patch, memory_bytes
 from orgseg_app.runs.folder import RunFolder
 from orgseg_app.runs.recipes.networks import NETWORK_NAMES
 from orgseg_app.runs.recipes.presets import PRESETS

@@ -1,0 +1,315 @@
+"""The folder of one study: what was asked, what all its runs learn from, what has happened.
+
+It lies beside the project's runs, in ``name.runs/studies/``::
+
+    study.json     the definition, every cell, facts of the project; written once
+    snapshot.h5    the annotated images, the same for all cells
+    events.jsonl   what the driver did, append only     log.txt       everything it printed
+    process.json   which process drives it              control/      requests to it: stop, pause
+    driver.lock    held by the driver while it lives
+
+A cell's run is an ordinary run folder beside the others. It is made when its turn comes, whole or
+not at all, and its ``snapshot.h5`` is the study's: another name of the same file where the file
+system allows that, else a copy. So all cells learn from the same voxels, whatever is painted
+meanwhile, and five hundred runs take the room of one.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from orgseg_app.files.atomic import replacing
+from orgseg_app.runs import events
+from orgseg_app.runs.errors import RunError
+from orgseg_app.runs.folder import (
+    ACTIVE_STATES,
+    STUDIES,
+    RunFolder,
+    list_runs,
+    runs_dir,
+    state_of,
+)
+from orgseg_app.runs.process import process_facts, read_json, replace, write_json
+from orgseg_app.runs.studies.cells import (
+    Cell,
+    Refused,
+    cell_from_builtins,
+)
+from orgseg_app.runs.studies.definition import (
+    Study,
+    StudyError,
+    study_from_builtins,
+)
+
+STUDY_FORMAT = "orgseg-study"
+STUDY_SCHEMA_VERSION = 1
+
+_log = logging.getLogger(__name__)
+
+
+class StudyFolder:
+    """One study on disk.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder.
+
+    Attributes
+    ----------
+    path : Path
+    study_id : str
+        12 hex digits.
+    asked : dict
+        `study.json`.
+    study : Study
+    cells : tuple of Cell
+    refused : tuple of Refused
+
+    Raises
+    ------
+    StudyError
+        When this is not the folder of a study, or one of a newer version of OrgSeg.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        asked = read_json(path / "study.json")
+        if asked is None or asked.get("format") != STUDY_FORMAT:
+            raise StudyError(f'"{path.name}" is not a study: its study.json is not readable.')
+        if int(asked.get("schema_version", 1)) > STUDY_SCHEMA_VERSION:
+            raise StudyError(
+                f'The study "{path.name}" was made by a newer version of OrgSeg. Update OrgSeg to '
+                "use it; nothing was changed."
+            )
+        self.asked: dict[str, Any] = asked
+        self.study_id = str(asked.get("study", ""))
+        try:
+            if not re.fullmatch(r"[0-9a-f]{12}", self.study_id):
+                raise ValueError("no id")
+            self.study: Study = study_from_builtins(asked["definition"])
+            self.cells: tuple[Cell, ...] = tuple(map(cell_from_builtins, asked["cells"]))
+            self.refused = tuple(
+                Refused(tuple((str(k), str(n)) for k, n in item["places"]), str(item["reason"]))
+                for item in asked["refused"]
+            )
+        except (RunError, KeyError, TypeError, ValueError) as error:
+            raise StudyError(f'The study "{path.name}" is damaged: {error}.') from error
+
+    def __repr__(self) -> str:
+        return f"StudyFolder({self.name!r}, {self.study_id})"
+
+    @property
+    def name(self) -> str:
+        """As shown to a person."""
+        return self.study.name
+
+    @property
+    def created(self) -> float:
+        """When it was asked for, seconds since 1970 (UTC)."""
+        value = self.asked.get("created")
+        return float(value) if isinstance(value, (int, float)) else 0.0
+
+    @property
+    def warnings(self) -> list[str]:
+        """Sentences a person should read before trusting its conclusions."""
+        found = self.asked.get("warnings")
+        return [str(item) for item in found] if isinstance(found, list) else []
+
+    @property
+    def exists(self) -> bool:
+        """Whether the folder is still there."""
+        return (self.path / "study.json").is_file()
+
+    @property
+    def events_path(self) -> Path:
+        """Events of the driver, one JSON object a line."""
+        return self.path / "events.jsonl"
+
+    @property
+    def snapshot_path(self) -> Path:
+        """The annotated images that all cells learn from."""
+        return self.path / "snapshot.h5"
+
+    @property
+    def process_path(self) -> Path:
+        """Which process drives it."""
+        return self.path / "process.json"
+
+    @property
+    def log_path(self) -> Path:
+        """Everything the driver printed."""
+        return self.path / "log.txt"
+
+    @property
+    def lock_path(self) -> Path:
+        """Locked by the driver while it lives."""
+        return self.path / "driver.lock"
+
+    @property
+    def control_dir(self) -> Path:
+        """Requests to the driver: ``stop`` and ``pause`` are there or not."""
+        return self.path / "control"
+
+    @property
+    def state(self) -> str:
+        """One of `runs.folder.STATES`, of the driver."""
+        return state_of(self.path, self.created, exists=self.exists)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether a driver is waiting, working or paused."""
+        return self.state in ACTIVE_STATES
+
+    def events(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+        """Events from `offset` on, and where to go on reading; see `runs.events`."""
+        return events.read_events(self.events_path, offset)
+
+    def write_process(self, pid: int) -> None:
+        """Note which process drives the study.
+
+        Raises
+        ------
+        OSError
+            When the folder is gone or the disk refuses.
+        """
+        write_json(self.process_path, process_facts(self.path, pid))
+
+    # Its runs
+
+    def runs(self) -> dict[str, RunFolder]:
+        """Id of a cell → its run, where there is one; the one that got farthest of several."""
+        found: dict[str, RunFolder] = {}
+        for run in list_runs(_project_beside(self.path)):
+            asked = run.request.get("study")
+            if not isinstance(asked, dict) or asked.get("id") != self.study_id:
+                continue
+            known = found.get(str(asked.get("cell")))
+            if known is None or known.state != "finished":
+                found[str(asked.get("cell"))] = run
+        return found
+
+    def make_run(self, cell: Cell) -> RunFolder:
+        """The run folder of a cell, complete with its snapshot; not started.
+
+        Raises
+        ------
+        RunError
+            When the snapshot is gone or the disk refuses; nothing is left then.
+        """
+        if not self.snapshot_path.is_file():
+            raise StudyError(
+                f'What the study "{self.name}" learns from is gone (snapshot.h5 in its folder), so '
+                "no more runs can be made. Its finished runs are safe."
+            )
+        extra: dict[str, Any] = {
+            "warnings": self.warnings,
+            "classes": self.asked.get("classes", []),
+            "images": self.asked.get("images", []),
+            "study": {
+                "id": self.study_id,
+                "name": self.name,
+                "cell": cell.cell_id,
+                "number": cell.number,
+                "places": [list(place) for place in cell.places],
+                "repeat": cell.repeat,
+                "fold": cell.fold,
+            },
+        }
+        if cell.fold is not None:
+            extra["split"] = self.asked["splits"][cell.fold]
+        draft = RunFolder.create(
+            self.path / "drafts",
+            name=f"{self.name} {cell.number}: {cell.title}",
+            kind="train",
+            recipe=cell.recipe,
+            project_uuid=str(self.asked.get("project_uuid", "")),
+            extra=extra,
+        )
+        target = self.path.parents[1] / draft.path.name
+        try:
+            _same_file(self.snapshot_path, draft.snapshot_path)
+            replace(draft.path, target)
+        except OSError as error:
+            shutil.rmtree(draft.path, ignore_errors=True)
+            raise RunError(
+                f'A run of the study "{self.name}" could not be made: {error.strerror}. What it '
+                "has learnt is safe; check that the disk has room, then let the study go on."
+            ) from error
+        return RunFolder(target)
+
+    def clear_drafts(self) -> None:
+        """Take away what a driver that was killed had half made."""
+        shutil.rmtree(self.path / "drafts", ignore_errors=True)
+
+
+def _same_file(source: Path, target: Path) -> None:
+    """Give a file another name; a copy where the file system knows no such thing.
+
+    Snapshots are read and never written, so nobody can change it for the others.
+    """
+    try:
+        os.link(source, target)
+    except OSError:
+        with replacing(target) as draft:
+            shutil.copyfile(source, draft)
+
+
+def _project_beside(study_path: Path) -> Path:
+    """A path whose `runs_dir` is the folder that the study's folder lies in."""
+    return study_path.parents[1].with_suffix(".orgseg")
+
+
+# Finding them again
+
+
+def list_studies(project_path: Path) -> list[StudyFolder]:
+    """All studies of a project, oldest first; broken ones are left out with a note in the log."""
+    found: list[StudyFolder] = []
+    try:
+        entries = sorted(os.scandir(runs_dir(project_path) / STUDIES), key=lambda e: e.name)
+    except OSError:
+        return []
+    for entry in entries:
+        if entry.name.startswith(".") or not entry.is_dir():
+            continue
+        try:
+            found.append(StudyFolder(Path(entry.path)))
+        except StudyError as error:
+            _log.warning("left out: %s", error)
+    found.sort(key=lambda folder: (folder.created, folder.study_id))
+    return found
+
+
+def find_study(project_path: Path, text: str = "") -> StudyFolder:
+    """A study by its id (or the beginning of it), its name or its folder; the newest without.
+
+    Raises
+    ------
+    StudyError
+        When there is none, or several fit.
+    """
+    if text and (Path(text) / "study.json").is_file():
+        return StudyFolder(Path(text))
+    studies = list_studies(project_path)
+    if not studies:
+        raise StudyError(f'The project "{project_path.name}" has no studies yet.')
+    if not text:
+        return studies[-1]
+    for fits in (
+        [study for study in studies if study.study_id == text],
+        [study for study in studies if text in (study.name, study.path.name)],
+        [study for study in studies if len(text) >= 4 and study.study_id.startswith(text)],
+    ):
+        if len(fits) == 1:
+            return fits[0]
+        if fits:
+            ids = ", ".join(study.study_id for study in fits)
+            raise StudyError(f'{len(fits)} studies are called "{text}"; name one by its id: {ids}.')
+    listed = ", ".join(f'"{study.name}" ({study.study_id})' for study in studies[-8:])
+    raise StudyError(f'The project has no study "{text}"; it has {listed}.')

@@ -5,19 +5,22 @@ the test images in ``ANSWER.npz``, too; the library lies in ``$PEERS/smp``, made
 by::
 
     pip install --target $PEERS/smp --no-deps segmentation-models-pytorch==0.6.0 timm==1.0.31 \\
-        torchvision==0.28.0 huggingface_hub pyyaml pillow tqdm packaging filelock fsspec httpx
+        torchvision==0.28.0 'huggingface_hub<1' pyyaml pillow tqdm packaging filelock fsspec \\
+        requests urllib3 idna certifi charset_normalizer
 
 Two ways, both with patches of 256 pixels drawn anywhere, turned and mirrored, eight a step, AdamW
 with a rate of 0.001, cross-entropy plus Dice, and the state that is best on the validation images:
 
 - ``smp``: a plain loop in float32 as in the library's documentation;
-- ``smp-tuned``: the best we could make of it: channels-last, bfloat16, the memory settings of
-  OrgSeg's jobs, patches drawn as OrgSeg draws them, a cosine that ends with the time.
+- ``smp-tuned``: the best we could make of it: channels-last, bfloat16 where that is quicker, the
+  memory settings of OrgSeg's jobs, patches drawn as OrgSeg draws them, a cosine that ends with the
+  time.
 """
 
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import math
 import os
@@ -45,6 +48,18 @@ def build(classes: int) -> nn.Module:
 
     network: nn.Module = smp.Unet("resnet18", encoder_weights=None, in_channels=1, classes=classes)
     return network
+
+
+@functools.cache
+def _has_bf16() -> bool:
+    """As OrgSeg asks: without units for it bfloat16 is a hundred times slower."""
+    from orgseg_app.learn.device import bf16_pays_on_cpu
+
+    return bf16_pays_on_cpu()
+
+
+def _precision(tuned: bool) -> torch.autocast:
+    return torch.autocast("cpu", torch.bfloat16, enabled=tuned and _has_bf16())
 
 
 def main() -> int:
@@ -79,7 +94,7 @@ def main() -> int:
             pixels = pixels.contiguous(memory_format=torch.channels_last)
         network.train()
         optimiser.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=tuned):
+        with _precision(tuned):
             logits = network(pixels)
         _loss(logits.float(), target).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
@@ -200,7 +215,7 @@ def _matrices(
         pixels = torch.from_numpy(np.pad(image, pads, mode="reflect"))[None, None]
         if tuned:
             pixels = pixels.contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16, enabled=tuned):
+        with _precision(tuned):
             guess = network(pixels)[0, :, :height, :width].argmax(0).numpy()
         if guesses is not None:
             guesses.append((guess + 1).astype(np.uint8))

@@ -20,7 +20,8 @@ def class_weights_of(
     Parameters
     ----------
     recipe
-        Its ``class_weights`` is ``"none"``, ``"auto"`` or ``"manual"``.
+        Its ``class_weights`` is ``"none"``, ``"auto"``, ``"manual"`` or ``"share"`` (voxels are
+        weighted then, see `learn.training.shares`, and no class by itself).
     classes
         The project's, background first.
     voxels
@@ -37,7 +38,7 @@ def class_weights_of(
         When the recipe names a class that the project does not have, or lets no painted class
         count.
     """
-    if recipe.class_weights == "none":
+    if recipe.class_weights in ("none", "share"):
         return None
     if recipe.class_weights == "auto":
         return automatic_class_weights(voxels)

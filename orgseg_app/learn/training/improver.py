@@ -20,6 +20,7 @@ from orgseg_app.learn.training.averaging import Average
 from orgseg_app.learn.training.ranks import ALONE, Ranks
 from orgseg_app.learn.training.resume import load_optimiser, optimiser_tensors
 from orgseg_app.learn.training.schedule import build_optimiser
+from orgseg_app.learn.training.shares import ClassShares
 from orgseg_app.runs.recipes.schema import Recipe
 
 Heads = Callable[[Tensor], list[Head]]
@@ -38,6 +39,8 @@ class Improver:
         Its weights are changed in place.
     class_weights
         One a class for the voxel-wise losses, or None.
+    shares
+        Where painted voxels count as much as their class seems to take up; None = all alike.
     ranks
         The processes that train together.
 
@@ -59,10 +62,12 @@ class Improver:
         network: Network,
         *,
         class_weights: list[float] | None,
+        shares: ClassShares | None = None,
         ranks: Ranks = ALONE,
     ) -> None:
         self._recipe, self.network, self._ranks = recipe, network, ranks
         self._weights_of_classes = class_weights
+        self._shares = shares
         self.average: Average | None = None
         self.heads: Heads = network.heads
         self._learnt = [p for p in network.parameters() if p.requires_grad]
@@ -110,15 +115,21 @@ class Improver:
         self.network.zero_grad(set_to_none=True)
         torch.manual_seed((self._recipe.seed * 1_000_003 + step) * 1009 + self._ranks.rank)
         total = torch.zeros((), device=self.device.torch_device)
+        if self._shares is not None:
+            self._shares.forget()
         for start in range(0, len(batch), micro_batch):
             part = batch.part(start, start + micro_batch)
             image = channels_last(self._tensor(part.pixels))
             with self.device.autocast():
                 heads = self.heads(image)
+            target, weights = self._tensor(part.target), self._tensor(part.weights)
+            if self._shares is not None:
+                self._shares.look(heads, target, weights)
+                weights = self._shares.weighted(target, weights)
             loss = heads_loss(
                 heads,
-                self._tensor(part.target),
-                self._tensor(part.weights),
+                target,
+                weights,
                 terms=self._recipe.loss,
                 class_weights=self._class_weights,
                 objects=TARGETS[self._recipe.objects],
@@ -128,6 +139,8 @@ class Improver:
             if loss.requires_grad:  # not where nothing in the patches is painted
                 self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
+        if self._shares is not None:
+            self._shares.update(self._ranks.sum_of(self._shares.gathered))
         return self._ranks.add_up(self.network, total)
 
     def update(self, rate: float, loss: Tensor, *, step: int) -> None:
@@ -176,7 +189,8 @@ class Improver:
 
     def facts(self) -> dict[str, Any]:
         """As `tensors`, what is no tensor."""
-        return dict(self._scaler.state_dict())
+        known = {} if self._shares is None else self._shares.facts()
+        return {**self._scaler.state_dict(), **known}
 
     def load(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         """Put back what `tensors` and `facts` gave.
@@ -189,8 +203,12 @@ class Improver:
         load_optimiser(self._optimiser, tensors)
         if self.average is not None:
             self.average.load(tensors)
+        facts = dict(facts)
+        if self._shares is not None:
+            self._shares.load(facts)
+        facts.pop("shares", None)
         if facts and self._scaler.is_enabled():
-            self._scaler.load_state_dict(dict(facts))
+            self._scaler.load_state_dict(facts)
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         tensor = torch.from_numpy(array)

@@ -83,7 +83,7 @@ class Kept:
 
     def load_improver(self, improver: Improver) -> None:
         """Give the optimiser and the mean of the weights what they remember."""
-        scaler: Mapping[str, float] = self._facts.get("scaler") or {}
+        scaler: Mapping[str, Any] = self._facts.get("scaler") or {}
         self._checked(lambda: improver.load(self._tensors, scaler))
 
     def _checked(self, work: Any) -> Any:

@@ -79,6 +79,16 @@ class Ranks:
                 value.div_(self.world)
         return values[0][0]
 
+    def sum_of(self, values: Tensor) -> Tensor:
+        """The sum over all ranks of a tensor that lies where the network does."""
+        if self.world == 1:
+            return values
+        import torch.distributed as dist
+
+        summed = values.clone()
+        dist.all_reduce(summed)
+        return summed
+
     def agree(self, values: Sequence[float]) -> list[float]:
         """The values of the first rank, on every rank; what the others give is not looked at."""
         if self.world == 1:

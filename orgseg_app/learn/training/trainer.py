@@ -43,6 +43,7 @@ from orgseg_app.learn.training.previews import Previews
 from orgseg_app.learn.training.ranks import ALONE, Ranks
 from orgseg_app.learn.training.resume import first_state
 from orgseg_app.learn.training.schedule import after_check, learning_rate
+from orgseg_app.learn.training.shares import shares_of
 from orgseg_app.learn.training.starting import start_from
 from orgseg_app.learn.training.telling import Teller
 from orgseg_app.learn.training.validation import Validation, validate
@@ -134,6 +135,7 @@ class Trainer:
             recipe,
             self.model.network,
             class_weights=class_weights_of(recipe, examples.classes, self._sampler.class_voxels),
+            shares=shares_of(recipe, len(examples.classes)),
             ranks=ranks,
         )
         self.ladder = MemoryLadder(

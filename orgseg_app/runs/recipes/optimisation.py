@@ -54,6 +54,13 @@ CLASS_WEIGHT_NAMES: Mapping[str, Choice] = table(
     Choice("none", "Equal", "All classes count the same.", ""),
     Choice("auto", "Automatic", "Rare classes count more.", ""),
     Choice("manual", "By hand", "Each class counts as much as you say.", ""),
+    Choice(
+        "share",
+        "By share",
+        "Paint counts as much as its class seems to take up in the images, so that strokes are "
+        "enough. Where everything is painted, as Equal.",
+        "Saerens, Latinne and Decaestecker 2002",
+    ),
 )
 
 PRECISION_NAMES: Mapping[str, Choice] = table(

@@ -22,6 +22,7 @@ from orgseg_app.runs.recipes.schema import (
 _FAST = Recipe(
     name="fast",
     about="A small U-Net that learns in a minute or two without a graphics card.",
+    class_weights="share",
     ema=0.98,
 )
 
@@ -66,6 +67,7 @@ _FLUORESCENCE = (
         preprocess=(PreprocessStep("clahe"), PreprocessStep("zscore")),
         network=NetworkChoice(name="penet", width=32),
         steps=400,
+        class_weights="share",
     ),
     Recipe(
         name="nuclei",
@@ -74,17 +76,19 @@ _FLUORESCENCE = (
         loss=(LossTerm("bce_dice"),),
         augmentation=AUGMENTATION_PRESETS["basic"].steps,
         steps=600,
+        class_weights="share",
     ),
     Recipe(
         name="nuclei-objects",
-        about="Nuclei that touch, one by one: also learns where each ends (Caicedo and others "
-        "2019).",
+        about="Nuclei that touch, one by one: learns where each ends and how deep inside one a "
+        "pixel lies.",
         network=NetworkChoice(depth=4, width=16),
-        objects="boundary",
+        objects="boundary_distance",
         loss=(LossTerm("bce_dice"),),
         augmentation=AUGMENTATION_PRESETS["basic"].steps,
         ema=0.98,
         steps=600,
+        class_weights="share",
     ),
     Recipe(
         name="cells-objects",
@@ -97,6 +101,7 @@ _FLUORESCENCE = (
         ema=0.98,
         steps=800,
         patch_size=192,
+        class_weights="share",
     ),
     Recipe(
         name="cells",
@@ -113,6 +118,7 @@ _FLUORESCENCE = (
         patch_size=256,
         validate_every=12,
         patience=20,
+        class_weights="share",
     ),
 )
 
@@ -125,6 +131,7 @@ _ELECTRONS = (
         loss=(LossTerm("bce"), LossTerm("dice")),
         steps=1500,
         patch_size=256,
+        class_weights="share",
     ),
 )
 
@@ -300,7 +307,7 @@ PRESET_TITLES: Mapping[str, str] = {
     "instant": "Ready in seconds",
     "er-laptop": "ER network, on a laptop",
     "nuclei": "Nuclei",
-    "nuclei-objects": "Nuclei, touching: boundary",
+    "nuclei-objects": "Nuclei, touching: boundary + distance",
     "cells-objects": "Cells, phase contrast: boundary + distance",
     "cells": "Cells (outlines, boxes)",
     "em-mitochondria": "EM mitochondria, on a laptop",

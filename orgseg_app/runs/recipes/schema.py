@@ -363,10 +363,11 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         ),
     ] = 0
     class_weights: Annotated[
-        Literal["none", "auto", "manual"],
+        Literal["none", "auto", "manual", "share"],
         Meta(
             title="Class weights",
-            description='"auto" lets rare classes count more, from how much of each is painted.',
+            description='"auto" lets rare classes count more, from how much of each is painted; '
+            '"share" lets each count as much as it seems to take up in the images.',
         ),
     ] = "none"
     class_weight_values: Annotated[

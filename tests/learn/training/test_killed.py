@@ -42,6 +42,7 @@ RECIPES: dict[str, Recipe] = {
         augmentation=(AugmentationStep("d4"), AugmentationStep("elastic")),
         steps=8,
     ),
+    "strokes": tiny_recipe(class_weights="share", steps=36, validate_every=12),
     "volumes": tiny_recipe(
         network=NetworkChoice("net2d3d", depth=1, width=4),
         patch_depth=3,
@@ -58,7 +59,17 @@ def deepened(number: int, pixels: np.ndarray, mask: np.ndarray) -> tuple[np.ndar
     return np.stack([pixels, pixels, pixels[::-1], pixels]), painted
 
 
-VOLUMES: dict[str, Any] = {"edit": deepened, "size": 32}
+def thinned(number: int, pixels: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """One column of five is painted."""
+    painted = np.zeros_like(mask)
+    painted[..., ::5] = mask[..., ::5]
+    return pixels, painted
+
+
+PROJECTS: dict[str, dict[str, Any]] = {
+    "strokes": {"edit": thinned},
+    "volumes": {"edit": deepened, "size": 32},
+}
 
 DYING = """
 import os, signal, sys
@@ -77,7 +88,7 @@ sys.exit(run_job(sys.argv[1]))
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
 @pytest.mark.parametrize("name", RECIPES)
 def test_killed_halfway_equals_uninterrupted(name: str, make_project: Any) -> None:
-    project: ProjectFile = make_project(**VOLUMES if name == "volumes" else {})
+    project: ProjectFile = make_project(**PROJECTS.get(name, {}))
     recipe = RECIPES[name]
     half = recipe.steps // 2 + 1  # after a check, so that steps have to be done again
     whole, killed = (prepare_training(project, recipe, text) for text in ("whole", "killed"))

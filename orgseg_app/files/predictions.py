@@ -9,8 +9,9 @@ Layout (attribute ``format`` = "orgseg-predictions")::
         objects           (Z, Y, X) uint32 object numbers, 0 none; of models that tell objects
                           apart; attribute grouping: how they were made of the maps, as JSON
                           (`core.instances.grouping.GroupingParameters`)
-        maps              (2, Z, Y, X) uint8, 0…255 for 0…1: how likely any structure is, and how
-                          deep in an object; optional
+        maps              (M, Z, Y, X) uint8, 0…255 for 0…1: how likely any structure is, and how
+                          deep in an object, or heat and ways to centres along two or three axes
+                          (`core.instances.centres`); optional
 
 The file is replaced as a whole, as projects are: it is never found half written.
 """
@@ -45,6 +46,8 @@ from orgseg_app.files.store.draft import drafting
 
 FORMAT = "orgseg-predictions"
 
+MAPS = (2, 4, 5)
+"""How many maps objects may be made of: with depth, or with centres of planes or of volumes."""
 PROBABILITIES_BYTES = 256 << 20
 """Larger probabilities are not kept: they take as much memory, and about as much room."""
 
@@ -67,8 +70,8 @@ class Prediction:
         ``(Z, Y, X)`` uint32 object numbers, 0 where there is none; None of models that do not tell
         objects apart.
     maps
-        ``(2, Z, Y, X)`` uint8: how likely any structure is, and how deep in an object; None when
-        not kept.
+        ``(M, Z, Y, X)`` uint8: how likely any structure is, and how deep in an object, or heat and
+        ways to centres; None when not kept.
     grouping
         How the objects were made of the maps.
     """
@@ -282,9 +285,10 @@ def read_predicted_objects(path: str | Path, image_id: str, z: int) -> NDArray[n
 
 
 def read_predicted_maps(path: str | Path, image_id: str, z: int) -> NDArray[np.uint8]:
-    """What the objects of one plane are made of, ``(2, Y, X)`` uint8; no other plane is read.
+    """What the objects of one plane are made of, ``(M, Y, X)`` uint8; no other plane is read.
 
-    How likely any structure is, and how deep in an object: for `core.instances.grouping.group`.
+    How likely any structure is, and how deep in an object, or heat and ways to centres: for
+    `core.instances.grouping.group`, see `core.instances.centres.parted`.
 
     Raises
     ------
@@ -304,7 +308,7 @@ def _read_layer(
             group = file["predictions"][image_id]
             _check_layer(group, layer, target.name)
             values: NDArray[Any] = group[layer][place]
-            if values.ndim != dimensions or (dimensions == 3 and len(values) != 2):
+            if values.ndim != dimensions or (dimensions == 3 and len(values) not in MAPS):
                 raise damaged(target.name, f"{layer} of another shape")
             return values
         except FileError:
@@ -325,10 +329,10 @@ def _check_layer(group: Any, layer: str, name: str) -> None:
 def _objects_in(group: Any, shape: tuple[int, ...], name: str) -> dict[str, Any]:
     """Objects and maps of a prediction, those there are."""
     found: dict[str, Any] = {"grouping": _grouping(group)}
-    for layer, whole in (("objects", shape), ("maps", (2, *shape))):
+    for layer, whole in (("objects", {shape}), ("maps", {(n, *shape) for n in MAPS})):
         if layer in group:
             _check_layer(group, layer, name)
-            if group[layer].shape != whole:
+            if group[layer].shape not in whole:
                 raise damaged(name, f"{layer} of another shape")
             found[layer] = group[layer][...]
     return found
@@ -396,7 +400,10 @@ def _store(group: Any, prediction: Prediction) -> None:
         grouping = prediction.grouping or GroupingParameters()
         write_text(dataset, "grouping", json.dumps(grouping.to_dict()))
     if prediction.maps is not None:
-        _store_layer(item, "maps", prediction.maps, np.uint8, (2, *shape))
+        count = len(prediction.maps)
+        if count not in MAPS:
+            raise ValueError(f"maps are {MAPS}, not {count}.")
+        _store_layer(item, "maps", prediction.maps, np.uint8, (count, *shape))
     if probability is not None:
         dataset = _create_layer(item, "probability", probability.shape, np.uint8)
         ids = prediction.class_ids or tuple(range(1, probability.shape[0] + 1))

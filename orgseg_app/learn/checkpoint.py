@@ -29,6 +29,7 @@ from orgseg_app.learn.networks.blank import blank_network
 from orgseg_app.learn.networks.network import Network
 from orgseg_app.runs.errors import RecipeError
 from orgseg_app.runs.model_file import ENSEMBLE_FORMAT
+from orgseg_app.runs.recipes.networks import NETWORK_NAMES
 from orgseg_app.runs.recipes.reading import recipe_from_builtins, recipe_to_builtins
 from orgseg_app.runs.recipes.schema import Recipe
 
@@ -246,7 +247,8 @@ def model_from(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, An
 
 def outputs_of(recipe: Recipe, classes: int) -> int:
     """Outputs of a recipe's network: one a class, then what it says of single objects."""
-    return classes + TARGETS[recipe.objects].outputs
+    dimensions = NETWORK_NAMES[recipe.network.name].dimensions
+    return classes + TARGETS[recipe.objects].outputs(dimensions)
 
 
 def network_weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

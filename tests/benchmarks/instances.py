@@ -6,7 +6,7 @@ same time and chosen on the validation images:
 
 - ``fast``: the default preset, a plain semantic U-Net; objects are connected components;
 - ``components``: the network of the set's preset, taught classes alone; components;
-- ``boundary``, ``distance``, ``boundary_distance``: the same, taught that of objects;
+- ``boundary``, ``distance``, ``boundary_distance``, ``centre``: the same, taught that of objects;
 - ``smp-tuned``: the U-Net of `peer_unet`, and components, where ``$PEERS/smp`` is there.
 
 Figures are AP at IoU 0.5 and mean AP over 0.50 … 0.95, TP / (TP + FP + FN), of the test images,
@@ -15,7 +15,7 @@ objects is to be 0.05 AP at 0.5 above the best of the others. Everything::
 
     PEERS=FOLDER python tests/benchmarks/run.py instances
 
-takes about 50 minutes on a quiet machine of two cores (240 s each) and goes on where it was
+takes about an hour on a quiet machine of two cores (240 s each) and goes on where it was
 stopped; ``--clock cpu`` is for a busy machine, ``--sets``, ``--seconds``, ``--seeds`` and
 ``--instance-methods`` take parts or more, ``--steps`` counts steps instead of seconds (not for
 the peer).
@@ -42,7 +42,7 @@ from tests.benchmarks.trained import Training, child, here
 SETS = ("nuclei", "phase")
 PRESETS = {"nuclei": "nuclei-objects", "phase": "cells-objects"}
 PLAIN = ("fast", "components", "smp-tuned")
-OF_OBJECTS = ("boundary", "distance", "boundary_distance")
+OF_OBJECTS = ("boundary", "distance", "boundary_distance", "centre")
 METHODS = (*PLAIN, *OF_OBJECTS)
 SECONDS = (240.0,)
 MARGIN = 0.05

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from orgseg_app.core.edits.grouped_objects import PutObjects, depth_of, grouped_maps, grouped_mask
+from orgseg_app.core.edits.grouped_objects import PutObjects, grouped_maps, grouped_mask
 from orgseg_app.core.edits.recorder import Recorder
 from orgseg_app.core.instances.grouping import GroupingParameters
+from orgseg_app.core.instances.making import depth_of
 from orgseg_app.core.mask import Mask
 
 PLAIN = GroupingParameters(smoothing=0, min_size=0)

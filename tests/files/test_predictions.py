@@ -17,6 +17,7 @@ from orgseg_app.files.predictions import (
     Prediction,
     predicted_images,
     predictions_in,
+    read_predicted_maps,
     read_predicted_plane,
     read_prediction,
     write_prediction,
@@ -192,3 +193,25 @@ def test_ids_of_probabilities_that_make_no_sense(tmp_path):
         file["predictions/a/probability"].attrs["class_ids"] = "anything"
     assert predictions_in(path)["a"].class_ids == (1, 2)
     assert predictions_in(tmp_path / "none.h5") == {}
+
+
+@pytest.mark.parametrize("count", [2, 4, 5])
+def test_maps_of_depth_and_of_centres_come_back(tmp_path, count):
+    path, mask = tmp_path / "pred.h5", a_mask((2, 20, 30))
+    maps = a_mask((count, 2, 20, 30), seed=count)
+    write_predictions(path, [Prediction("a", mask, maps=maps, objects=mask.astype(np.uint32))])
+    np.testing.assert_array_equal(read_prediction(path, "a").maps, maps)
+    np.testing.assert_array_equal(read_predicted_maps(path, "a", 1), maps[:, 1])
+
+
+def test_any_other_number_of_maps_is_refused(tmp_path):
+    path, mask = tmp_path / "pred.h5", a_mask((2, 20, 30))
+    with pytest.raises(ValueError, match="maps"):
+        write_predictions(path, [Prediction("a", mask, maps=a_mask((3, 2, 20, 30)))])
+    write_predictions(path, [Prediction("a", mask, maps=a_mask((2, 2, 20, 30)))])
+    with h5py.File(path, "r+") as file:
+        del file["predictions/a/maps"]
+        file["predictions/a/maps"] = a_mask((3, 2, 20, 30))
+    for read in (lambda: read_prediction(path, "a"), lambda: read_predicted_maps(path, "a", 0)):
+        with pytest.raises(ProjectError, match="another shape"):
+            read()

@@ -25,6 +25,8 @@ Matrix = tuple[float, float, float, float]
 anchor."""
 
 _IDENTITY: Matrix = (1.0, 0.0, 0.0, 1.0)
+_ROUNDS = 3
+"""Where a bent way ends is found in so many rounds."""
 _MOST_SIDE = 32_766
 """OpenCV's warps take no larger picture."""
 _BY_SIZE = {1: np.uint8, 2: np.uint16, 4: np.int32, 8: np.float64}
@@ -157,6 +159,48 @@ class Geometry:
         if not self.bends and (index := self._exact(patch_yx, source_yx)) is not None:
             return self._taken(pixels, layers, outside, *index)
         return self._warped(pixels, layers, outside, patch_yx, source_yx)
+
+    def shown(
+        self, ways: NDArray[np.float32], patch_yx: tuple[float, float]
+    ) -> NDArray[np.float32]:
+        """Ways between pixels of the plane, as they lead through the patch.
+
+        Parameters
+        ----------
+        ways
+            ``(2, …, height, width)``: down and right in the plane, in pixels, for each pixel of
+            the patch the way that begins where it comes from.
+        patch_yx
+            As of `cut`.
+
+        Returns
+        -------
+        numpy.ndarray
+            As large, in pixels of the patch. Exact, but where it bends: there to within a small
+            part of a pixel.
+        """
+        import cv2
+
+        a, b, c, d = (np.float32(n) for n in self.matrix)
+        determinant = a * d - b * c
+        right = (d * ways[1] - b * ways[0]) / determinant
+        down = (a * ways[0] - c * ways[1]) / determinant
+        bend = self._bend(patch_yx)
+        if bend is None:
+            return np.stack([down, right])
+        y, x = np.indices(self.size, np.float32)
+        straight, found = np.stack([right, down]), np.empty_like(ways)
+        for lead in np.ndindex(ways.shape[1:-2]):
+            way = straight[:, *lead]
+            for _ in range(_ROUNDS):
+                ends = x + way[0], y + way[1]
+                there = [
+                    cv2.remap(push, *ends, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
+                    for push in bend
+                ]
+                way = straight[:, *lead] + bend - np.stack(there)
+            found[:, *lead] = way[::-1]
+        return found
 
     # -- exact -----------------------------------------------------------------------------------
 

@@ -121,6 +121,25 @@ class Plan:
         shade(shown, ((act.name, act.values) for act in self.acts))
         return shown, found
 
+    def shown(
+        self, ways: NDArray[np.float32], patch_yx: tuple[float, float]
+    ) -> NDArray[np.float32]:
+        """Ways between voxels of the picture, as they lead through the patch.
+
+        Parameters
+        ----------
+        ways
+            ``(2, height, width)``, or ``(3, planes, height, width)`` of volumes: along y and x,
+            and z before them; of each voxel of the patch, cut as a layer is.
+        patch_yx
+            As of `cut`.
+        """
+        found = ways.copy()
+        found[-2:] = self.geometry.shown(ways[-2:], patch_yx)
+        if self.is_reversed and len(ways) > 2:
+            found[0] = -found[0]
+        return found
+
     def to_builtins(self) -> dict[str, Any]:
         """The plan as lists and dicts, ready for JSON."""
         return {

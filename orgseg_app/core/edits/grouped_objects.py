@@ -11,43 +11,12 @@ from numpy.typing import NDArray
 from orgseg_app.core.blocks import BLOCK
 from orgseg_app.core.classes import BACKGROUND, UNLABELLED
 from orgseg_app.core.edits.recorder import Recorder
-from orgseg_app.core.instances.flooding import components
-from orgseg_app.core.instances.grouping import GroupingParameters, as_map, group
+from orgseg_app.core.instances.grouping import GroupingParameters
+from orgseg_app.core.instances.making import MapsGrouping, MaskGrouping
 from orgseg_app.core.mask import Mask
 from orgseg_app.core.objects import NO_OBJECT, Numbers
 
 Values = NDArray[np.uint8]
-
-
-def depth_of(inside: NDArray[np.bool_], sampling: Sequence[float] | None = None) -> Values:
-    """How deep in its piece a voxel lies: 255 where it is deepest, 0 outside.
-
-    What the mask has in place of the depth a network learns, for `grouping.group`.
-
-    Parameters
-    ----------
-    inside
-        ``(Y, X)`` or ``(Z, Y, X)``.
-    sampling
-        Voxel size of each axis.
-    """
-    from scipy import ndimage
-
-    if inside.ndim == 2 and (sampling is None or sampling[0] == sampling[1]):
-        import cv2  # ten times as fast; the edge of the image is no outside
-
-        where = np.ascontiguousarray(inside).view(np.uint8)
-        far = np.asarray(cv2.distanceTransform(where, cv2.DIST_L2, cv2.DIST_MASK_PRECISE))
-        if inside.all():
-            far = np.ones(inside.shape, np.float32)
-    else:
-        far = np.asarray(ndimage.distance_transform_edt(inside, sampling=sampling), np.float32)
-    labels, count = components(inside)
-    deepest = np.zeros(count + 1, np.float32)
-    where_inside = np.flatnonzero(labels)
-    np.maximum.at(deepest, labels.ravel()[where_inside], far.ravel()[where_inside])
-    share = far / np.maximum(deepest, 1e-6)[labels]
-    return as_map(np.where(inside, share, 0).astype(np.float32))
 
 
 def grouped_mask(
@@ -56,34 +25,8 @@ def grouped_mask(
     parameters: GroupingParameters,
     voxel_size: Sequence[float] | None = None,
 ) -> tuple[Numbers, Values]:
-    """Objects of a mask, each class by itself; the threshold has no say.
-
-    Parameters
-    ----------
-    classes
-        ``(Y, X)`` or ``(Z, Y, X)`` class ids.
-    class_ids
-        Of which objects are made.
-
-    Returns
-    -------
-    numpy.ndarray, numpy.ndarray
-        Numbers from 1 on, and the class of each of their voxels; 0 where there is no object.
-    """
-    numbers, of = np.zeros(classes.shape, np.uint32), np.zeros(classes.shape, np.uint8)
-    before = 0
-    for class_id in class_ids:
-        inside = classes == class_id
-        if not inside.any():
-            continue
-        size = None if voxel_size is None else tuple(voxel_size)
-        found = group(as_map(inside.astype(np.float32)), depth_of(inside, size), parameters,
-                      voxel_size=size)  # fmt: skip
-        new = (found > 0) & (numbers == 0)  # a filled hole may hold another class's objects
-        new &= inside | (classes <= BACKGROUND)
-        numbers[new], of[new] = found[new] + np.uint32(before), class_id
-        before += int(found.max())
-    return numbers, of
+    """Objects of a mask, each class by itself; see `MaskGrouping`."""
+    return MaskGrouping(classes, voxel_size, keeps=False).objects(parameters, class_ids)
 
 
 def grouped_maps(
@@ -93,37 +36,8 @@ def grouped_maps(
     parameters: GroupingParameters,
     voxel_size: Sequence[float] | None = None,
 ) -> tuple[Numbers, Values]:
-    """Objects of what a model says; each has the class that most of its voxels were given.
-
-    Parameters
-    ----------
-    foreground
-        How likely any structure is, 0…255.
-    seeds
-        How deep in an object; None where the model has not learnt it: then by the distance to the
-        outside, as of a mask.
-    predicted
-        Class ids that the model chose, as large.
-
-    Returns
-    -------
-    As of `grouped_mask`.
-    """
-    size = None if voxel_size is None else tuple(voxel_size)
-    if seeds is None:
-        seeds = depth_of(foreground >= max(1, round(parameters.threshold * 255)), size)
-    numbers = group(foreground, seeds, parameters, voxel_size=size)
-    count = int(numbers.max(initial=0))
-    structure = predicted > BACKGROUND
-    there = structure & (numbers > 0)
-    votes = np.bincount(
-        numbers[there].astype(np.int64) * 256 + predicted[there], minlength=(count + 1) * 256
-    ).reshape(-1, 256)
-    usual = np.bincount(predicted[structure], minlength=256)
-    most = int(usual.argmax()) if usual.any() else BACKGROUND + 1
-    class_of = np.where(votes.any(axis=1), votes.argmax(axis=1), most).astype(np.uint8)
-    class_of[0] = 0
-    return numbers, class_of[numbers]
+    """Objects of what a model says; see `MapsGrouping`."""
+    return MapsGrouping(foreground, seeds, predicted, voxel_size, keeps=False).objects(parameters)
 
 
 @dataclass(frozen=True)

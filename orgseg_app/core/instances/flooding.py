@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,18 @@ from numpy.typing import NDArray
 Labels = NDArray[np.int32]
 """``(Y, X)`` or ``(Z, Y, X)``, 0 where there is nothing."""
 
+Places = NDArray[np.int64]
+"""Where voxels are in a flat array."""
+
+Check = Callable[[], None]
+"""Called between two steps of long work; raises to stop it."""
+
 STEPS = 16
 """Heights at which a flood halts: between two of them it spreads evenly, whatever the depth."""
+
+
+def go_on() -> None:
+    """The check of work that nobody stops."""
 
 
 def components(mask: NDArray[np.bool_]) -> tuple[Labels, int]:
@@ -47,7 +58,11 @@ def neighbours_highest(labels: Labels) -> Labels:
 
 
 def flood(
-    seeds: Labels, depth: NDArray[np.uint8], inside: NDArray[np.bool_], height: int
+    seeds: Labels,
+    depth: NDArray[np.uint8],
+    inside: NDArray[np.bool_],
+    height: int,
+    check: Check = go_on,
 ) -> Labels:
     """Let seeds grow over the inside, the deepest voxels first, ring by ring.
 
@@ -64,6 +79,8 @@ def flood(
         Where they may grow. What hangs together with no seed stays 0.
     height
         Where the flood begins; nothing that is deeper is left between seeds.
+    check
+        Called now and then; raises to stop.
 
     Returns
     -------
@@ -85,52 +102,79 @@ def flood(
     # A rim of one voxel that nothing grows into, so that a neighbour is a step in a flat array.
     shape = tuple(part.stop - part.start + 2 for part in box)
     within = (slice(1, -1),) * len(shape)
-    wide = np.zeros(shape, np.int32)
-    wide[within] = np.where(inside[box], seeds[box], 0)
-    steps_down = np.full(shape, STEPS, np.uint8)
-    fall = (np.int32(height) - depth[box]) * (STEPS - 1)
-    steps_down[within] = np.where(inside[box], np.clip(fall // max(height, 1), 0, STEPS - 1), STEPS)
-    labels, halts = wide.reshape(-1), steps_down.reshape(-1)
+    labels, halts = np.zeros(shape, np.int32), np.full(shape, STEPS, np.uint8)
+    np.copyto(labels[within], seeds[box], where=inside[box])
+    is_open = inside[box] & (labels[within] == 0)
+    np.copyto(halts[within], _halt_of(depth[box], height), where=is_open)
     strides = [int(np.prod(shape[axis + 1 :])) for axis in range(len(shape))]
-    neighbours = np.array([s for stride in strides for s in (-stride, stride)])
-    _grow(labels, halts, neighbours)
+    _grow(labels.reshape(-1), halts.reshape(-1), [s for n in strides for s in (-n, n)], check)
     found = np.zeros(seeds.shape, np.int32)
-    found[box] = wide[within]
+    found[box] = labels[within]
     return found
 
 
-def _grow(labels: Labels, halts: NDArray[np.uint8], neighbours: NDArray[np.int64]) -> None:
-    """Flood a flat array in place, halt by halt; who is discovered early waits for its halt."""
-    left = np.flatnonzero((labels == 0) & (halts < STEPS))
-    waiting: list[list[tuple[NDArray[np.int64], Labels]]] = [[] for _ in range(STEPS)]
+def _halt_of(depth: NDArray[np.uint8], height: int) -> NDArray[np.uint8]:
+    """At which halt voxels are flooded, by their depth: the deepest at 0."""
+    import cv2
 
-    def wait(places: NDArray[np.int64], owners: Labels, now: int) -> None:
-        at = np.maximum(halts[places], now)
-        for halt in np.flatnonzero(np.bincount(at, minlength=1)).tolist():
-            is_here = at == halt
-            waiting[halt].append((places[is_here], owners[is_here]))
+    fall = (height - np.arange(256)) * (STEPS - 1) // max(height, 1)
+    table = np.clip(fall, 0, STEPS - 1).astype(np.uint8)
+    flat = np.ascontiguousarray(depth).reshape(len(depth), -1)
+    return np.asarray(cv2.LUT(flat, table), np.uint8).reshape(depth.shape)
 
-    for step in neighbours:
-        owners = labels[left + step]
-        is_found = owners > 0
-        wait(left[is_found], owners[is_found], 0)
-    order = np.zeros(len(labels), np.int32)
+
+def _grow(labels: Labels, halts: NDArray[np.uint8], steps: Sequence[int], check: Check) -> None:
+    """Flood flat arrays in place, halt by halt; who is discovered early waits for its halt.
+
+    Parameters
+    ----------
+    halts
+        `STEPS` where nothing may grow, or where something has grown.
+    steps
+        To each neighbour.
+    """
+    waiting: list[list[tuple[Places, Labels]]] = [[] for _ in range(STEPS)]
+    is_held, is_open = labels > 0, halts < STEPS
+    for step in steps:
+        beside = np.flatnonzero(is_open & np.roll(is_held, -step))
+        waiting[0].append(_those_now(waiting, halts, beside, labels[beside + step], 0))
+    del is_held, is_open
+    around = np.array(steps)[:, np.newaxis]
+    rank = np.zeros(len(labels), np.int32)
     for halt in range(STEPS):
-        while waiting[halt]:
-            ring, waiting[halt] = waiting[halt], []
-            places = np.concatenate([p for p, _ in ring])
-            owners = np.concatenate([o for _, o in ring])
-            is_dry = labels[places] == 0
-            places, owners = places[is_dry], owners[is_dry]
-            order[places] = np.arange(len(places))  # who is found twice counts once
-            is_last = order[places] == np.arange(len(places))
-            places, owners = places[is_last], owners[is_last]
-            labels[places] = owners
-            for step in neighbours:
-                beside = places + step
-                is_open = (labels[beside] == 0) & (halts[beside] < STEPS)
-                if is_open.any():
-                    wait(beside[is_open], owners[is_open], halt)
+        if not waiting[halt]:
+            continue
+        places, owners = (np.concatenate(side) for side in zip(*waiting[halt], strict=True))
+        waiting[halt] = []
+        while len(places):
+            check()
+            ranks = np.arange(len(places), dtype=np.int32)
+            rank[places] = ranks  # who is discovered twice counts once: the last one has it
+            first = np.flatnonzero((rank[places] == ranks) & (halts[places] < STEPS))
+            places, owners = places[first], owners[first]
+            labels[places], halts[places] = owners, STEPS
+            beside, heirs = (places + around).reshape(-1), np.tile(owners, len(around))
+            places, owners = _those_now(waiting, halts, beside, heirs, halt)
+
+
+def _those_now(
+    waiting: list[list[tuple[Places, Labels]]],
+    halts: NDArray[np.uint8],
+    places: Places,
+    owners: Labels,
+    now: int,
+) -> tuple[Places, Labels]:
+    """Of places that were discovered, those to flood at once; the others wait for their halt."""
+    at = halts[places]
+    later = np.flatnonzero((at > now) & (at < STEPS))
+    if len(later):
+        then = at[later]
+        for halt in range(now + 1, STEPS):
+            some = later[then == halt]
+            if len(some):
+                waiting[halt].append((places[some], owners[some]))
+    at_once = np.flatnonzero(at <= now)
+    return places[at_once], owners[at_once]
 
 
 def _box(inside: NDArray[np.bool_]) -> tuple[slice, ...] | None:
@@ -143,3 +187,28 @@ def _box(inside: NDArray[np.bool_]) -> tuple[slice, ...] | None:
             return None
         region.append(slice(int(held[0]), int(held[-1]) + 1))
     return tuple(region)
+
+
+def filled(labels: Labels) -> Labels:
+    """Labels with what each of them alone encloses."""
+    holes, count = components(labels == 0)
+    if not count:
+        return labels
+    is_open = np.zeros(count + 1, np.bool_)
+    for axis in range(labels.ndim):
+        for end in (0, -1):
+            is_open[np.unique(holes.take(end, axis=axis))] = True
+    is_open[0] = True
+    if is_open.all():
+        return labels
+    where = np.flatnonzero(~is_open[holes])
+    hole = holes.ravel()[where]
+    highest, lowest = np.zeros(count + 1, np.int64), np.zeros(count + 1, np.int64)
+    top = int(labels.max()) + 1
+    np.maximum.at(highest, hole, neighbours_highest(labels).ravel()[where])
+    turned = np.where(labels > 0, top - labels, 0)
+    np.maximum.at(lowest, hole, neighbours_highest(turned).ravel()[where])
+    owner = np.where(highest == top - lowest, highest, 0)
+    whole = labels.ravel().copy()
+    whole[where] = owner[hole]
+    return whole.reshape(labels.shape)

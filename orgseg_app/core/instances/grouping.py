@@ -16,11 +16,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from orgseg_app.core.instances.flooding import Labels, components, flood, neighbours_highest
+from orgseg_app.core.instances.centres import divided_by_centres
+from orgseg_app.core.instances.flooding import Check, Labels, components, filled, flood, go_on
+from orgseg_app.core.instances.steps import Steps
 from orgseg_app.core.instances.targets import EDGE, INTERIOR, Target
 from orgseg_app.core.parameter import Parameter, complete
 
 Map = NDArray[np.uint8]
+
+APART = 2.0
+"""Centres are at least so many times as far apart as their heat is smoothed."""
 
 PARAMETERS: Mapping[str, Parameter] = {
     "threshold": Parameter(
@@ -132,8 +137,10 @@ def seed_map(target: Target, maps: NDArray[np.float32]) -> NDArray[np.float32]:
     -------
     numpy.ndarray
         float32 in 0…1: the interior's probability, the depth, or what the two agree on: their
-        geometric mean.
+        geometric mean. Heat and ways to centres stay as they are, ``(1 + axes, …)``.
     """
+    if target.has_centre:
+        return maps
     found: NDArray[np.float32] = maps[INTERIOR] if target.has_boundary else maps[0]
     if target.has_boundary and target.has_distance:
         found = np.sqrt(found * maps[EDGE + 1])
@@ -146,6 +153,7 @@ def group(
     parameters: GroupingParameters | None = None,
     *,
     voxel_size: tuple[float, ...] | None = None,
+    check: Check = go_on,
 ) -> NDArray[np.uint32]:
     """Objects from the maps of a plane or a volume.
 
@@ -155,11 +163,14 @@ def group(
         ``(Y, X)`` or ``(Z, Y, X)``, uint8 or float: how likely any structure is.
     seeds
         As large: how deep in an object a voxel lies (`seed_map`). None: every connected component
-        is one object.
+        is one object. Or ``(1 + axes, …)``, heat and ways to centres: `centres` says how these
+        divide the foreground, in place of a flood.
     parameters
         The usual ones unless given.
     voxel_size
         Of each axis, in any unit; says how far smoothing reaches across planes.
+    check
+        Called now and then; raises to stop.
 
     Returns
     -------
@@ -172,60 +183,192 @@ def group(
     ValueError
         When the maps differ in shape, or are neither planes nor volumes.
     """
-    parameters = parameters or GroupingParameters()
-    if foreground.ndim not in (2, 3):
-        raise ValueError(f"A map has two or three axes, not {foreground.ndim}.")
-    if seeds is not None and seeds.shape != foreground.shape:
-        raise ValueError(f"Maps differ in shape: {foreground.shape} and {seeds.shape}.")
-    if not foreground.size:  # OpenCV ends the process over nothing
-        return np.zeros(foreground.shape, np.uint32)
-    inside = as_map(foreground) >= max(1, round(parameters.threshold * 255))
-    labels, count = components(inside)
-    if seeds is not None and count:
-        depth = _smoothed(as_map(seeds), parameters.smoothing, voxel_size)
-        labels, count = _divided(labels, count, depth, parameters)
-    if parameters.fill_holes and count:
-        labels = _filled(labels)
-    keep = np.bincount(labels.ravel(), minlength=count + 1) >= max(1, parameters.min_size)
-    if parameters.drop_border:
-        for edge in (labels[..., 0, :], labels[..., -1, :], labels[..., 0], labels[..., -1]):
-            keep[np.unique(edge)] = False
-    keep[0] = False
-    return np.where(keep, np.cumsum(keep), 0).astype(np.uint32)[labels]
+    once = Grouping(foreground, seeds, voxel_size=voxel_size, keeps=False)
+    return once.objects(parameters or GroupingParameters(), check)
 
 
-def _divided(
-    labels: Labels, count: int, depth: Map, parameters: GroupingParameters
-) -> tuple[Labels, int]:
-    """Components of the foreground, those with several seeds divided among them."""
-    height = max(1, round(parameters.seeds * 255))
+class Grouping:
+    """Objects of the same maps, made with one setting after another.
+
+    What a setting has no say in is kept: whoever moves the slider of the smallest size waits for no
+    flood. The objects are those of `group`.
+
+    Parameters
+    ----------
+    foreground, seeds, voxel_size
+        As of `group`; not to be changed afterwards.
+    keeps
+        Whether anything is kept for another time.
+
+    Raises
+    ------
+    ValueError
+        As `group`.
+    """
+
+    def __init__(
+        self,
+        foreground: NDArray[np.generic],
+        seeds: NDArray[np.generic] | None,
+        *,
+        voxel_size: tuple[float, ...] | None = None,
+        keeps: bool = True,
+    ) -> None:
+        if foreground.ndim not in (2, 3):
+            raise ValueError(f"A map has two or three axes, not {foreground.ndim}.")
+        by_centres = seeds is not None and seeds.ndim == foreground.ndim + 1 and len(seeds) > 2
+        if seeds is not None and (seeds[0] if by_centres else seeds).shape != foreground.shape:
+            raise ValueError(f"Maps differ in shape: {foreground.shape} and {seeds.shape}.")
+        self._foreground, self._seeds, self._size = foreground, seeds, voxel_size
+        self._by_centres = by_centres
+        self._steps = Steps(keeps)
+
+    def objects(self, parameters: GroupingParameters, check: Check = go_on) -> NDArray[np.uint32]:
+        """The objects with these settings.
+
+        Parameters
+        ----------
+        parameters
+            All of them count.
+        check
+            Called now and then; raises to stop, and what was done until then is kept.
+
+        Returns
+        -------
+        numpy.ndarray
+            As of `group`.
+        """
+        if not self._foreground.size:  # OpenCV ends the process over nothing
+            return np.zeros(self._foreground.shape, np.uint32)
+        once = self._steps.once
+        lowest = max(1, round(parameters.threshold * 255))
+        key: tuple[float, ...] = (lowest,)
+        labels, count = once(
+            "components", key, lambda: components(as_map(self._foreground) >= lowest)
+        )
+        check()
+        if self._seeds is not None and count:
+            labels, count, key = self._divided(labels, count, lowest, parameters, check)
+            check()
+        if parameters.fill_holes and count:
+            parted = labels
+            labels = once("filled", key, lambda: filled(parted))
+            check()
+        keep = np.bincount(labels.ravel(), minlength=count + 1) >= max(1, parameters.min_size)
+        if parameters.drop_border:
+            for edge in (labels[..., 0, :], labels[..., -1, :], labels[..., 0], labels[..., -1]):
+                keep[np.unique(edge)] = False
+        keep[0] = False
+        return np.where(keep, np.cumsum(keep), 0).astype(np.uint32)[labels]
+
+    def _divided(
+        self,
+        labels: Labels,
+        count: int,
+        lowest: int,
+        parameters: GroupingParameters,
+        check: Check,
+    ) -> tuple[Labels, int, tuple[float, ...]]:
+        """Components of the foreground, divided; how many at most; what all of it depends on."""
+        once, smoothing = self._steps.once, parameters.smoothing
+        height, min_size = max(1, round(parameters.seeds * 255)), parameters.min_size
+        depth = once("depth", smoothing, lambda: self._smoothed(smoothing))
+        check()
+        key: tuple[float, ...] = (lowest, smoothing, height)
+        if self._by_centres:
+            key = (*key, min_size)
+            at = height, APART * smoothing, min_size
+            return *once("divided", key, lambda: self._by_centre(labels, depth, *at, check)), key
+        flooded = once("flooded", key, lambda: _flooded(labels, count, depth, height, check))
+        if flooded is None:
+            return labels, count, key
+        key = (*key, min_size)
+        found = once("divided", key, lambda: _without_small(flooded, min_size, check))
+        return found, count + flooded.count, key
+
+    def _smoothed(self, smoothing: float) -> Map:
+        assert self._seeds is not None
+        seeds = self._seeds[0] if self._by_centres else self._seeds
+        return _smoothed(as_map(seeds), smoothing, self._size)
+
+    def _by_centre(
+        self, labels: Labels, heat: Map, height: int, apart: float, min_size: int, check: Check
+    ) -> tuple[Labels, int]:
+        assert self._seeds is not None
+        return divided_by_centres(
+            labels,
+            heat,
+            as_map(self._seeds[1:]),
+            height=height,
+            apart=apart,
+            min_size=min_size,
+            voxel_size=self._size,
+            check=check,
+        )
+
+
+@dataclass(frozen=True)
+class _Flooded:
+    """Components of the foreground, those with several seeds flooded from all of them.
+
+    Attributes
+    ----------
+    labels
+        The components, ``components`` of them.
+    seeds, count, home
+        The seeds, how many, and the component of each.
+    is_shared
+        Of components: whether they have several seeds.
+    found
+        The seed whose flood was first, in what is shared.
+    """
+
+    labels: Labels
+    components: int
+    seeds: Labels
+    count: int
+    home: NDArray[np.int64]
+    is_shared: NDArray[np.bool_]
+    depth: Map
+    height: int
+    found: Labels
+
+
+def _flooded(labels: Labels, count: int, depth: Map, height: int, check: Check) -> _Flooded | None:
+    """None where no component has several seeds."""
     seeds, seed_count = components((depth >= height) & (labels > 0))
     where = np.flatnonzero(seeds)
     home = np.zeros(seed_count + 1, np.int64)
     home[seeds.ravel()[where]] = labels.ravel()[where]
     is_shared = np.bincount(home[1:], minlength=count + 1) > 1
     if not is_shared.any():
-        return labels, count
-    shared = is_shared[labels]
-    found = flood(np.where(shared, seeds, 0), depth, shared, height)
-    gone = np.zeros(seed_count + 1, np.bool_)
+        return None
+    found = flood(seeds, depth, is_shared[labels], height, check)
+    return _Flooded(labels, count, seeds, seed_count, home, is_shared, depth, height, found)
+
+
+def _without_small(flooded: _Flooded, min_size: int, check: Check) -> Labels:
+    """Components and the parts of divided ones; small parts fall to their neighbours."""
+    labels, home, found = flooded.labels, flooded.home, flooded.found
+    gone = np.zeros(flooded.count + 1, np.bool_)
     while True:
-        sizes = np.bincount(found.ravel(), minlength=seed_count + 1)
-        too_small = is_shared[home] & (sizes < parameters.min_size) & ~gone
-        too_small[_largest(sizes, home, count)] = False
+        sizes = np.bincount(found.ravel(), minlength=flooded.count + 1)
+        too_small = flooded.is_shared[home] & (sizes < min_size) & ~gone
+        too_small[_largest(sizes, home, flooded.components)] = False
         if not too_small[1:].any():
             break
         # Their seeds go, and what they were in is flooded again: it falls to their neighbours.
         gone |= too_small
-        again = np.zeros(count + 1, np.bool_)
+        again = np.zeros(flooded.components + 1, np.bool_)
         again[home[too_small]] = True
         again[0] = False
-        where_again = again[labels]
-        rivals = np.where(where_again & ~gone[seeds], seeds, 0)
-        found = np.where(where_again, flood(rivals, depth, where_again, height), found)
+        where = again[labels]
+        rivals = np.where(gone, 0, np.arange(flooded.count + 1, dtype=np.int32))[flooded.seeds]
+        more = flood(rivals, flooded.depth, where, flooded.height, check)
+        found = np.where(where, more, found)
     # Pieces that no seed reaches cannot be: each component hangs together.
-    whole = np.where(shared, 0, labels)
-    return np.where(found > 0, found + count, whole), count + seed_count
+    whole = np.where(flooded.is_shared, 0, np.arange(flooded.components + 1, dtype=np.int32))
+    return np.where(found > 0, found + np.int32(flooded.components), whole[labels])
 
 
 def _largest(sizes: NDArray[np.int64], home: NDArray[np.int64], count: int) -> NDArray[np.int64]:
@@ -250,31 +393,6 @@ def _smoothed(depth: Map, sigma: float, voxel_size: tuple[float, ...] | None) ->
     planes = np.stack([cv2.GaussianBlur(plane, (0, 0), sigma) for plane in depth])
     across = sigma * size[-1] / size[0]
     return np.asarray(ndimage.gaussian_filter1d(planes, across, axis=0), np.uint8)
-
-
-def _filled(labels: Labels) -> Labels:
-    """Objects with what they alone enclose."""
-    holes, count = components(labels == 0)
-    if not count:
-        return labels
-    is_open = np.zeros(count + 1, np.bool_)
-    for axis in range(labels.ndim):
-        for end in (0, -1):
-            is_open[np.unique(holes.take(end, axis=axis))] = True
-    is_open[0] = True
-    if is_open.all():
-        return labels
-    where = np.flatnonzero(~is_open[holes])
-    hole = holes.ravel()[where]
-    highest, lowest = np.zeros(count + 1, np.int64), np.zeros(count + 1, np.int64)
-    top = int(labels.max()) + 1
-    np.maximum.at(highest, hole, neighbours_highest(labels).ravel()[where])
-    turned = np.where(labels > 0, top - labels, 0)
-    np.maximum.at(lowest, hole, neighbours_highest(turned).ravel()[where])
-    owner = np.where(highest == top - lowest, highest, 0)
-    filled = labels.ravel().copy()
-    filled[where] = owner[hole]
-    return filled.reshape(labels.shape)
 
 
 def with_changes(parameters: GroupingParameters, **changes: Any) -> GroupingParameters:

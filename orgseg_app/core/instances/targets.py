@@ -12,12 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from orgseg_app.core.instances.centres import heat_and_ways
+
 Objects = NDArray[np.integer]
 """Object numbers, ``(Y, X)`` or ``(Z, Y, X)``; 0 where there is no object."""
 Layer = NDArray[np.uint8]
 
 COMPONENTS, BOUNDARY, DISTANCE = "components", "boundary", "distance"
 BOUNDARY_DISTANCE = "boundary_distance"
+CENTRE = "centre"
 
 OUTSIDE, INTERIOR, EDGE = 0, 1, 2
 """Boundary classes."""
@@ -37,20 +40,37 @@ class Target:
         The network says of each voxel whether it lies outside, inside or on the edge.
     has_distance
         The network says how deep in its object each voxel lies.
+    has_centre
+        The network says how near each voxel is to a centre, and which way its own lies.
     """
 
     has_boundary: bool
     has_distance: bool
+    has_centre: bool = False
 
     @property
     def layers(self) -> int:
-        """Layers of uint8 that `target_layers` makes."""
-        return self.has_boundary + self.has_distance
+        """Layers of uint8 that `target_layers` makes of a plane; of a volume perhaps more."""
+        return self.has_boundary + self.has_distance + 3 * self.has_centre
 
-    @property
-    def outputs(self) -> int:
-        """Numbers a voxel that the network gives beside the classes."""
-        return 3 * self.has_boundary + self.has_distance
+    def ways(self, dimensions: int) -> int:
+        """How many of the last layers, and outputs, are a way along an axis.
+
+        Parameters
+        ----------
+        dimensions
+            2 where planes are learnt from, 3 where volumes are.
+        """
+        return dimensions * self.has_centre
+
+    def outputs(self, dimensions: int) -> int:
+        """Numbers a voxel that the network gives beside the classes; see `ways`."""
+        ways = self.ways(dimensions)
+        return 3 * self.has_boundary + self.has_distance + self.has_centre + ways
+
+    def maps(self, dimensions: int) -> int:
+        """How many of the maps that objects are made of: depth alone, or heat and ways."""
+        return bool(self.layers) + self.ways(dimensions)
 
 
 TARGETS: Mapping[str, Target] = {
@@ -58,6 +78,7 @@ TARGETS: Mapping[str, Target] = {
     BOUNDARY: Target(has_boundary=True, has_distance=False),
     DISTANCE: Target(has_boundary=False, has_distance=True),
     BOUNDARY_DISTANCE: Target(has_boundary=True, has_distance=True),
+    CENTRE: Target(has_boundary=False, has_distance=False, has_centre=True),
 }
 """The targets that a recipe may name. Objects that are mere components need none."""
 
@@ -79,8 +100,8 @@ def target_layers(
     Returns
     -------
     list of numpy.ndarray
-        uint8, as large as `objects`: boundary classes, then depths from 0 to 255; those the
-        target has.
+        uint8, as large as `objects`: boundary classes, then depths from 0 to 255; or what
+        `centres.heat_and_ways` gives. Those the target has.
     """
     found = []
     if target.has_boundary:
@@ -88,6 +109,8 @@ def target_layers(
     if target.has_distance:
         depth = depths(objects, voxel_size=voxel_size)
         found.append(np.rint(depth * np.float32(255)).astype(np.uint8))
+    if target.has_centre:
+        found += heat_and_ways(objects, voxel_size=voxel_size)
     return found
 
 

@@ -5,20 +5,25 @@ Nothing is stored before the person takes them.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF
+from PySide6.QtCore import QPointF, Signal
 
 from orgseg_app.core.classes import BACKGROUND
-from orgseg_app.core.edits.grouped_objects import PutObjects, grouped_maps, grouped_mask
+from orgseg_app.core.edits.grouped_objects import PutObjects
 from orgseg_app.core.edits.slices import seen_from
+from orgseg_app.core.instances.centres import parted
+from orgseg_app.core.instances.flooding import Check, go_on
 from orgseg_app.core.instances.grouping import GroupingParameters
+from orgseg_app.core.instances.making import MapsGrouping, MaskGrouping
 from orgseg_app.core.mask import Mask
 from orgseg_app.core.objects import Numbers
+from orgseg_app.core.stopping import StoppedError
 from orgseg_app.gui.background import Task
 from orgseg_app.gui.canvas.object_colours import object_values
 from orgseg_app.gui.canvas.plane_trying import PlaneTrying
@@ -30,8 +35,10 @@ if TYPE_CHECKING:
 
 OF_MASK, OF_PREDICTION = "mask", "prediction"
 REST_MS, STROKE_MS = 10, 200
-FIRST_SIDE = 768
-"""Voxels along a side of what is made first: the middle of what is in sight."""
+FIRST_SIDES = (768, 544, 384, 272)
+"""Voxels along a side of what is made first, the middle of what is in sight: the first that takes
+no longer than it may."""
+FIRST_S = 0.06
 MARGIN = 48
 MOST_VOXELS = 1 << 22
 """Of what is made anew with each touch of a slider; of a larger plane only what is in sight."""
@@ -42,6 +49,8 @@ Values = NDArray[np.uint8]
 Part = tuple[int, int, int, int]
 """First row and column, and those behind the last."""
 Read = Callable[[int, Part], tuple[Values, Values | None, Values]]
+_MOST_KEPT = 2
+"""Parts of a plane whose steps are kept for the next touch: what is made first, and the whole."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +122,8 @@ class ObjectsPreview(PlaneTrying):
         How.
     """
 
+    _timed = Signal(float)  # from the other thread: seconds that what is made first took
+
     rest_ms = REST_MS
     failure = "There is not enough memory to show these objects."
     tried: Tried | None
@@ -122,6 +133,9 @@ class ObjectsPreview(PlaneTrying):
         self._canvas, self._chosen = canvas, chosen
         self.wanted = Wanted()
         self._known: dict[tuple[Any, ...], tuple[Values, Values | None, Values]] = {}
+        self._kept: dict[tuple[Any, ...], _Made] = {}
+        self._side = 0
+        self._timed.connect(self._on_timed)
         chosen.predictions.changed.connect(self._on_predictions)
         self._canvas.view_changed.connect(lambda _: self._on_moved())
 
@@ -138,13 +152,16 @@ class ObjectsPreview(PlaneTrying):
     # -- within ----------------------------------------------------------------------------------
 
     def _begin(self) -> None:
+        self._side = 0
         self._timer.start(REST_MS)
 
     def _forget(self) -> None:
         self._known.clear()
+        self._kept = {}  # another one: who is still at work fills the old one
 
     def _on_painted(self, image_id: str, _: object) -> None:
         if image_id == self._session.image_id:
+            self._kept = {}
             self._follow(STROKE_MS)
 
     def _on_moved(self) -> None:
@@ -171,15 +188,33 @@ class ObjectsPreview(PlaneTrying):
         before = self.tried
         size = image.pixel_size_um
         flat = None if size is None else size[1:]
+        kept, stamp = self._kept, self._stamp()
+
+        def make(box: Part, check: Check) -> tuple[Numbers, bool]:
+            key = (stamp, wanted.source, image_id, z, box)
+            made, is_new = kept.get(key), key not in kept
+            if made is None:
+                while len(kept) >= _MOST_KEPT:
+                    kept.pop(next(iter(kept)))
+                made = kept[key] = _Made(wanted.source, *read(z, box), flat)
+            return made.objects(wanted, check)[0], is_new
 
         def work(task: Task) -> None:
+            def check() -> None:
+                if task.is_cancelled:
+                    raise StoppedError
+
             for box in views:
-                if task.is_cancelled:
+                started = time.perf_counter()
+                try:
+                    check()
+                    found, is_new = make(box, check)
+                    check()
+                except StoppedError:
                     return
-                found, _ = _grouped(wanted, *read(z, box), flat)
-                if task.is_cancelled:
-                    return
-                values, corner = object_values(found), (box[0], box[1])
+                values, corner = _values(found), (box[0], box[1])
+                if box is not views[-1] and not is_new:
+                    self._timed.emit(time.perf_counter() - started)
                 is_whole = box == (0, 0, height, width)
                 if not is_whole and before is not None and before.is_whole:
                     pasted = before.values.copy()  # what is around it does not flicker
@@ -196,7 +231,7 @@ class ObjectsPreview(PlaneTrying):
         top, left = canvas.to_image(QPointF(0, 0))
         bottom, right = canvas.to_image(QPointF(canvas.width(), canvas.height()))
         view = canvas.view_state()
-        half = FIRST_SIDE / 2
+        half = FIRST_SIDES[self._side] / 2
         first = (
             int(max(0, top - MARGIN, view.y - half)),
             int(max(0, left - MARGIN, view.x - half)),
@@ -215,6 +250,16 @@ class ObjectsPreview(PlaneTrying):
         if first == whole or first[0] >= first[2] or first[1] >= first[3]:
             return [whole]
         return [first, whole]
+
+    def _on_timed(self, seconds: float) -> None:
+        """What is made first took so long, with all that is kept: next time less of it."""
+        if seconds > FIRST_S and self._side < len(FIRST_SIDES) - 1:
+            self._side += 1
+
+    def _stamp(self) -> tuple[Any, ...]:
+        """What a prediction is known by."""
+        by = self.by() if self.wanted.source == OF_PREDICTION else None
+        return () if by is None else (by.path, by.stamp)
 
     def _reader(self) -> Read | None:
         """Reads a plane of the source in another thread; what was read last is kept."""
@@ -236,7 +281,7 @@ class ObjectsPreview(PlaneTrying):
                 known[key] = _of_prediction(by, image_id, z)
             part = np.s_[box[0] : box[2], box[1] : box[3]]
             foreground, seeds, predicted = known[key]
-            return foreground[part], None if seeds is None else seeds[part], predicted[part]
+            return foreground[part], None if seeds is None else seeds[..., *part], predicted[part]
 
         return read
 
@@ -267,33 +312,61 @@ class ObjectsPreview(PlaneTrying):
             classes, predicted = (np.stack([part[n] for part in parts]) for n in (0, 2))
             seeds = None
             if all(part[1] is not None for part in parts):
-                seeds = np.stack([part[1] for part in parts if part[1] is not None])
+                seeds = np.stack([part[1] for part in parts if part[1] is not None], axis=-3)
             if len(parts) == 1:
-                one = None if seeds is None else seeds[0]
+                one = None if seeds is None else seeds[..., 0, :, :]
                 flat = None if size is None else size[1:]
-                numbers, of = _grouped(wanted, classes[0], one, predicted[0], flat)
+                made = _Made(wanted.source, classes[0], one, predicted[0], flat, keeps=False)
+                numbers, of = made.objects(wanted)
                 numbers, of = numbers[np.newaxis], of[np.newaxis]
             else:
-                numbers, of = _grouped(wanted, classes, seeds, predicted, size)
+                made = _Made(wanted.source, classes, seeds, predicted, size, keeps=False)
+                numbers, of = made.objects(wanted)
             keeps = keeps_painted and not of_mask
             return PutObjects(planes[0], numbers, of, keeps, replaced)
 
         return work
 
 
-def _grouped(
-    wanted: Wanted,
-    foreground: Values,
-    seeds: Values | None,
-    predicted: Values,
-    voxel_size: tuple[float, ...] | None,
-) -> tuple[Numbers, Values]:
-    """Objects of a part, and their classes."""
-    if wanted.source == OF_PREDICTION:
-        return grouped_maps(foreground, seeds, predicted, wanted.parameters, voxel_size)
-    structures = [int(c) for c in np.unique(predicted) if c > BACKGROUND]
-    ids = [wanted.class_id] if wanted.class_id else structures
-    return grouped_mask(predicted, ids, wanted.parameters, voxel_size)
+class _Made:
+    """Objects of a part, with one setting after another.
+
+    Parameters
+    ----------
+    source
+        `OF_MASK` or `OF_PREDICTION`.
+    foreground, seeds, predicted
+        As of `MapsGrouping`; of a mask, the last one are its classes.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        foreground: Values,
+        seeds: Values | None,
+        predicted: Values,
+        voxel_size: tuple[float, ...] | None,
+        *,
+        keeps: bool = True,
+    ) -> None:
+        self._made: MaskGrouping | MapsGrouping
+        if source == OF_PREDICTION:
+            self._made = MapsGrouping(foreground, seeds, predicted, voxel_size, keeps=keeps)
+        else:
+            self._made = MaskGrouping(predicted, voxel_size, keeps=keeps)
+
+    def objects(self, wanted: Wanted, check: Check = go_on) -> tuple[Numbers, Values]:
+        """Objects, and their classes."""
+        if isinstance(self._made, MapsGrouping):
+            return self._made.objects(wanted.parameters, check)
+        class_ids = (wanted.class_id,) if wanted.class_id else None
+        return self._made.objects(wanted.parameters, class_ids, check)
+
+
+def _values(numbers: Numbers) -> Values:
+    """As `object_values`, of few numbers and many voxels."""
+    table = object_values(np.arange(int(numbers.max(initial=0)) + 1, dtype=np.uint32))
+    return table[numbers]
 
 
 def _of_mask(mask: Mask, z: int, box: Part) -> tuple[Values, Values | None, Values]:
@@ -307,8 +380,7 @@ def _of_prediction(by: PredictedBy, image_id: str, z: int) -> tuple[Values, Valu
 
     predicted = read_predicted_plane(by.path, image_id, z)
     if by.has_maps:
-        foreground, seeds = read_predicted_maps(by.path, image_id, z)
-        return foreground, seeds, predicted
+        return *parted(read_predicted_maps(by.path, image_id, z)), predicted
     likely = np.zeros(predicted.shape, np.uint16)
     for class_id in by.class_ids:
         if class_id > BACKGROUND:

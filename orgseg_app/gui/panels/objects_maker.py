@@ -63,6 +63,7 @@ class ObjectsMaker(QWidget):
         super().__init__(parent)
         self.window_, self._session, self.preview = window, window.session, preview
         surface(self, "panel")
+        self.setProperty("help_page", "object_table")
         self._build()
         self._arrange()
         session = self._session

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from orgseg_app.core.augmentation.dice import Dice
 from orgseg_app.core.augmentation.geometry import Cuttable
+from orgseg_app.core.augmentation.plan import Plan
+from orgseg_app.core.instances.centres import NOWHERE, as_layer, as_ways
 from orgseg_app.core.planes import first_plane
 from orgseg_app.learn.data.voxel_index import VoxelIndex
 from orgseg_app.runs.recipes.schema import AugmentationStep
@@ -127,6 +129,9 @@ class PatchSampler:
         For networks of planes: how many neighbouring planes they take as channels; odd.
     patch_depth
         For networks of volumes: planes of a patch; 0 for networks of planes.
+    ways
+        How many of the last layers of `LabelledPlane.instances` are ways to centres, which turn
+        as the patch does; see `core.instances.centres`.
 
     Attributes
     ----------
@@ -153,11 +158,12 @@ class PatchSampler:
         sampling: str = "balanced",
         planes_seen: int = 1,
         patch_depth: int = 0,
+        ways: int = 0,
     ) -> None:
         self.planes = planes
         self.seed = seed
         self.patch_size, self.patch_depth = patch_size, patch_depth
-        self._planes_seen = planes_seen
+        self._planes_seen, self._ways = planes_seen, ways
         self._is_deep = bool(patch_depth) or planes_seen > 1
         if self._is_deep and any(plane.stack is None for plane in planes):
             raise ValueError("This network looks at several planes, but some images give one only.")
@@ -241,6 +247,10 @@ class PatchSampler:
             patch_yx=place,
             source_yx=(y, x),
         )
+        if self._ways:
+            end = 1 + self._instance_layers
+            heat, *ways = found[end - self._ways - 1 : end]
+            found[end - self._ways : end] = _shown(plan, place, heat, np.stack(ways))
         if self._planes_seen > 1:  # planes of channels, not channels of planes
             shown = shown.swapaxes(0, 1).reshape(-1, side, side)
         return shown, found
@@ -253,3 +263,12 @@ class PatchSampler:
         number = int(random.integers(self._ends[-1]))
         class_index = int(np.searchsorted(self._ends, number, side="right"))
         return class_index, number - int(self._ends[class_index]) + self.class_voxels[class_index]
+
+
+def _shown(
+    plan: Plan, place: tuple[int, int], heat: NDArray[np.uint8], ways: NDArray[np.uint8]
+) -> list[NDArray[np.uint8]]:
+    """Ways as they lead through a patch, no way where there is no object."""
+    layers = as_layer(plan.shown(as_ways(ways), place))
+    layers[:, heat == 0] = NOWHERE
+    return list(layers)

@@ -50,7 +50,9 @@ def heads_loss(
     def cost(logits: Tensor) -> Tensor:
         size = logits.shape[2:]
         counted = reduced(weights, size)
-        classes = logits.shape[1] - (0 if instances is None or objects is None else objects.outputs)
+        classes = logits.shape[1]
+        if instances is not None and objects is not None:
+            classes -= objects.outputs(len(size))
         of_classes = total_loss(
             logits[:, :classes],
             reduced(target, size),

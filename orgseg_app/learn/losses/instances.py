@@ -8,10 +8,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from orgseg_app.core.instances.centres import NOWHERE, STEPS_A_VOXEL
 from orgseg_app.core.instances.targets import BOUNDARY_WEIGHTS, Target
 
 HIGHEST = 255.0
 """A depth of 1 in a layer of uint8."""
+WAY = 16.0
+"""Voxels that an output of 1 stands for, so that ways are as large as other outputs are."""
+HEAT_WEIGHT, WAY_WEIGHT = 5.0, 1.0
+"""What heat and ways count beside the classes."""
 
 
 def instance_loss(
@@ -22,6 +27,9 @@ def instance_loss(
     Edges count `BOUNDARY_WEIGHTS` times as much as the rest (Caicedo et al. 2019, Cytometry A 95);
     a depth is learnt as a probability is (Schmidt et al. 2018, MICCAI, "Cell detection with
     star-convex polygons", for the same depth). Both are means by weight.
+
+    Of centres, the mean squared error of the heat, and within objects the mean absolute error of
+    the ways, as Panoptic-DeepLab (Cheng et al. 2020, CVPR), by weight.
 
     Parameters
     ----------
@@ -48,6 +56,10 @@ def instance_loss(
             parts.append(_boundary(said[:, :3], layers[0], weights, is_counted))
         if target.has_distance:
             parts.append(_depth(said[:, -1], layers[-1], weights, is_counted))
+        if target.has_centre:
+            heat = layers[0].to(said.dtype) / HIGHEST
+            parts.append(HEAT_WEIGHT * _mean((said[:, 0] - heat) ** 2, weights, is_counted))
+            parts.append(WAY_WEIGHT * _ways(said[:, 1:], layers, weights))
         return torch.stack(parts).sum()
 
 
@@ -62,6 +74,12 @@ def _depth(said: Tensor, layer: Tensor, weights: Tensor, is_counted: Tensor) -> 
     depth = layer.to(said.dtype) / HIGHEST
     cost = functional.binary_cross_entropy_with_logits(said, depth, reduction="none")
     return _mean(cost, weights, is_counted)
+
+
+def _ways(said: Tensor, layers: Sequence[Tensor], weights: Tensor) -> Tensor:
+    inside = weights * (layers[0] > 0)
+    ways = (torch.stack(list(layers[1:]), dim=1).to(said.dtype) - NOWHERE) / STEPS_A_VOXEL
+    return _mean((said - ways / WAY).abs().sum(dim=1), inside, inside > 0)
 
 
 def _mean(values: Tensor, weights: Tensor, is_counted: Tensor) -> Tensor:

@@ -282,7 +282,7 @@ def predict_opened(
             mask = ids[most_probable(piece.values[: len(ids)])]
             making.mask.put_all(piece.y0, mask, first=piece.z0)
             if making.maps is not None:
-                making.maps.put_all(piece.y0, maps_of(piece.values), first=piece.z0)
+                making.maps.put_all(piece.y0, maps_of(piece.values, predictor.maps), first=piece.z0)
 
         def read(z: int) -> NDArray[np.uint8]:
             return np.array(making.mask.look()[z])

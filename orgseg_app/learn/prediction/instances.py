@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from orgseg_app.core.instances.centres import parted
 from orgseg_app.core.instances.grouping import GroupingParameters, group
 from orgseg_app.core.instances.linking import LinkedPlanes
 from orgseg_app.learn.prediction.predictor import Predictor
@@ -20,7 +21,7 @@ from orgseg_app.learn.prediction.predictor import Predictor
 Maps = NDArray[np.uint8]
 Numbers = NDArray[np.uint32]
 ReadMaps = Callable[[int], Maps]
-"""z → maps ``(2, Y, X)``, see `volumes.maps_of`."""
+"""z → maps ``(M, Y, X)``, see `volumes.maps_of`."""
 
 BYTES_A_VOXEL = 40
 """What grouping in space takes at its height."""
@@ -37,7 +38,8 @@ class Found:
     objects
         ``(Z, Y, X)`` uint32; 0 where there is none and on planes that were not asked for.
     maps
-        ``(2, Z, Y, X)`` uint8: how likely any structure is, and how deep in an object.
+        ``(M, Z, Y, X)`` uint8: how likely any structure is, and how deep in an object, or what
+        else objects are made of; see `volumes.maps_of`.
     grouping
         How the one was made of the other.
     """
@@ -62,7 +64,7 @@ def objects_of(
     predictor
         That made the maps; its grouping parameters are taken.
     maps
-        ``(2, Z, Y, X)`` uint8.
+        ``(M, Z, Y, X)`` uint8, see `volumes.maps_of`.
     planes
         Which planes were predicted; all unless given. Nothing goes on across others.
     pixel_size_um
@@ -99,11 +101,11 @@ def object_planes(
     """The objects of planes in a row, each with its z; parameters as in `objects_of`."""
     if len(planes) > 1 and predictor.deep is not None:
         if BYTES_A_VOXEL * len(planes) * math.prod(size_yx) <= _room():
-            volume = np.stack([read(z) for z in planes], axis=1)
+            foreground, seeds = parted(np.stack([read(z) for z in planes], axis=1))
             size = pixel_size_um or predictor.models[0].pixel_size_um
             yield from zip(
                 planes,
-                group(volume[0], volume[1], predictor.grouping, voxel_size=size),
+                group(foreground, seeds, predictor.grouping, voxel_size=size),
                 strict=True,
             )
             return
@@ -113,7 +115,7 @@ def object_planes(
         )
     linked = LinkedPlanes()
     for z in planes:
-        foreground, seeds = read(z)
+        foreground, seeds = parted(read(z))
         yield z, linked.add(group(foreground, seeds, predictor.grouping))
 
 

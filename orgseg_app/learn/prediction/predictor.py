@@ -18,12 +18,17 @@ from torch import Tensor, nn
 
 from orgseg_app.core.augmentation.turns import ALL_TURNS
 from orgseg_app.core.instances.grouping import GroupingParameters
-from orgseg_app.core.instances.targets import Target
+from orgseg_app.core.instances.targets import TARGETS, Target
 from orgseg_app.learn.checkpoint import Model
 from orgseg_app.learn.device import Device, cpu_device, free_memory, is_out_of_memory
 from orgseg_app.learn.errors import DataError, OutOfMemoryError, StopRequestedError
 from orgseg_app.learn.layout import channels_last
-from orgseg_app.learn.prediction.answers import answers, says_depth, shared_target
+from orgseg_app.learn.prediction.answers import (
+    answers,
+    says_depth,
+    shared_target,
+    turned_ways,
+)
 from orgseg_app.learn.prediction.group import Group
 from orgseg_app.learn.prediction.placing import ready as _ready
 from orgseg_app.learn.prediction.stitching import Rows, stitching_of
@@ -46,7 +51,7 @@ class Band:
         First row.
     probabilities
         ``(outputs, rows, X)`` float32: of the K classes in the model's order, which sum to 1; then,
-        where the models say so, how deep in an object.
+        where the models say so, how deep in an object; see `answers.answers`.
     """
 
     start: int
@@ -126,8 +131,20 @@ class Predictor:
 
     @property
     def outputs(self) -> int:
-        """Numbers a voxel: one a class, and how deep in an object where the models say so."""
-        return len(self.class_ids) + self.has_depth
+        """Numbers a voxel: one a class, and what objects are made of where the models say so."""
+        return len(self.class_ids) + self.extra
+
+    @property
+    def extra(self) -> int:
+        """The last of the `outputs`: how deep in an object, or heat and ways to centres."""
+        if not self.has_depth:
+            return 0
+        return TARGETS[self.target].maps(self.models[0].network.dimensions)
+
+    @property
+    def maps(self) -> int:
+        """How many maps objects are made of: how likely any structure is, and `extra`."""
+        return 1 + self.extra
 
     @property
     def groups(self) -> list[Group]:
@@ -283,7 +300,10 @@ class Predictor:
             turned = turned.flip(-1) if turn.flip else turned
             said = said_of(turned)
             said = said.flip(-1) if turn.flip else said
-            total = total.to(said.device) + torch.rot90(said, -turn.quarters, (-2, -1))
+            said = torch.rot90(said, -turn.quarters, (-2, -1))
+            if self.has_depth:
+                said = turned_ways(said, turn, target)
+            total = total.to(said.device) + said
         return total / len(ALL_TURNS)
 
 

@@ -191,7 +191,7 @@ def predict_snapshot(
             if keeps_probabilities(mask.shape, len(ids)):
                 kept = np.zeros((len(ids), *mask.shape), np.uint8)
             if predictor.has_depth:
-                maps = np.zeros((2, *mask.shape), np.uint8)
+                maps = np.zeros((predictor.maps, *mask.shape), np.uint8)
             for plane in predicted_planes(
                 predictor,
                 ProjectPlanes(snapshot, image),
@@ -230,7 +230,7 @@ def _predicted(
     And its objects there, of models that tell objects apart.
     """
     mask = np.zeros(truth.shape, np.uint8)
-    maps = np.zeros((2, *truth.shape), np.uint8) if predictor.has_depth else None
+    maps = np.zeros((predictor.maps, *truth.shape), np.uint8) if predictor.has_depth else None
     source, painted = ProjectPlanes(snapshot, image), painted_planes(truth)
     try:
         for plane in predicted_planes(

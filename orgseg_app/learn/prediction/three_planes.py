@@ -138,7 +138,10 @@ class _Sides:
         np.add(total, across_z, out=total)
         classes = total[: len(self._predictor.class_ids)]
         np.divide(classes, classes.sum(axis=0), out=classes)
-        total[len(classes) :] /= 3
+        if self._predictor.extra > 1:  # centres of sections are not those of planes
+            total[len(classes) :] = across_z[len(classes) :]
+        else:
+            total[len(classes) :] /= 3
         return total
 
     def _section(self, way: int, axis: int, at: int) -> NDArray[np.float32]:

@@ -35,8 +35,8 @@ class PredictedPlane:
         ``(K, Y, X)`` uint8, 255 = certain, in the order of the models' classes; None unless asked
         for.
     maps
-        ``(2, Y, X)`` uint8: how likely any structure is, and how deep in an object; None unless
-        asked for, and of models that know no objects.
+        ``(2, Y, X)`` uint8: how likely any structure is, and how deep in an object, or more; see
+        `maps_of`. None unless asked for, and of models that know no objects.
     """
 
     z: int
@@ -111,10 +111,10 @@ def predicted_planes(
         if want_probabilities:
             found.append(np.rint(values[:classes] * 255).astype(np.uint8))
         if wants_maps:
-            found.append(maps_of(values))
+            found.append(maps_of(values, predictor.maps))
         return found[0] if len(found) == 1 else np.concatenate(found)
 
-    count = 1 + want_probabilities * classes + 2 * wants_maps
+    count = 1 + want_probabilities * classes + predictor.maps * wants_maps
     found = _whole_planes(
         predictor, source, planes, count, np.uint8, made, progress=progress, should_stop=should_stop
     )
@@ -123,13 +123,16 @@ def predicted_planes(
             z,
             layers[0],
             layers[1 : 1 + classes] if want_probabilities else None,
-            layers[-2:] if wants_maps else None,
+            layers[-predictor.maps :] if wants_maps else None,
         )
 
 
-def maps_of(values: Values) -> NDArray[np.uint8]:
-    """What objects are made of, ``(2, …)``: any structure, and depth, of all outputs."""
-    return as_map(np.stack([1 - values[0], values[-1]]))
+def maps_of(values: Values, count: int) -> NDArray[np.uint8]:
+    """What objects are made of, ``(count, …)``: any structure, and depth, of all outputs.
+
+    `Predictor.maps` says how many; with three or more it is heat and ways in place of the depth.
+    """
+    return as_map(np.concatenate([1 - values[:1], values[1 - count :]]))
 
 
 def probability_planes(

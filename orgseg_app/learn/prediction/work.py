@@ -3,7 +3,7 @@
 Layout of the folder, beside the mask that is being made and called ``.NAME.predicting``::
 
     mask.raw           (Z, Y, X) uint8 class ids, as far as they are finished
-    maps.raw           (2, Z, Y, X) uint8 what objects are made of, of models that know them
+    maps.raw           (M, Z, Y, X) uint8 what objects are made of, of models that know them
     overlap-*.raw …    what is needed to go on; see `slabs` and `three_planes`
     pending-N.npy      the same, small; N counts records
     record.json        what is predicted by what, how tiles lie, and how far it has come
@@ -94,7 +94,7 @@ class Work(Keeper):
         self.mask = self._files.array("mask", shape_zyx, np.uint8)
         self.maps = None
         if predictor.has_depth:
-            self.maps = self._files.array("maps", (2, *shape_zyx), np.uint8)
+            self.maps = self._files.array("maps", (predictor.maps, *shape_zyx), np.uint8)
 
     def _take_over(self, record: dict[str, Any]) -> None:
         assert self.folder is not None

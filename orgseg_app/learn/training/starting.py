@@ -74,7 +74,7 @@ def _same_outputs(old: Model, new: Model) -> list[int | None]:
     known = {info.name.casefold(): k for k, info in enumerate(old.classes)}
     found = [0, *(known.get(info.name.casefold()) for info in new.classes[1:])]
     is_same = old.recipe.objects == new.recipe.objects
-    more = range(new.target.outputs)
+    more = range(new.target.outputs(new.network.dimensions))
     return [*found, *(len(old.classes) + k if is_same else None for k in more)]
 
 

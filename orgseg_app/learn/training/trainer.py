@@ -119,6 +119,7 @@ class Trainer:
             sampling=recipe.sampling,
             planes_seen=recipe.network.planes,
             patch_depth=self.state.patch_depth if is_deep else 0,
+            ways=self.model.target.ways(self.model.network.dimensions),
         )
         if sum(map(bool, self._sampler.class_voxels)) < 2:
             raise DataError(ONE_CLASS)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from orgseg_app.core.instances.centres import parted
 from orgseg_app.core.instances.fitting import Example, mean_precision
 from orgseg_app.core.metrics.intervals import Spread, bootstrap_iou
 from orgseg_app.core.metrics.pixels import confusion_matrix, scores
@@ -34,7 +35,7 @@ class Judged(NamedTuple):
     losses
         With the voxels that they are means of.
     maps
-        ``(2, Y, X)`` uint8, see `volumes.maps_of`; None of models that know no objects.
+        ``(M, Y, X)`` uint8, see `volumes.maps_of`; None of models that know no objects.
     """
 
     plane: LabelledPlane
@@ -176,12 +177,11 @@ def _examples(predictor: Predictor, judged: Sequence[Judged]) -> list[Example]:
         if not maps or len(truth) < len(row):
             continue
         labelled = np.stack([found.plane.target != IGNORED for found in row])
-        foreground, seeds = np.stack(maps, axis=1)
-        parts = foreground, seeds, np.stack(truth), labelled
+        whole, numbers = np.stack(maps, axis=1), np.stack(truth)
         if is_deep:
-            made.append(Example(*parts, voxel_size=size))
+            made.append(Example(*parted(whole), numbers, labelled, voxel_size=size))
         else:
-            made.append(Example(*(part[0] for part in parts)))
+            made.append(Example(*parted(whole[:, 0]), numbers[0], labelled[0]))
     return made
 
 
@@ -196,7 +196,9 @@ def _of_planes(
 
         def work(plane: LabelledPlane = plane, shown: Pixels = shown) -> Judged:
             guess = np.empty(plane.target.shape, np.uint8)
-            maps = np.empty((2, *guess.shape), np.uint8) if predictor.has_depth else None
+            maps = None
+            if predictor.has_depth:
+                maps = np.empty((predictor.maps, *guess.shape), np.uint8)
             parts = []
             for band in predictor.bands_of_prepared([shown], should_stop=should_stop):
                 rows = slice(band.start, band.start + band.probabilities.shape[1])
@@ -204,7 +206,7 @@ def _of_planes(
                 guess[rows] = ids[most_probable(probabilities)]
                 parts.append(_loss(predictor, probabilities, plane.target[rows]))
                 if maps is not None:
-                    maps[:, rows] = maps_of(band.probabilities)
+                    maps[:, rows] = maps_of(band.probabilities, predictor.maps)
             return Judged(plane, guess, parts, maps)
 
         yield predictor.surviving(work)
@@ -225,7 +227,7 @@ def _of_volumes(
         for z, found in probability_planes(predictor, stack, sorted(by_z), should_stop=should_stop):
             target, probabilities = by_z[z].target, found[: len(ids)]
             losses = [_loss(predictor, probabilities, target)]
-            maps = maps_of(found) if predictor.has_depth else None
+            maps = maps_of(found, predictor.maps) if predictor.has_depth else None
             yield Judged(by_z[z], ids[most_probable(probabilities)], losses, maps)
 
 

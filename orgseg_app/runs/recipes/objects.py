@@ -35,5 +35,13 @@ OBJECT_NAMES: Mapping[str, Choice] = table(
         "uneven shape.",
         "Caicedo et al. 2019; Naylor et al. 2019",
     ),
+    Choice(
+        "centre",
+        "Centre and the way there",
+        "The network also learns where the middle of an object is, and from every pixel of it the "
+        "way there; pixels that lead to one middle are one object. For crowded objects whose "
+        "edges cannot be trusted; learns more slowly than the others.",
+        "Cheng et al. 2020, CVPR, Panoptic-DeepLab; Neven et al. 2019, CVPR",
+    ),
 )
 """What a recipe may say of single objects; keys of `core.instances.targets.TARGETS`."""

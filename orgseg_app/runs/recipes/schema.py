@@ -161,12 +161,13 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ] = (PreprocessStep("percentile"),)
     network: NetworkChoice = NetworkChoice()
     objects: Annotated[
-        Literal["components", "boundary", "distance", "boundary_distance"],
+        Literal["components", "boundary", "distance", "boundary_distance", "centre"],
         Meta(
             title="Single objects",
             description="How objects that touch are kept apart. The network then also learns "
-            "where objects end (boundary), how deep inside one a pixel lies (distance), or both; "
-            "it needs objects, or paint that leaves a gap between them.",
+            "where objects end (boundary), how deep inside one a pixel lies (distance), or both, "
+            "or which way its middle lies (centre); it needs objects, or paint that leaves a gap "
+            "between them.",
         ),
     ] = "components"
     loss: Annotated[

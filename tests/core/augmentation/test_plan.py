@@ -299,6 +299,22 @@ def test_planes_are_reversed_with_their_masks_and_single_planes_stay() -> None:
     assert np.array_equal(shaded.apply(stack)[0], plain.apply(stack)[0][:, ::-1])
 
 
+def test_ways_between_voxels_lead_to_the_same_voxels_in_a_patch() -> None:
+    """A volume turned, mirrored, magnified and reversed: the way from A to B is there, too."""
+    values = {"quarters": 1, "flip": 1}
+    acts = Act("d4", values), Act("scale", {"factor": 2.0}), Act("flip_z", {"flip": 1})
+    plan = Plan((40, 40), acts)
+    numbers = np.zeros((3, 20, 20), np.uint8)
+    numbers[0, 6, 8], numbers[2, 11, 9] = 1, 2
+    _, (shown,) = plan.apply(numbers[None].astype(np.float32), [numbers])
+    before = np.argwhere(numbers == 2)[0] - np.argwhere(numbers == 1)[0]
+    ways = np.broadcast_to(before.astype(np.float32)[:, None, None, None], (3, 3, 40, 40))
+    found = plan.shown(ways, (19.5, 19.5))[:, *np.argwhere(shown == 1)[0]]
+    middles = [np.argwhere(shown == number).mean(axis=0) for number in (1, 2)]
+    np.testing.assert_allclose(found, middles[1] - middles[0], atol=1e-4)
+    assert found[0] == -2
+
+
 def test_a_plan_written_down_does_the_same_again() -> None:
     plane = np.random.default_rng(0).normal(size=(2, 64, 80)).astype(np.float32)
     layers = [(plane[0] > 0), np.arange(64 * 80, dtype=np.uint32).reshape(64, 80)]

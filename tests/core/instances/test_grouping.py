@@ -38,6 +38,8 @@ def maps_of(target: Target, objects: np.ndarray) -> tuple[np.ndarray, np.ndarray
     maps = [(layers[0] == k).astype(np.float32) for k in range(3)] if target.has_boundary else []
     if target.has_distance:
         maps.append(layers[-1] / np.float32(255))
+    if target.has_centre:
+        maps = [layer / np.float32(255) for layer in layers]
     return as_map(objects > 0), as_map(seed_map(target, np.stack(maps)))
 
 

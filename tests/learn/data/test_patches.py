@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from orgseg_app.core.instances.centres import NOWHERE, as_ways, heat_and_ways
 from orgseg_app.learn.data.patches import IGNORED, Batch, LabelledPlane, PatchSampler
 from orgseg_app.learn.data.voxel_index import VoxelIndex
 from orgseg_app.runs.recipes.augmentation import AUGMENTATION_PRESETS
@@ -65,6 +67,32 @@ def test_it_is_also_there_when_turned_scaled_and_bent(at: tuple[int, int]) -> No
     found = np.moveaxis(batch.pixels, 1, -1)[hits]
     assert np.abs(found - at).max() <= 0.55
     assert ((batch.weights > 0) == hits).all()
+
+
+@pytest.mark.parametrize("steps", [D4, GEOMETRY[:4], GEOMETRY], ids=["flips", "turns", "bends"])
+def test_ways_to_centres_turn_and_bend_with_the_patch(steps: tuple[AugmentationStep, ...]) -> None:
+    y, x = np.mgrid[:100, :120]
+    objects = np.zeros((100, 120), np.uint32)
+    for number, (at_y, at_x) in enumerate([(30, 30), (30, 60), (60, 40), (70, 80)], 1):
+        objects[(y - at_y) ** 2 + (x - at_x) ** 2 < 196] = number
+    layers = tuple(heat_and_ways(objects))
+    plane = replace(plane_of(np.zeros(objects.shape)), instances=layers)
+    batch = sampler_of([plane], 48, augmentation=steps, ways=2).batch(0, 30)
+    assert batch.instances is not None
+    looked_at = 0
+    for pixels, (heat, *ways) in zip(batch.pixels, batch.instances, strict=True):
+        assert (np.stack(ways)[:, heat == 0] == NOWHERE).all()
+        here = np.argwhere(heat > 0)
+        there = here + as_ways(np.stack(ways))[:, *here.T].T
+        inside = ((there >= 0) & (there <= 47)).all(axis=1)
+        here, there = here[inside], np.rint(there[inside]).astype(int)
+        # The pixels tell where they are from: the way leads to the centre of one's own object.
+        of = objects[*np.rint(pixels[:, *here.T]).astype(int).clip(0, [[99], [119]])]
+        goal = np.array([[0, 0], [30, 30], [30, 60], [60, 40], [70, 80]])[of]
+        known = of > 0
+        assert np.abs(pixels[:, *there.T].T - goal)[known].max(initial=0) < 2.6
+        looked_at += np.count_nonzero(known)
+    assert looked_at > 10_000
 
 
 def test_patches_lie_inside_the_image_where_they_can() -> None:

@@ -9,7 +9,7 @@ import torch
 
 from orgseg_app.core.instances.targets import TARGETS
 from orgseg_app.learn.losses.heads import heads_loss
-from orgseg_app.learn.losses.instances import instance_loss
+from orgseg_app.learn.losses.instances import HEAT_WEIGHT, WAY, WAY_WEIGHT, instance_loss
 from orgseg_app.learn.networks.network import Head
 from orgseg_app.runs.recipes.schema import LossTerm
 
@@ -34,14 +34,32 @@ def test_a_depth_is_learnt_as_a_chance_is() -> None:
     assert found.item() == pytest.approx((2 * math.log(2) + at_least) / 3)
 
 
+def test_heat_is_squared_and_ways_count_within_objects_alone() -> None:
+    heat = torch.tensor([[[0, 51, 255]]], dtype=torch.uint8)
+    down, right = (
+        torch.tensor([[row]], dtype=torch.uint8) for row in ([7, 128, 126], [7, 136, 128])
+    )
+    said = torch.zeros(1, 3, 1, 3)
+    said[0, 0, 0] = torch.tensor([0.5, 0.2, 0.9])
+    said[0, 1, 0] = torch.tensor([9.0, 0.25, 0.0])  # 4 voxels too far down, one too little up
+    weights = torch.tensor([[[1.0, 1.0, 3.0]]])
+    found = instance_loss(said, [heat, down, right], weights, TARGETS["centre"])
+    squared = (0.5**2 + 0 + 3 * 0.1**2) / 5
+    ways = (1 * (4 + 4) / WAY + 3 * 1 / WAY) / 4
+    assert found.item() == pytest.approx(HEAT_WEIGHT * squared + WAY_WEIGHT * ways)
+
+
 def patch(name: str, *lead: int) -> tuple[torch.Tensor, ...]:
     """Logits, class target, layers and weights of a patch half of which is unlabelled."""
     random = torch.Generator().manual_seed(0)
     target = TARGETS[name]
     shape = (2, *lead, 6, 6)
-    logits = torch.randn((2, 2 + target.outputs, *shape[1:]), generator=random)
+    dimensions = len(shape) - 1
+    outputs = 2 + target.outputs(dimensions)
+    logits = torch.randn((2, outputs, *shape[1:]), generator=random)
     classes = torch.randint(0, 2, shape, generator=random, dtype=torch.uint8)
-    layers = torch.randint(0, 3, (2, target.layers, *shape[1:]), generator=random)
+    count = target.layers + max(0, target.ways(dimensions) - 2)
+    layers = torch.randint(0, 3, (2, count, *shape[1:]), generator=random)
     weights = torch.rand(shape, generator=random) + 0.5
     weights[..., 3:] = 0
     classes[..., 3:] = 255

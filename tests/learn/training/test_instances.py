@@ -37,7 +37,11 @@ from orgseg_app.learn.prediction.source import ArrayPlanes
 from orgseg_app.learn.prediction.volumes import predicted_planes
 from orgseg_app.learn.training.starting import start_from
 from orgseg_app.runs.errors import RecipeError
-from orgseg_app.runs.recipes.reading import check_recipe
+from orgseg_app.runs.recipes.reading import (
+    check_recipe,
+    recipe_from_builtins,
+    recipe_to_builtins,
+)
 from orgseg_app.runs.recipes.schema import AugmentationStep, NetworkChoice, Recipe
 from orgseg_app.runs.training import prepare_training
 from tests.learn.conftest import tiny_recipe
@@ -107,6 +111,36 @@ def test_touching_discs_come_apart_in_the_run_and_in_files(
         read_predicted_maps(run.predictions_path, image, 0), found.maps[:, 0]
     )
     check_files(load_model(run.best_path), tmp_path)
+
+
+def test_two_images_of_touching_discs_are_learnt_by_their_centres(project: ProjectFile) -> None:
+    of = recipe("centre", steps=90, validate_every=90)
+    assert recipe_from_builtins(recipe_to_builtins(of)) == of
+    run = prepare_training(project, of, "centre")
+    assert run_job(str(run.path)) == 0, run.log_path.read_text()
+    model = load_model(run.best_path)
+    assert model.recipe.objects == "centre"
+    assert model.grouping is not None
+    for seed in (0, 1):
+        pixels, truth = touching(seed)
+        (plane,) = predicted_planes(
+            Predictor([model]), ArrayPlanes(pixels[None, None]), [0], want_maps=True
+        )
+        assert plane.maps is not None
+        found = group(plane.maps[0], plane.maps[1:], model.grouping)
+        assert matching(contingency(truth, found)).ap(0.5) == 1
+        merged = components(plane.mask == 2)[0]
+        assert matching(contingency(truth, merged)).ap(0.5) < 0.5
+    image, _ = the_test_image(project)
+    kept = read_prediction(run.predictions_path, image)
+    assert kept.maps is not None
+    assert kept.objects is not None
+    assert kept.maps.shape == (4, 1, 64, 64)
+    np.testing.assert_array_equal(
+        read_predicted_maps(run.predictions_path, image, 0), kept.maps[:, 0]
+    )
+    anew = group(kept.maps[0, 0], kept.maps[1:, 0], kept.grouping)
+    np.testing.assert_array_equal(anew, kept.objects[0])
 
 
 def check_files(model: Model, tmp_path: Path) -> None:

@@ -30,16 +30,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orgseg_app.core.components import Components
+from orgseg_app.core.metrics.boundaries import boundary_scores
 from orgseg_app.core.metrics.clusters import grouping
 from orgseg_app.core.metrics.contingency import contingency
 from orgseg_app.core.metrics.instances import THRESHOLDS, matching
 from orgseg_app.core.metrics.object_scores import object_scores
 from orgseg_app.core.metrics.pixels import confusion_matrix, scores
+from orgseg_app.core.metrics.skeletons import skeleton_scores
+from orgseg_app.core.metrics.thresholds import rated, roc_auc
 from tests.benchmarks.figure import Figure
 
 SIZE, APART = 2048, 45
 PAIRS = 15
-BINARY_MS, OBJECTS_MS = 1.5, 15.0
+BINARY_MS, OBJECTS_MS, BOUNDARIES_MS = 1.5, 15.0, 150.0
 FASTER = {"scikit-image": 5.0, "stardist": 25.0, "cellpose": 25.0}
 
 Plane = NDArray[np.int32]
@@ -83,6 +86,11 @@ def _figures(say: Callable[[str], None]) -> Iterator[Figure]:
     yield _figure(
         "binary", lambda: scores(confusion_matrix(*masks, [1, 2]), [1, 2]), BINARY_MS, count
     )
+    say("outlines, skeletons, thresholds")
+    yield _figure("boundaries", lambda: boundary_scores(*masks, 2), BOUNDARIES_MS)
+    yield _figure("skeletons", lambda: skeleton_scores(*masks, 2))
+    chance = np.random.default_rng(0).integers(0, 256, masks[0].shape).astype(np.uint8)
+    yield _figure("thresholds", lambda: roc_auc(rated(masks[0], chance, 2)))
     many = [np.where(labels > 0, labels % 6 + 2, 1).astype(np.uint8) for labels in both]
     yield _figure("seven_classes", lambda: confusion_matrix(*many, range(1, 8)))
     say("components, and scores of the objects of a class in a volume")

@@ -74,6 +74,14 @@ class BlockRuns(Generic[Number]):
         found, place = np.unique(self._values, return_inverse=True)
         return found, np.bincount(place, self._lengths()).astype(np.int64)
 
+    def highest(self) -> int:
+        """The highest number there is."""
+        return int(self._values.max())
+
+    def holds(self, number: int) -> bool:
+        """Whether a voxel has this number."""
+        return bool((self._values == number).any())
+
     def any(self) -> bool:
         """True when one of them is not 0."""
         return bool(self._values.any())

@@ -69,9 +69,32 @@ class Objects(BlockArray[np.uint32]):
         np.add.at(total, place, np.concatenate([h.voxels for h in held]))
         return dict(zip(numbers.tolist(), total.tolist(), strict=True))
 
+    def count(self) -> int:
+        """How many objects there are."""
+        held = [self._held(index).numbers for index in self.block_indices()]
+        return len(np.unique(np.concatenate(held))) if held else 0
+
+    def look_through(self, most: int) -> bool:
+        """Get to know what blocks hold, so that counting and finding take no time afterwards.
+
+        Parameters
+        ----------
+        most
+            Blocks to look at in one go; ten take some milliseconds.
+
+        Returns
+        -------
+        bool
+            True while there are more.
+        """
+        new = [index for index in self.block_indices() if index not in self._known]
+        for index in new[:most]:
+            self._held(index)
+        return len(new) > most
+
     def blocks_of(self, number: int) -> list[BlockIndex]:
         """Indices of the blocks an object has voxels in, in order."""
-        return [i for i in self.block_indices() if number in self._held(i).numbers]
+        return [i for i in self.block_indices() if self._has(i, number)]
 
     def numbers_in(self, index: BlockIndex) -> Numbers:
         """The objects of a block that exists, sorted."""
@@ -98,8 +121,7 @@ class Objects(BlockArray[np.uint32]):
 
     def next_number(self) -> int:
         """A number that no object has, nor had since the project was opened."""
-        held = map(self._held, self.block_indices())
-        highest = max((int(h.numbers[-1]) for h in held if len(h.numbers)), default=0)
+        highest = max(map(self._highest, self.block_indices()), default=0)
         self._highest_given = max(self._highest_given, highest)
         if self._highest_given < HIGHEST:
             self._highest_given += 1
@@ -111,6 +133,24 @@ class Objects(BlockArray[np.uint32]):
         taken = np.fromiter(self.sizes(), np.int64)
         numbers = (first - 1 + np.arange(count + len(taken))) % HIGHEST + 1
         return numbers[~np.isin(numbers, taken)][:count].astype(np.uint32)
+
+    def _highest(self, index: BlockIndex) -> int:
+        """The highest number of a block, which nobody needs to know all about."""
+        held: _Held | None = self._known.get(index)
+        if held is not None:
+            return int(held.numbers[-1]) if len(held.numbers) else NO_OBJECT
+        block = self._blocks[index]
+        return block.highest() if isinstance(block, BlockRuns) else int(block.max())
+
+    def _has(self, index: BlockIndex, number: int) -> bool:
+        held: _Held | None = self._known.get(index)
+        if held is not None:
+            place = int(np.searchsorted(held.numbers, number))
+            return place < len(held.numbers) and int(held.numbers[place]) == number
+        block = self._blocks[index]
+        return (
+            block.holds(number) if isinstance(block, BlockRuns) else bool((block == number).any())
+        )
 
     def _held(self, index: BlockIndex) -> _Held:
         held = self._known.get(index)

@@ -236,6 +236,10 @@ class ProjectFile(ProjectVoxels):
                 return noted
         return layers.mask_hash(self.load_mask(image_id))
 
+    def objects_sha256(self, image_id: str) -> str:
+        """Fingerprint of the objects as they are now; "" without, alike whatever their numbers."""
+        return layers.objects_hash(self.load_mask(image_id).objects)
+
     # -- writing ---------------------------------------------------------------------------------
 
     def transaction(

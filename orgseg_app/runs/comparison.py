@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +56,7 @@ class ImageScores:
     is_leaked : bool
         The run learnt from this very image, or was selected on it: its score flatters.
     is_outdated : bool
-        The image was painted anew after the run was scored.
+        The image was painted anew after the run was scored, or its objects are others.
     """
 
     image: str
@@ -174,6 +174,33 @@ class Comparison:
         }
 
 
+class _Truth(NamedTuple):
+    """Fingerprints of what was painted on an image.
+
+    Attributes
+    ----------
+    mask : str
+    objects : str or None
+        None where nobody noted it, as older versions did not.
+    """
+
+    mask: str
+    objects: str | None = None
+
+    @classmethod
+    def noted(cls, entry: Mapping[str, Any]) -> _Truth:
+        """What a run's request says of an image."""
+        objects = entry.get("objects_sha256")
+        return cls(str(entry.get("mask_sha256")), objects if isinstance(objects, str) else None)
+
+    def has_changed(self, since: _Truth | None, *, has_objects: bool) -> bool:
+        """Whether scores, perhaps of objects, were computed from another truth than this."""
+        if since is None or since.mask != self.mask:
+            return True
+        is_noted = self.objects is not None and since.objects is not None
+        return has_objects and is_noted and self.objects != since.objects
+
+
 @dataclass
 class _Scored:
     """What one run has to offer: matrices by image, and the classes they count."""
@@ -185,7 +212,7 @@ class _Scored:
     entries: dict[str, dict[str, Any]] = field(default_factory=dict)
     seen: frozenset[str] = frozenset()
     refused: dict[str, str] = field(default_factory=dict)
-    truths: dict[str, str] = field(default_factory=dict)
+    truths: dict[str, _Truth] = field(default_factory=dict)
 
     def matrix(self, key: str) -> NDArray[np.int64]:
         return np.asarray(self.entries[key]["confusion"], np.int64)
@@ -211,7 +238,7 @@ def _gather(run: RunFolder, source: RunFolder, split: str) -> _Scored:
     metrics = source.metrics()
     scored = _Scored(run, metrics or {})
     scored.seen = seen_by(run, source, split)
-    scored.truths = {str(e.get("id")): str(e.get("mask_sha256")) for e in image_facts(source)}
+    scored.truths = {str(e.get("id")): _Truth.noted(e) for e in image_facts(source)}
     if metrics is None:
         return scored
     try:
@@ -316,15 +343,20 @@ def _image_names(
     return names
 
 
-def _todays_truths(project_file: ProjectFile | None, gathered: Sequence[_Scored]) -> dict[str, str]:
-    """Fingerprint of what is painted on each image, by its id; the newest run's word if no file."""
-    truths: dict[str, str] = {}
+def _todays_truths(
+    project_file: ProjectFile | None, gathered: Sequence[_Scored]
+) -> dict[str, _Truth]:
+    """What is painted on each image, by its id; the newest run's word if there is no file."""
+    truths: dict[str, _Truth] = {}
     for item in sorted(gathered, key=lambda item: item.run.created):
         truths |= item.truths
     if project_file is not None:
         wanted = {str(entry["image_id"]) for item in gathered for entry in item.entries.values()}
         for image_id in wanted & set(project_file.project.images):
-            truths[image_id] = project_file.mask_sha256(image_id)
+            noted = [item.truths.get(image_id) for item in gathered]
+            asks = any(truth is not None and truth.objects is not None for truth in noted)
+            objects = project_file.objects_sha256(image_id) if asks else None
+            truths[image_id] = _Truth(project_file.mask_sha256(image_id), objects)
     return truths
 
 
@@ -333,7 +365,7 @@ def _run_scores(
     keys: Sequence[str],
     common: Sequence[str],
     names: Mapping[str, str],
-    truths: Mapping[str, str],
+    truths: Mapping[str, _Truth],
     class_names: Mapping[int, str],
     group: Collection[str],
 ) -> RunScores:
@@ -348,8 +380,7 @@ def _run_scores(
             sha256=str(entry["sha256"]),
             scores=judged(item.matrix(key), objects[key]),
             is_leaked=str(entry["sha256"]) in item.seen,
-            is_outdated=item.truths.get(str(entry["image_id"]))
-            != truths.get(str(entry["image_id"])),
+            is_outdated=_is_outdated(item, truths, str(entry["image_id"]), objects[key]),
         )
         for key in keys
         if (entry := item.entries.get(key)) is not None
@@ -371,6 +402,15 @@ def _run_scores(
         seconds=_number(item.metrics.get("seconds")),
         seconds_per_megapixel=_number(item.metrics.get("seconds_per_megapixel")),
     )
+
+
+def _is_outdated(
+    item: _Scored, truths: Mapping[str, _Truth], image_id: str, objects: Objects | None
+) -> bool:
+    today, then = truths.get(image_id), item.truths.get(image_id)
+    if today is None:
+        return then is not None
+    return today.has_changed(then, has_objects=objects is not None)
 
 
 def made_of(run: RunFolder) -> str:

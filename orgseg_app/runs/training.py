@@ -377,6 +377,7 @@ def image_facts_of(project_file: ProjectFile, image_ids: Sequence[str]) -> list[
             "split": image.split,
             "sha256": image.sha256,
             "mask_sha256": project_file.mask_sha256(image.image_id),
+            "objects_sha256": project_file.objects_sha256(image.image_id),
             "shape": list(image.shape),
         }
         for image in images

@@ -380,3 +380,37 @@ def test_numbers_of_any_size_come_back(highest: int) -> None:
     assert mask.objects.is_empty
     change.redo(mask)
     assert state(mask) == made
+
+
+def test_what_blocks_hold_is_known_before_and_after_they_are_looked_through() -> None:
+    random = np.random.default_rng(5)
+    numbers = np.zeros((2, 300, 600), np.uint32)
+    numbers[0] = np.kron(random.integers(0, 9, (30, 60)), np.ones((10, 10))).astype(np.uint32)
+    numbers[1, 200:, :300] = 4_000_000_000
+    numbers[1, :200, 300:] = random.integers(20, 70_000, (200, 300))  # too many runs to pack
+    objects = Objects.from_array(numbers)
+    packed = Objects(numbers.shape)
+    for index in objects.block_indices():
+        packed.replace_block(index, objects.kept(index))
+    wanted = np.unique(numbers[numbers > 0])
+    for one in (objects, packed):
+        left = len(one.block_indices())
+        assert left > 3
+        asked = (1, 8, 4_000_000_000, 69_999, 71_000, 4_000_000_001)
+        where = {n: one.blocks_of(n) for n in asked}
+        assert where[1]
+        assert where[4_000_000_000]
+        assert not where[71_000]
+        first = one.next_number()
+        assert first == 4_000_000_001
+        turns = 0
+        while one.look_through(2):
+            turns += 1
+        assert turns == (left - 1) // 2
+        assert {n: one.blocks_of(n) for n in asked} == where
+        assert one.next_number() == first + 1
+        assert one.count() == len(wanted) == len(one.sizes())
+        one.write(1, 0, 0, np.full((5, 5), 4_000_000_007, np.uint32))
+        assert one.look_through(0), "what was written since is not known"
+        assert one.next_number() == 4_000_000_008
+    assert Objects((1, 5, 5)).count() == 0

@@ -7,12 +7,17 @@ import os
 import h5py
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from orgseg_app.core.blocks import BlockArray
 from orgseg_app.core.classes import default_classes
 from orgseg_app.core.image import content_hash
+from orgseg_app.core.objects import Objects
 from orgseg_app.files.errors import ProjectError
 from orgseg_app.files.images import layers
+from orgseg_app.files.images.layers import objects_hash
 from orgseg_app.files.project_file import NewImage, ProjectFile
 from orgseg_app.files.snapshot import write_snapshot
 from tests.files.projects import drafts, fill, only, painted, picture, small_project
@@ -58,7 +63,9 @@ def test_a_snapshot_holds_the_annotated_images_and_nothing_else(tmp_path):
                 np.testing.assert_array_equal(snapshot.thumbnail(i), file.thumbnail(i))
                 if image.name == "objects":
                     np.testing.assert_array_equal(snapshot.objects(i), file.objects(i))
+                    assert snapshot.objects_sha256(i) == file.objects_sha256(i) != ""
                 else:
+                    assert snapshot.objects_sha256(i) == ""
                     assert snapshot.objects(i) is None
     with h5py.File(tmp_path / "snapshot.h5") as h5:
         assert h5.attrs["kind"] == b"snapshot"
@@ -185,3 +192,22 @@ def test_its_counts_are_those_of_its_voxels_while_somebody_paints(tmp_path, monk
         classes, counts = np.unique(snapshot.load_mask(image_id).to_array(), return_counts=True)
         assert len(classes) == 2
         assert snapshot.counts(image_id) == dict(zip(classes, counts, strict=True))
+
+
+@settings(max_examples=40, deadline=None)
+@given(arrays(np.uint8, (2, 3, 5), elements=st.integers(0, 3)), st.permutations([1, 2, 9]))
+def test_objects_with_other_numbers_are_the_same_objects(numbers, names):
+    found = objects_hash(Objects.from_array(numbers.astype(np.uint32)))
+    table = np.array([0, *names], np.uint32)
+    assert objects_hash(Objects.from_array(table[numbers])) == found
+    assert (found == "") == (not numbers.any())
+
+
+@pytest.mark.parametrize("change", [(0, 0, 0, 2), (0, 0, 1, 0), (1, 1, 1, 1), (0, 2, 0, 1)])
+def test_objects_that_differ_anywhere_are_others(change):
+    numbers = np.zeros((2, 3, 4), np.uint32)
+    numbers[0, 0, :2], numbers[1, 1, 1] = 1, 2
+    other = numbers.copy()
+    other[change[:3]] = change[3]
+    one, two = (objects_hash(Objects.from_array(n)) for n in (numbers, other))
+    assert one != two

@@ -32,6 +32,7 @@ METHODS = {
     "superpixels": ("Achanta", "2012"),
     "brush": ("Otsu", "1979"),
     "volumes": ("Raya", "1990"),
+    "object_table": ("Iglewicz", "Beucher"),
 }
 
 
@@ -166,6 +167,22 @@ def test_f1_opens_the_page_of_the_tool_in_the_hand(painter: Hand, name: str) -> 
         assert TOOL_SETTINGS[setting].tip[1:] in text
     QTest.keyClick(helps, Qt.Key.Key_Escape)
     assert not helps.isVisible()
+
+
+def test_f1_in_the_object_table_opens_its_page(painter: Hand) -> None:
+    painter.action("object_table")
+    table = painter.parts.object_table
+    painter.wait(table.isVisible)
+    for place in (table.search, table.of_class):
+        place.setFocus()
+        QTest.keyClick(place, Qt.Key.Key_F1)
+        assert help_of(painter).name == "object_table"
+        help_of(painter).close()
+        painter.window.activateWindow()
+        assert QTest.qWaitForWindowActive(painter.window)
+    painter.parts.canvas.setFocus()
+    QTest.keyClick(painter.parts.canvas, Qt.Key.Key_F1)
+    assert help_of(painter).name == painter.window.tools.tool
 
 
 def test_the_question_mark_of_the_panel_opens_it_and_says_its_key(painter: Hand) -> None:

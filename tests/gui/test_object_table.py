@@ -22,6 +22,7 @@ from orgseg_app.core.object_review.survey import ObjectColumns
 from orgseg_app.core.object_review.suspicion import judged
 from orgseg_app.files.images.intake import NewImage
 from orgseg_app.files.project_file import ProjectFile
+from orgseg_app.gui.canvas import object_marks
 from orgseg_app.gui.editing.object_review import Reviewed
 from orgseg_app.gui.main_window import MainWindow
 from orgseg_app.gui.panels.object_table import ObjectTable
@@ -171,6 +172,24 @@ def test_a_row_leads_to_its_object_and_an_object_to_its_row(
     assert {table.model.number(r) for r in table.view.chosen_rows()} == {1, 2}
     QTest.mouseClick(canvas, LEFT, CONTROL | SHIFT, spot(window, 35, 32))
     assert review.chosen == (2,)
+
+
+def test_many_outlines_come_over_several_frames(
+    window: MainWindow, table: ObjectTable, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(object_marks, "_NEW_AT_ONCE", 3)
+    canvas, review = window.ensure_parts().canvas, window.session.objects.review
+    canvas.fit()
+    qtbot.waitUntil(lambda: canvas.is_shown)
+    there = [n for n in listed(table) if n != TINY]
+    assert len(there) == 8
+    review.choose(there)
+    lines = canvas._marks._lines
+    lines.clear()
+    some = canvas.grab().toImage()
+    assert len(lines) == 3
+    qtbot.waitUntil(lambda: len(lines) == 8)
+    assert canvas.grab().toImage() != some
 
 
 def test_all_of_it_is_done_by_keys_alone(

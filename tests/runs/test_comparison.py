@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from orgseg_app.core.classes import default_classes
+from orgseg_app.core.metrics.object_scores import ObjectAgreement
 from orgseg_app.core.metrics.pixels import confusion_matrix
 from orgseg_app.runs.baseline import otsu_threshold, threshold_baseline
 from orgseg_app.runs.comparison import compare, write_comparison
@@ -173,9 +174,15 @@ def test_no_scores_at_all_says_what_to_do(tmp_path: Path) -> None:
 class FakeProject:
     """What `compare` asks of a project file."""
 
-    def __init__(self, path: Path, names: dict[str, str], hashes: dict[str, str]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        names: dict[str, str],
+        hashes: dict[str, str],
+        objects: dict[str, str] | None = None,
+    ) -> None:
         self.path = path
-        self._hashes = hashes
+        self._hashes, self._objects = hashes, objects
         image = type("Image", (), {})
         self.project = type("Project", (), {})()
         self.project.classes = default_classes(["ER now", "nucleus"])
@@ -186,6 +193,10 @@ class FakeProject:
 
     def mask_sha256(self, image_id: str) -> str:
         return self._hashes[image_id]
+
+    def objects_sha256(self, image_id: str) -> str:
+        assert self._objects is not None, "nobody needs to know"
+        return self._objects[image_id]
 
 
 def test_names_of_today_and_images_painted_anew(tmp_path: Path) -> None:
@@ -199,6 +210,29 @@ def test_names_of_today_and_images_painted_anew(tmp_path: Path) -> None:
     assert found.classes == ("ER now", "nucleus")
     assert [item.is_outdated for item in found.runs[0].per_image] == [False, True]
     assert any("b changed after" in note for note in found.notes)
+
+
+def test_scores_of_objects_that_are_others_now_are_marked(tmp_path: Path) -> None:
+    pairs = {name: random_pair(n) for n, name in enumerate("abc")}
+    run = make_run(tmp_path / "x.runs", "one", pairs)
+    old = make_run(tmp_path / "x.runs", "of an older version", pairs)
+    request, metrics = json.loads((run.path / "request.json").read_text()), run.metrics()
+    assert metrics is not None
+    for entry in request["images"]:
+        entry["objects_sha256"] = "o"
+    write_json(run.path / "request.json", request)
+    for name in "ab":  # of the third no objects were scored
+        image = next(i for i in metrics["images"] if i["image"] == name)
+        image["objects"] = {"2": ObjectAgreement().to_dict()}
+    write_json(run.metrics_path, metrics)
+    runs = [RunFolder(run.path), old]
+    ids = {f"id-{name}": name for name in "abc"}
+    masks, objects = dict.fromkeys(ids, "m"), {"id-a": "o", "id-b": "p", "id-c": "p"}
+    project = FakeProject(tmp_path / "x.orgseg", ids, masks, objects)
+    one, other = compare(project, runs).runs  # type: ignore[arg-type]
+    assert [item.is_outdated for item in one.per_image] == [False, True, False]
+    assert not any(item.is_outdated for item in other.per_image)
+    assert not any(item.is_outdated for item in compare(None, runs).runs[0].per_image)
 
 
 def test_a_newer_scoring_replaces_the_runs_own_scores(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ def test_a_prepared_run_holds_recipe_images_and_snapshot(tmp_path: Path) -> None
         for image_id, image in file.project.images.items():
             assert facts[image_id]["sha256"] == image.sha256
             assert facts[image_id]["mask_sha256"] == file.mask_sha256(image_id)
+            assert facts[image_id]["objects_sha256"] == file.objects_sha256(image_id)
             assert facts[image_id]["split"] == image.split
     assert (run.name, again.name) == ("fast", "fast 2")
     assert run.recipe == FAST

@@ -509,6 +509,29 @@ def mask_hash(mask: Mask) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
+def objects_hash(objects: Objects) -> str:
+    """Fingerprint of which voxels are one object; numbers given anew leave it as it is.
+
+    "" where there is no object.
+    """
+    if objects.is_empty:
+        return ""
+    digest = begin_hash(np.dtype(np.uint32), objects.shape)
+    known, names = np.zeros(1, np.uint32), np.zeros(1, np.int64)  # 0 stays 0
+    for z in objects.planes():
+        flat = objects.plane(z).ravel()
+        starts = np.append(0, np.flatnonzero(flat[1:] != flat[:-1]) + 1)
+        values, first, place = np.unique(flat[starts], return_index=True, return_inverse=True)
+        new = np.setdiff1d(values, known)
+        order = np.argsort(first[np.searchsorted(values, new)])  # as they are met
+        known = np.append(known, new[order])
+        names = np.append(names, len(names) + np.arange(len(new)))
+        at = np.argsort(known)
+        own = names[at[np.searchsorted(known, values, sorter=at)]]
+        digest.update(np.int64(z).tobytes() + starts.tobytes() + own[place].tobytes())
+    return f"sha256:{digest.hexdigest()}"
+
+
 def thumbnail(plane: Pixels, *, is_rgb: bool = False) -> Plane:
     """A small picture of one plane ``(C, Y, X)``.
 

@@ -6,16 +6,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QPointF, Qt, QTimer
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF, QTransform
 
 from orgseg_app.core.painting.components import Component
 
 if TYPE_CHECKING:
+    from orgseg_app.core.object_review.survey import ObjectColumns
     from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
 
 MOST = 300
 """Objects outlined at once; of more the nearest to the last one chosen."""
+
+_NEW_AT_ONCE = 60
+"""Outlines that are followed for one frame; the next frames bring the others."""
 
 _DARK, _CHOSEN, _PART = "#101214", "#FFFFFF", "#FFB000"
 _SEEN_PX = 3.0  # on the screen; what is smaller gets a ring around it
@@ -38,6 +42,10 @@ class ObjectMarks:
         self._lines: dict[tuple[int, int], list[QPolygonF]] = {}
         self._parts: list[QPolygonF] | None = None
         self._parts_z = -1
+        self._may_follow = 0
+        self._more = QTimer(canvas, singleShot=True, interval=0)
+        self._more.timeout.connect(canvas.update)
+        self._chosen: tuple[object, object, NDArray[np.intp]] = (), None, np.zeros(0, np.intp)
         canvas.session.mask_changed.connect(lambda *_: self._forget())
         self._review.changed.connect(self._forget)
         self._review.chosen_changed.connect(canvas.update)
@@ -61,6 +69,7 @@ class ObjectMarks:
             return
         origin, zoom = canvas.to_widget(0, 0), canvas.view_state().zoom
         way = QTransform(zoom, 0, 0, zoom, origin.x(), origin.y())
+        self._may_follow = _NEW_AT_ONCE
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -84,6 +93,8 @@ class ObjectMarks:
                 else:
                     painter.drawPolyline(line)
         painter.restore()
+        if self._may_follow < 0:
+            self._more.start()
 
     def _in_sight(self) -> list[int]:
         """Chosen objects that lie on this plane and in the view."""
@@ -94,11 +105,7 @@ class ObjectMarks:
         if found is None or found.image_id != canvas.session.image_id:
             return list(chosen[-1:])
         columns, z = found.columns, canvas.session.z
-        wanted = np.array(chosen[::-1], np.uint32)
-        rows = np.searchsorted(columns.numbers, wanted)
-        known = rows < len(columns)
-        known[known] = columns.numbers[rows[known]] == wanted[known]
-        rows = rows[known]
+        rows = self._rows_of(chosen, columns)
         top, left = canvas.to_image(QPointF(0, 0))
         bottom, right = canvas.to_image(QPointF(canvas.width(), canvas.height()))
         low, high = columns.low[rows], columns.high[rows]
@@ -106,6 +113,16 @@ class ObjectMarks:
         seen &= (low[:, 1] < bottom) & (high[:, 1] > top)
         seen &= (low[:, 2] < right) & (high[:, 2] > left)
         return [int(n) for n in columns.numbers[rows[seen][:MOST]]]
+
+    def _rows_of(self, chosen: tuple[int, ...], columns: ObjectColumns) -> NDArray[np.intp]:
+        """Rows of what is chosen, the last one first; kept, as there may be 100,000 of them."""
+        if self._chosen[0] is not chosen or self._chosen[1] is not columns:
+            wanted = np.array(chosen[::-1], np.uint32)
+            rows = np.searchsorted(columns.numbers, wanted)
+            known = rows < len(columns)
+            known[known] = columns.numbers[rows[known]] == wanted[known]
+            self._chosen = chosen, columns, rows[known]
+        return self._chosen[2]
 
     def _dot(self, number: int, zoom: float) -> list[QPolygonF]:
         """The box of an object too small to have an outline on the screen; else nothing."""
@@ -121,6 +138,9 @@ class ObjectMarks:
         z = self._canvas.session.z
         key = (number, z)
         if key not in self._lines:
+            self._may_follow -= 1
+            if self._may_follow < 0:
+                return []
             objects = self._canvas.session.mask().objects
             row = self._review.row_of(number)
             if row >= 0 and self._review.found is not None:

@@ -191,8 +191,8 @@ class ObjectReview(QObject):
         if task is not self._task or found.image_id != self._of:
             return
         self._task, self._survey, self.found = None, survey, found
-        there = found.columns.numbers
-        self.choose(n for n in self.chosen if np.any(there == n))
+        chosen = np.array(self.chosen, np.int64)
+        self.choose(chosen[np.isin(chosen, found.columns.numbers)].tolist())
         self.changed.emit()
         if self._stale and not self._timer.isActive():
             self._timer.start()

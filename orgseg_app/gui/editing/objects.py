@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 HERE_BLOCKS = 16
 """Objects of so many blocks are made at once; of more, in the background."""
+_AT_ONCE = 12
+"""Blocks that are counted in one go."""
 
 
 class ObjectPainting(QObject):
@@ -125,8 +127,14 @@ class ObjectPainting(QObject):
         return True
 
     def count(self) -> int:
-        """Objects on the image."""
-        return len(self.session.mask().objects.sizes()) if self.session.image is not None else 0
+        """Objects on the image; see `counts_on` before."""
+        return self.session.mask().objects.count() if self.session.image is not None else 0
+
+    def counts_on(self) -> bool:
+        """Count some of the image for a few milliseconds; True while there is more."""
+        if self.session.image is None:
+            return False
+        return self.session.mask().objects.look_through(_AT_ONCE)
 
     def begin_renumbering(self) -> None:
         """What is made now may take the number in the hand: a new one comes afterwards."""

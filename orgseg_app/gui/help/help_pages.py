@@ -31,6 +31,7 @@ TOPICS: dict[str, str] = {
     "canvas": "image",
     "classes": "palette",
     "objects": "component",
+    "object_table": "table",
     "layers": "layers",
     "volumes": "copy",
     "contrast": "contrast",

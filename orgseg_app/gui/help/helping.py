@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog
+from PySide6.QtWidgets import QDialog, QWidget
 
 if TYPE_CHECKING:
     from orgseg_app.gui.main_window import MainWindow
@@ -22,9 +22,13 @@ class Helping:
         self.help: HelpWindow | None = None
 
     def about_tool(self) -> None:
-        """The page of the tool in the hand; without an image to use it on, the first page."""
+        """The page of what the keys go to, else of the tool in the hand.
+
+        Without an image to use a tool on, the first page.
+        """
         has_image = self.window.session.image is not None
-        self.show(self.window.tools.tool if has_image else FIRST)
+        here = _page_of(self.window.focusWidget())
+        self.show(here or (self.window.tools.tool if has_image else FIRST))
 
     def show_contents(self) -> None:
         """The page that was read last, or the first one."""
@@ -63,6 +67,15 @@ class Helping:
         from orgseg_app.gui.help.help_dialogs import AboutDialog
 
         _open(AboutDialog(self.window))
+
+
+def _page_of(widget: QWidget | None) -> str:
+    """The page that a part of the window names as its own (``help_page``); "" for none."""
+    while widget is not None:
+        if page := widget.property("help_page"):
+            return str(page)
+        widget = widget.parentWidget()
+    return ""
 
 
 def _open(dialog: QDialog) -> None:

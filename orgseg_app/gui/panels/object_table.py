@@ -159,6 +159,7 @@ class ObjectTable(QWidget):
         self._is_choosing = self._is_following = False
         surface(self)
         self.setAccessibleName("Objects of the image")
+        self.setProperty("help_page", "object_table")
         self.model = ObjectTableModel(self)
         self.view = ObjectView(self.model)
         self.bar = ObjectActBar(window, ACTS)

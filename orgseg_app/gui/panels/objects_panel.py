@@ -60,7 +60,7 @@ class ObjectsPanel(QWidget):
         more.addWidget(self.make_button)
         more.addStretch(1)
         column.addLayout(more)
-        self._timer = QTimer(self, singleShot=True, interval=COUNT_AFTER_MS)
+        self._timer = QTimer(self, singleShot=True)
         self._timer.timeout.connect(self._count)
         self.new_button.clicked.connect(session.objects.new)
         session.objects.changed.connect(self.refresh)
@@ -86,10 +86,14 @@ class ObjectsPanel(QWidget):
 
     def _later(self) -> None:
         if self._session.objects.is_on and not self._timer.isActive():
-            self._timer.start()
+            self._timer.start(COUNT_AFTER_MS)
 
     def _count(self) -> None:
         if not self._session.objects.is_on:
+            return
+        if self._session.objects.counts_on():  # many: in parts, the window lives meanwhile
+            self.summary.setText("Counting objects…")
+            self._timer.start(0)
             return
         count = self._session.objects.count()
         words = f"{count:,} object{'s' * (count != 1)}" if count else "No objects"

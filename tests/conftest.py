@@ -57,6 +57,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("gui")
 
 
+def pytest_collection_finish() -> None:
+    """Let nobody look again at what is there before the first test.
+
+    That is a million objects, most of them the tests themselves: each full collection, and each
+    look of `nothing_left_behind`, would take a good part of a second.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("gpu") is not None:
         import torch
@@ -88,6 +98,30 @@ def orgseg_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
 
 
 @pytest.fixture(autouse=True)
+def no_look_for_devices(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No window of a test asks what it would train on, as it does 1.5 s after a project opened.
+
+    The child that answers imports torch and takes a core from the test for two seconds; on a busy
+    machine, where more tests last so long, that made all of them slower still. What is asked and
+    answered is in `tests/gui/test_device_line.py`.
+    """
+    if "qapp" in request.fixturenames:
+        monkeypatch.setattr("orgseg_app.gui.runs.device_line.DELAY_MS", 10**8)
+
+
+@pytest.fixture(scope="module")
+def one_reading_child() -> Iterator[None]:
+    """One child reads for all tests of a module, as for all files of an import.
+
+    To start one takes longer than all that most of these tests ask of it.
+    """
+    from orgseg_app.files.readers.apart import reading_apart
+
+    with reading_apart():
+        yield
+
+
+@pytest.fixture(autouse=True)
 def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test that leaves a window, a running thread, an active timer or a process behind."""
     shows_windows = "qapp" in request.fixturenames
@@ -96,7 +130,7 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     left = []
     if shows_windows:
         left += [text for key, text in _qt_leftovers().items() if key not in before]
-    left += _process_leftovers()
+    left += _process_leftovers(kept=_shared_reader(request))
     if left:
         pytest.fail("The test left behind: " + "; ".join(left), pytrace=False)
 
@@ -122,15 +156,16 @@ def _qt_leftovers() -> dict[int, str]:
             # Qt keeps one tool tip for the whole application.
             if isValid(window) and window.metaObject().className() != "QTipLabel":
                 add(window, "window")
-        for thing in gc.get_objects():
-            kind = type(thing)
-            if not issubclass(kind, QThread | QTimer) or not isValid(thing):
+        threads, timers = _kinds_of(QThread), _kinds_of(QTimer)
+        kinds = threads | timers  # to ask every object what it inherits takes ten times as long
+        for thing in [thing for thing in gc.get_objects() if type(thing) in kinds]:
+            if not isValid(thing):
                 continue
-            if issubclass(kind, QThread) and thing.isRunning():
-                if thing is not QThread.currentThread():
-                    add(thing, "thread")
-            elif issubclass(kind, QTimer) and thing.isActive() and not _is_owned(thing, QWidget):
-                add(thing, "timer")
+            if type(thing) in timers:
+                if thing.isActive() and not _is_owned(thing, QWidget):
+                    add(thing, "timer")
+            elif thing.isRunning() and thing is not QThread.currentThread():
+                add(thing, "thread")
 
     look()
     if found:
@@ -138,6 +173,11 @@ def _qt_leftovers() -> dict[int, str]:
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
         look()
     return found
+
+
+def _kinds_of(base: type) -> set[type]:
+    """A class and all that inherit from it."""
+    return {base}.union(*(_kinds_of(kind) for kind in base.__subclasses__()))
 
 
 def _is_owned(thing: Any, owner: type) -> bool:
@@ -150,15 +190,30 @@ def _is_owned(thing: Any, owner: type) -> bool:
     return False
 
 
-def _process_leftovers() -> list[str]:
+def _shared_reader(request: pytest.FixtureRequest) -> int | None:
+    """Process id of the child that reads for more than this test, where there is one."""
+    if "one_reading_child" not in request.fixturenames:
+        return None
+    from orgseg_app.files.readers.apart import in_use
+
+    child = in_use()
+    return None if child is None else child.pid
+
+
+def _process_leftovers(kept: int | None) -> list[str]:
     """Kill and describe the child processes that do not end by themselves soon.
 
-    A job that has said its last word takes a while to go when the machine is busy.
+    A job that has said its last word takes a while to go when the machine is busy. The one that is
+    kept may go on.
     """
+    if not _may_have_children():
+        return []
     children = [
         child
         for child in psutil.Process().children(recursive=True)
-        if not _is_ending(child) and "multiprocessing.resource_tracker" not in _command(child)
+        if child.pid != kept
+        and not _is_ending(child)
+        and "multiprocessing.resource_tracker" not in _command(child)
     ]
     _, alive = psutil.wait_procs(children, timeout=20) if children else ([], [])
     alive = [child for child in alive if not _is_ending(child)]
@@ -170,6 +225,17 @@ def _process_leftovers() -> list[str]:
             continue
     psutil.wait_procs(alive, timeout=2)
     return described
+
+
+def _may_have_children() -> bool:
+    """False where the system says that there are none; psutil looks at all processes each time."""
+    if not hasattr(os, "waitid"):
+        return True
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _is_ending(child: psutil.Process) -> bool:

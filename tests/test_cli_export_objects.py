@@ -6,7 +6,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.pictures import make_project
+
+pytestmark = pytest.mark.usefixtures("one_reading_child")
 
 Run = Callable[..., tuple[int, str, str]]
 

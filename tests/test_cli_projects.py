@@ -16,6 +16,8 @@ from orgseg_app.commands import importing
 from orgseg_app.files.project_file import ProjectFile
 from tests.pictures import blobs, make_project, write_pairs
 
+pytestmark = pytest.mark.usefixtures("one_reading_child")
+
 Run = Callable[..., tuple[int, str, str]]
 
 

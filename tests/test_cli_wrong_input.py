@@ -23,6 +23,8 @@ from orgseg_app.runs.folder import RunFolder, list_runs, runs_dir
 from tests.gui import recorded_runs
 from tests.pictures import blobs, make_project, write_pairs
 
+pytestmark = pytest.mark.usefixtures("one_reading_child")
+
 Run = Callable[..., tuple[int, str, str]]
 Fails = Callable[..., str]
 NOT_WORDS = ("Traceback", "Errno", "Error(", "Error:", "None", "object at", "0x")

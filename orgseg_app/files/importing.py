@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 from orgseg_app.core.classes import (
@@ -28,7 +29,7 @@ from orgseg_app.files.errors import FileError
 from orgseg_app.files.images.codecs import CODECS
 from orgseg_app.files.images.content import Source, Stamp
 from orgseg_app.files.images.intake import NewImage
-from orgseg_app.files.readers.apart import ReadingChild
+from orgseg_app.files.readers.apart import ReadingChild, in_use
 from orgseg_app.files.readers.inside import split_inside
 from orgseg_app.files.schema import new_id
 from orgseg_app.files.weights import UNCHANGED, check_weights
@@ -126,10 +127,12 @@ class Intake:
     def images(self) -> Iterator[NewImage]:
         """Read one image after the other; an unreadable one becomes a problem, not an end.
 
-        They are strangers' files, so a child process reads them; it ends with the iteration.
+        They are strangers' files, so a child process reads them: that of this thread's session, or
+        one that ends with the iteration.
         """
         self.problems += self.plan.problems
-        with ReadingChild() as child:
+        with ExitStack() as stack:
+            child = in_use() or stack.enter_context(ReadingChild())
             for item in self.plan.items:
                 if item.is_readable:
                     with child.reads():

@@ -15,6 +15,8 @@ from orgseg_app.files.annotations.loading import load_item
 from orgseg_app.files.annotations.plan import ImportPlan, plan_import
 from orgseg_app.files.errors import ReadError
 
+pytestmark = pytest.mark.usefixtures("one_reading_child")
+
 RNG = np.random.default_rng(11)
 
 

@@ -14,6 +14,8 @@ from orgseg_app.files.annotations.plan import ImportPlan, plan_import
 from orgseg_app.files.annotations.source import AnnotationSource
 from orgseg_app.files.errors import ReadError
 
+pytestmark = pytest.mark.usefixtures("one_reading_child")
+
 CELLS = [(20, 20, 12), (40, 60, 10), (0, 45, 8)]
 SHAPE = (60, 80)
 

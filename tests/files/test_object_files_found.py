@@ -16,7 +16,8 @@ from orgseg_app.files.annotations.object_files import WEAK
 from orgseg_app.files.annotations.plan import ImportPlan, plan_import
 from orgseg_app.files.errors import ReadError
 from orgseg_app.files.importing import ImportChoice, class_target
-from orgseg_app.files.readers.apart import reading_apart
+
+pytestmark = pytest.mark.usefixtures("one_reading_child")
 
 HEIGHT, WIDTH = 24, 30
 
@@ -75,8 +76,7 @@ def coco(
 
 def loaded(plan: ImportPlan, name: str, **how: Any) -> LoadedItem:
     (item,) = [item for item in plan.items if item.name == name]
-    with reading_apart():
-        (one,) = load_item(item, **how)
+    (one,) = load_item(item, **how)
     return one
 
 

@@ -20,6 +20,8 @@ from orgseg_app.files.training_set import export_training_set
 from orgseg_app.files.weights import weights_plane
 from tests.files.training_sets import write_stacks, write_tree
 
+pytestmark = pytest.mark.usefixtures("one_reading_child")
+
 
 def taken_in(path: Path, *given: Path, volumes: bool = False) -> ProjectFile:
     """A new project with what was given."""

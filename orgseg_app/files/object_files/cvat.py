@@ -16,7 +16,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from xml.sax.saxutils import quoteattr
 
 import numpy as np
 from numpy.typing import NDArray
@@ -333,6 +332,8 @@ def write(target: Path, images: Sequence[ObjectImage], class_names: Sequence[str
 
 
 def _quoted(text: str) -> str:
+    from xml.sax.saxutils import quoteattr  # brings urllib and ssl, for which no reader shall wait
+
     return quoteattr(clean_text(text, 300))
 
 

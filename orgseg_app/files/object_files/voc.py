@@ -14,7 +14,6 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 from orgseg_app.core.shapes.polygons import outlines_of
 from orgseg_app.files.atomic import replacing
@@ -192,6 +191,8 @@ def write(target: Path, images: Sequence[ObjectImage], class_names: Sequence[str
 
 
 def _escaped(text: str) -> str:
+    from xml.sax.saxutils import escape  # brings urllib and ssl, for which no reader shall wait
+
     return escape(clean_text(text, 300))  # what XML cannot hold at all is no text to show either
 
 

@@ -2,7 +2,7 @@
 
 The story makes some 560 calls that change files and more that read, and each is let fail in five
 ways: that takes some six minutes. `CALLS` of each way take their turn, evenly spread and others for
-each; all of them, as in CI, with::
+each; all of them, as every night, with::
 
     ORGSEG_ALL_CALLS=1 python3 -m tests tests/files/crash/test_failing_calls.py -s
 """

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from orgseg_app.files.project_file import ProjectFile
     from orgseg_app.runs.comparison import Comparison
 
+PAIRS_SHOWN = 12
+
 
 def run(asked: Namespace) -> int:
     """Compare runs, print the table and write the files asked for."""
@@ -142,8 +144,25 @@ def show(comparison: Comparison, baseline: dict[str, Any]) -> None:
         ]
         rows.append([image, *map(score, found)])
     out(table(rows, right=range(1, len(rows[0]))))
+    _show_pairs(comparison)
     for text in comparison.notes:
         warn(text)
+
+
+def _show_pairs(comparison: Comparison) -> None:
+    """Print which run is better than which, the clearest first."""
+    from orgseg_app.runs.pairs import pairs_of
+
+    pairs = pairs_of(comparison)
+    pairs.sort(key=lambda pair: 1.0 if pair.found is None else pair.found.p_adjusted or 0.0)
+    if pairs:
+        out()
+        out("Mean IoU on the same images, with the interval that holds 95 of 100 of them:")
+    for pair in pairs[:PAIRS_SHOWN]:
+        out(f"  {pair.sentence}")
+    if len(pairs) > PAIRS_SHOWN:
+        rest = len(pairs) - PAIRS_SHOWN
+        out(f"  {rest} more pairs are in the file that --out writes.")
 
 
 def _show_groups(comparison: Comparison) -> None:

@@ -31,6 +31,7 @@ from orgseg_app.runs.class_scores import (
 from orgseg_app.runs.ensembles import KIND, facts_of
 from orgseg_app.runs.errors import RunError
 from orgseg_app.runs.folder import RunFolder, list_runs
+from orgseg_app.runs.pairs import pairs_of
 from orgseg_app.runs.process import write_json
 from orgseg_app.runs.recipes.wording import describe
 from orgseg_app.runs.withheld import image_facts, is_banded, refused_in, seen_by
@@ -170,6 +171,7 @@ class Comparison:
             "classes": list(self.classes),
             "group": list(self.group) or list(self.classes),
             "runs": [run.to_dict() for run in self.runs],
+            "pairs": [pair.to_dict() for pair in pairs_of(self)],
             "notes": list(self.notes),
         }
 

@@ -444,3 +444,24 @@ def test_a_project_with_damage_says_so(path: Path, qtbot: QtBot, monkeypatch) ->
         view = make_view(world, qtbot, rows=False)
         qtbot.waitUntil(lambda: "could not be compared" in view.empty.words.text())
         assert world.messages[-1][0] == "error"
+
+
+# -- which is better -------------------------------------------------------------------------------
+
+
+def test_a_line_says_whether_a_is_better_than_b(view: ResultsView) -> None:
+    line = view.verdict
+    assert line.isVisible()
+    assert line.pair is not None
+    assert (line.pair.first, line.pair.second) == ("good", "fair")
+    assert line.text.text() == line.pair.in_words("A", "B")
+    assert line.text.text().startswith("Too few images to tell: A − B is 0.")
+    assert '"good"' in line.text.toolTip()
+    whole = line.text.text()
+    view.chooser.setCurrentIndex(view.chooser.findData("ER"))
+    assert line.text.text() != whole
+    assert line.pair.found is not None
+    differences = [view.images.scores.difference_of(i) for i in view.images.scores.image_ids]
+    assert line.pair.found.mean == pytest.approx(np.mean([d for d in differences if d is not None]))
+    view._show_pair(view.a, "")
+    assert not line.isVisible()

@@ -40,6 +40,7 @@ from orgseg_app.gui.panels.curves_view import CurvesView
 from orgseg_app.gui.panels.difference_view import DifferenceView
 from orgseg_app.gui.panels.image_scores import ImageScoresTable
 from orgseg_app.gui.panels.results_table import ResultsTable
+from orgseg_app.gui.panels.verdict_line import VerdictLine
 from orgseg_app.gui.runs.results_data import Candidate, ResultRow, Results, gather
 from orgseg_app.gui.runs.runs_model import RunsModel
 from orgseg_app.gui.session import Session
@@ -232,6 +233,8 @@ class ResultsView(QWidget):
             tabs.addWidget(button)
         self._page_buttons.idClicked.connect(self._on_page)
         tabs.addStretch(1)
+        self.verdict = VerdictLine(self)
+        tabs.addWidget(self.verdict)
         column = QVBoxLayout(bottom)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -412,6 +415,7 @@ class ResultsView(QWidget):
             dict(self.results.images), self.results.row(a), self.results.row(b), self.class_name
         )
         self.confusion.set_runs(self.results.row(a), self.results.row(b))
+        self.verdict.show_runs(self.results.row(a), self.results.row(b), self.class_name)
         self._show_panes()
         chosen = [row.run_id for row in self.table.chosen()]
         drawn = list(dict.fromkeys([a, *([b] if b else []), *chosen]))

@@ -36,6 +36,19 @@ def scaled(published: int, width: int, base: int = 64) -> int:
     return max(1, round(published * width / base))
 
 
+class StridedPointwise(nn.Conv2d):
+    """A 1 × 1 convolution with a stride: pixels are left out first, as many as the stride says.
+
+    The same numbers. Where processors have AVX2 and no more, the library below torch 2.13 (oneDNN)
+    writes beyond its memory in the backward pass of such a convolution of fewer than eight
+    features in channels-last order, and the process ends.
+    """
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        rows, columns = self.stride
+        return functional.conv2d(input[..., ::rows, ::columns], weight, bias)
+
+
 def conv_block(
     inputs: int,
     outputs: int,
@@ -59,8 +72,9 @@ def conv_block(
     relu
         False where something is added before the ReLU.
     """
+    convolution = StridedPointwise if kernel == 1 and stride > 1 else nn.Conv2d
     layers: list[nn.Module] = [
-        nn.Conv2d(
+        convolution(
             inputs,
             outputs,
             kernel,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import threading
 import time
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import FrameType
+
+from orgseg_app.runs.stop_signals import heeding_stop_signals
 
 _LOOK_EVERY_S = 0.1
 
@@ -28,22 +27,9 @@ class Control:
         self._looked = -1.0
         self._found = {"stop": False, "pause": False}
 
-    @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
+    def listening(self) -> AbstractContextManager[None]:
         """Take SIGTERM and SIGINT (a computer that shuts down, Ctrl+C) as requests to stop."""
-        before = {}
-        for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
-            number = getattr(signal, name, None)
-            if number is not None:
-                before[number] = signal.signal(number, self._on_signal)
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._signalled.set()
+        return heeding_stop_signals(self._signalled.set)
 
     def stop_asked(self) -> bool:
         """Whether to end soon and keep what there is."""

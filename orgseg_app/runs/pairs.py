@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from orgseg_app.core.metrics.statistics import Difference, difference, holm
+from orgseg_app.core.metrics.statistics import Difference, corrected, difference
 
 if TYPE_CHECKING:
     from orgseg_app.runs.comparison import Comparison, ImageScores
@@ -132,14 +132,8 @@ def pairs_of(comparison: Comparison) -> list[Pair]:
 
 def _corrected(pairs: Iterable[Pair]) -> list[Pair]:
     made = list(pairs)
-    tested = [pair.found for pair in made if pair.found is not None]
-    adjusted = iter(holm([found.p for found in tested]))
-    return [
-        pair
-        if pair.found is None
-        else replace(pair, found=replace(pair.found, p_adjusted=next(adjusted), pairs=len(tested)))
-        for pair in made
-    ]
+    adjusted = iter(corrected([pair.found for pair in made if pair.found is not None]))
+    return [pair if pair.found is None else replace(pair, found=next(adjusted)) for pair in made]
 
 
 def _iou(image: ImageScores, class_name: str) -> float:

@@ -197,11 +197,16 @@ def differences(
         )
         for a, b in itertools.combinations(scores, 2)
     }
-    adjusted = holm([each.p for each in found.values()])
-    return {
-        pair: replace(each, p_adjusted=p, pairs=len(found))
-        for (pair, each), p in zip(found.items(), adjusted, strict=True)
-    }
+    return dict(zip(found, corrected(list(found.values())), strict=True))
+
+
+def corrected(found: Sequence[Difference]) -> list[Difference]:
+    """Differences that were looked at together, p corrected for their number (`holm`)."""
+    adjusted = holm([each.p for each in found])
+    return [
+        replace(each, p_adjusted=p, pairs=len(found))
+        for each, p in zip(found, adjusted, strict=True)
+    ]
 
 
 def signed_rank_p(values: Floats) -> float | None:

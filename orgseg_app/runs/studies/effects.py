@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from orgseg_app.core.metrics.statistics import Difference, difference, holm
+from orgseg_app.core.metrics.statistics import Difference, corrected, difference
 from orgseg_app.runs.studies.cells import Cell, Places
 from orgseg_app.runs.studies.definition import titles
 
@@ -318,14 +318,11 @@ def neighbours(combination: Combination, others: Sequence[Combination]) -> tuple
         pair = _paired(combination, other) if len(steps) == 1 else None
         if pair is not None:
             found.append(Neighbour(*steps[0], other.places, *pair))
-    adjusted = holm([each.difference.p for each in found])
-    corrected = [
-        replace(each, difference=replace(each.difference, p_adjusted=p, pairs=len(found)))
-        for each, p in zip(found, adjusted, strict=True)
-    ]
+    adjusted = corrected([each.difference for each in found])
+    neighbours = (replace(each, difference=one) for each, one in zip(found, adjusted, strict=True))
     order = [key for key, _ in combination.places]
     return tuple(
-        sorted(corrected, key=lambda n: (order.index(n.key), -(n.difference.mean or 0.0), n.other))
+        sorted(neighbours, key=lambda n: (order.index(n.key), -(n.difference.mean or 0.0), n.other))
     )
 
 

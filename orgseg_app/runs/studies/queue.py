@@ -8,13 +8,12 @@ next driver leaves finished runs alone, goes on with the one that was cut off, a
 from __future__ import annotations
 
 import os
-import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from orgseg_app.files.store.system_lock import lock_alone
@@ -24,6 +23,7 @@ from orgseg_app.runs.errors import RunError
 from orgseg_app.runs.events import EventWriter
 from orgseg_app.runs.folder import RunFolder
 from orgseg_app.runs.launcher import PAUSE, STOP
+from orgseg_app.runs.stop_signals import heeding_stop_signals
 from orgseg_app.runs.studies.cells import Cell
 from orgseg_app.runs.studies.definition import StudyError
 from orgseg_app.runs.studies.folder import StudyFolder
@@ -206,25 +206,12 @@ class Driver:
 
     def __init__(self, folder: StudyFolder, tell: Tell) -> None:
         self._folder, self._tell = folder, tell
-        self._is_signalled = False
+        self._signalled = threading.Event()
         self._is_paused = False
 
-    @contextmanager
-    def listening(self) -> Iterator[None]:
+    def listening(self) -> AbstractContextManager[None]:
         """Take SIGTERM and SIGINT (a computer that shuts down) as requests to stop."""
-        before = {}
-        for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
-            number = getattr(signal, name, None)
-            if number is not None:
-                before[number] = signal.signal(number, self._on_signal)
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._is_signalled = True
+        return heeding_stop_signals(self._signalled.set)
 
     def run(self) -> tuple[str, str]:
         """Do what is left to do.
@@ -321,7 +308,7 @@ class Driver:
             self._tell("state", state="running")
 
     def _stop_asked(self) -> bool:
-        return self._is_signalled or self._asked(STOP)
+        return self._signalled.is_set() or self._asked(STOP)
 
     def _asked(self, request: str) -> bool:
         return (self._folder.control_dir / request).exists()

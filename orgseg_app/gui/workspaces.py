@@ -19,6 +19,8 @@ from orgseg_app.gui.canvas.objects_layer import AnnotatedSource, ObjectsSource
 from orgseg_app.gui.canvas.objects_preview import ObjectsPreview
 from orgseg_app.gui.canvas.prediction_layer import Chosen, DifferenceSource, PredictionSource
 from orgseg_app.gui.canvas.weights_layer import WeightsSource
+from orgseg_app.gui.comparing import measures
+from orgseg_app.gui.comparing.results_view import ResultsView
 from orgseg_app.gui.header import HeaderBar, ToolStrip
 from orgseg_app.gui.panels.classes_panel import ClassesPanel
 from orgseg_app.gui.panels.export_panel import ExportPanel
@@ -28,14 +30,12 @@ from orgseg_app.gui.panels.object_table import ObjectTable
 from orgseg_app.gui.panels.objects_maker import ObjectsMaker
 from orgseg_app.gui.panels.objects_panel import ObjectsPanel, ObjectsSection
 from orgseg_app.gui.panels.prediction_section import PredictionSection
-from orgseg_app.gui.panels.results_view import ResultsView
 from orgseg_app.gui.panels.run_strip import RunStrip
 from orgseg_app.gui.panels.runs_panel import RunsPanel
 from orgseg_app.gui.panels.tool_panel import ToolPanel
 from orgseg_app.gui.panels.training_panel import TrainingPanel
 from orgseg_app.gui.panels.weights_section import WeightsSection
 from orgseg_app.gui.panels.working_card import WorkingCard
-from orgseg_app.gui.runs import measures
 from orgseg_app.gui.runs.device_line import DeviceLine
 from orgseg_app.gui.runs.predictions import Predictions
 from orgseg_app.gui.runs.runs_model import RunsModel

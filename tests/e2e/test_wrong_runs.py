@@ -236,7 +236,7 @@ def test_predictions_deleted_and_then_compared(
     }
     from PySide6.QtWidgets import QLabel
 
-    shown = [w.text() for w in results.panes.findChildren(QLabel) if w.isVisible()]
+    shown = [w.text() for w in results.pages.panes.findChildren(QLabel) if w.isVisible()]
     assert any("kept no predictions" in text for text in shown), shown
     hand.goes_on()
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from orgseg_app.core.classes import PALETTE
-from orgseg_app.gui.canvas import object_colours, prediction_layer, weights_layer
-from orgseg_app.gui.runs import difference
+from orgseg_app.gui.canvas import difference, object_colours, prediction_layer, weights_layer
 from tests.gui.colour_vision import VISIONS, least_difference, rgb_of, seen_lab
 
 

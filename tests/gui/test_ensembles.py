@@ -15,13 +15,13 @@ from PySide6.QtWidgets import QMenu
 from pytestqt.qtbot import QtBot
 
 from orgseg_app.files.project_file import ProjectFile
+from orgseg_app.gui.comparing.results_data import Candidate, gather
 from orgseg_app.gui.panels.export_models import ModelChooser
 from orgseg_app.gui.panels.export_ways import PredictionWays
 from orgseg_app.gui.panels.runs_ensemble import ALONE, CHOSEN, NAME, NOT_CHOSEN, TOGETHER
 from orgseg_app.gui.panels.runs_ensemble_dialog import EnsembleDialog
 from orgseg_app.gui.panels.runs_list import details_of, tooltip_of
 from orgseg_app.gui.panels.runs_panel import RunsPanel
-from orgseg_app.gui.runs.results_data import Candidate, gather
 from orgseg_app.gui.style import theme
 from orgseg_app.runs import launcher
 from orgseg_app.runs.events import EventWriter

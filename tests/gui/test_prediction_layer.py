@@ -13,9 +13,9 @@ from PySide6.QtTest import QTest
 
 from orgseg_app.files.predictions import Prediction, read_prediction, write_predictions
 from orgseg_app.files.project_file import ProjectFile
+from orgseg_app.gui.canvas import difference
 from orgseg_app.gui.canvas.prediction_layer import DifferenceOverlay
 from orgseg_app.gui.panels.prediction_section import PredictionSection
-from orgseg_app.gui.runs import difference
 from orgseg_app.gui.runs.predictions import numbered
 from orgseg_app.runs.events import EventWriter
 from orgseg_app.runs.folder import RunFolder, list_runs

@@ -10,7 +10,7 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
-from orgseg_app.gui.panels.results_view import ResultsView
+from orgseg_app.gui.comparing.results_view import ResultsView
 from orgseg_app.gui.panels.runs_list import tooltip_of
 from orgseg_app.gui.panels.runs_panel import RunsPanel
 from orgseg_app.gui.runs.run_entry import RunEntry
@@ -90,8 +90,8 @@ def test_the_results_show_the_sentence_instead_of_blanks(world: World, qtbot: Qt
     )
     assert reason_of("cell_03") in tip
     view._show_pair(rows["one refused"].run_id, rows["fair"].run_id)
-    place = view.images.scores.image_ids.index(next(iter(rows["one refused"].refused)))
-    tip = view.images.scores.index(place, 1).data(Qt.ItemDataRole.ToolTipRole)
+    place = view.pages.images.scores.image_ids.index(next(iter(rows["one refused"].refused)))
+    tip = view.pages.images.scores.index(place, 1).data(Qt.ItemDataRole.ToolTipRole)
     assert f"“one refused”: {reason_of('cell_03')}" in tip
 
 

@@ -13,9 +13,8 @@ from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from orgseg_app.gui.panels import confusion_view
-from orgseg_app.gui.panels.results_view import ResultsView
-from orgseg_app.gui.runs import measures
+from orgseg_app.gui.comparing import confusion_view, measures
+from orgseg_app.gui.comparing.results_view import ResultsView
 from orgseg_app.gui.style import theme
 from orgseg_app.runs.process import write_json
 from tests.gui.recorded_runs import World, make_project, opened, record_run
@@ -131,8 +130,8 @@ def test_a_group_of_classes(view: ResultsView, qtbot: QtBot) -> None:
 
 
 def test_confusion_of_the_runs_shown(view: ResultsView, qtbot: QtBot) -> None:
-    view.show_page("confusion")
-    (_, first, table), (other, second, _) = view.confusion.parts
+    view.pages.show_page("confusion")
+    (_, first, table), (other, second, _) = view.pages.confusion.parts
     assert (first.whole_text(), second.whole_text()) == ("good", "old")
     matrix = table.matrix
     assert matrix.names == ("background", "ER", "nucleus")
@@ -157,7 +156,7 @@ def test_confusion_of_the_runs_shown(view: ResultsView, qtbot: QtBot) -> None:
 
 
 def test_small_shares_are_neither_nothing_nor_all(view: ResultsView) -> None:
-    matrix = view.confusion.parts[0][2].matrix
+    matrix = view.pages.confusion.parts[0][2].matrix
     matrix.names = ("a", "b", "c")
     matrix.counts = np.array([[9999, 1, 0], [0, 0, 0], [0, 0, 7]])
     matrix.shares = confusion_view.shares_of_truth(matrix.counts)

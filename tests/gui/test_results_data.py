@@ -10,7 +10,7 @@ import pytest
 
 from orgseg_app.core.metrics.pixels import scores
 from orgseg_app.files.project_file import ProjectFile
-from orgseg_app.gui.runs.results_data import Candidate, Results, gather, what_differs
+from orgseg_app.gui.comparing.results_data import Candidate, Results, gather, what_differs
 from orgseg_app.runs.folder import RunFolder, runs_dir
 from orgseg_app.runs.recipes.presets import PRESETS
 from orgseg_app.runs.recipes.settings import with_settings

@@ -15,9 +15,9 @@ from PySide6.QtWidgets import QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from orgseg_app.files.project_file import NewImage, ProjectFile
+from orgseg_app.gui.canvas import difference
 from orgseg_app.gui.canvas.plane_view import ViewState
-from orgseg_app.gui.panels.results_view import ResultsView
-from orgseg_app.gui.runs import difference
+from orgseg_app.gui.comparing.results_view import ResultsView
 from orgseg_app.runs.recipes.presets import PRESETS
 from tests.gui.recorded_runs import World, make_project, opened, opened_image, record_run
 
@@ -166,16 +166,16 @@ def test_filtering(view: ResultsView) -> None:
 
 
 def loaded(view: ResultsView, qtbot: QtBot) -> None:
-    qtbot.waitUntil(lambda: view.panes.data is not None and view.panes._task is None)
+    qtbot.waitUntil(lambda: view.pages.panes.data is not None and view.pages.panes._task is None)
 
 
 def test_the_two_best_are_shown_first(view: ResultsView, world: World, qtbot: QtBot) -> None:
     loaded(view, qtbot)
     assert (view.a, view.b) == (world.named("good").run_id, world.named("fair").run_id)
     assert view.table.results.letters == {view.a: "A", view.b: "B"}
-    assert view.panes.choosers[0].currentText() == "good"
-    assert view.panes.choosers[1].currentText() == "fair"
-    assert view.panes.scores[0].text().startswith("Mean IoU 0.")
+    assert view.pages.panes.choosers[0].currentText() == "good"
+    assert view.pages.panes.choosers[1].currentText() == "fair"
+    assert view.pages.panes.scores[0].text().startswith("Mean IoU 0.")
 
 
 def test_the_difference_is_that_of_prediction_and_truth(
@@ -184,7 +184,7 @@ def test_the_difference_is_that_of_prediction_and_truth(
     loaded(view, qtbot)
     view.chooser.setCurrentIndex(view.chooser.findData("ER"))
     loaded(view, qtbot)
-    image_id = view.images.chosen
+    image_id = view.pages.images.chosen
     assert world.session.file is not None
     truth = world.session.file.mask(image_id).plane(0)
     row = view.results.row(view.a)
@@ -192,17 +192,17 @@ def test_the_difference_is_that_of_prediction_and_truth(
     from orgseg_app.files.predictions import read_prediction
 
     guess = read_prediction(row.predictions_path, image_id).mask[0]
-    overlay = view.panes.panes[0].painted_layers[0].overlay
+    overlay = view.pages.panes.panes[0].painted_layers[0].overlay
     assert np.array_equal(overlay.values, difference.difference(truth, guess, 2))
     counts = [int((overlay.values == v).sum()) for v in (2, 3, 4)]
     iou = counts[0] / sum(counts)
-    assert view.panes.scores[0].text() == f"IoU {iou:.2f}"
-    assert np.array_equal(view.panes.panes[2].painted_layers[0].overlay.values, truth)
+    assert view.pages.panes.scores[0].text() == f"IoU {iou:.2f}"
+    assert np.array_equal(view.pages.panes.panes[2].painted_layers[0].overlay.values, truth)
 
 
 def test_panes_are_linked(view: ResultsView, qtbot: QtBot) -> None:
     loaded(view, qtbot)
-    first, second, third = view.panes.panes
+    first, second, third = view.pages.panes.panes
     first.zoom_by(2.5, QPointF(30, 40))
     assert second.view_state() == first.view_state() == third.view_state()
     third.pan_by(5, -7)
@@ -217,18 +217,18 @@ def test_choosing_rows_and_runs(view: ResultsView, world: World, qtbot: QtBot) -
     assert (view.a, view.b) == (ids["poor"], ids["good"])
     view.table.choose([ids["fair"], ids["poor"]])
     assert (view.a, view.b) == (ids["fair"], ids["poor"])
-    chooser = view.panes.choosers[1]
+    chooser = view.pages.panes.choosers[1]
     chooser.setCurrentIndex(chooser.findData(ids["partly"]))
     assert (view.a, view.b) == (ids["fair"], ids["partly"])
     chooser.setCurrentIndex(chooser.findData(""))
     assert view.b == ""
     loaded(view, qtbot)
-    assert view.images.scores.columnCount() == 2
-    assert "second run" in view.panes.blanks[1].words.text()
+    assert view.pages.images.scores.columnCount() == 2
+    assert "second run" in view.pages.panes.blanks[1].words.text()
 
 
 def test_test_images_are_sorted_by_how_much_the_runs_differ(view: ResultsView) -> None:
-    scores = view.images.scores
+    scores = view.pages.images.scores
     found = [scores.difference_of(i) for i in scores.image_ids]
     assert len(found) == 3
     sizes = [abs(x) for x in found if x is not None]
@@ -239,33 +239,33 @@ def test_test_images_are_sorted_by_how_much_the_runs_differ(view: ResultsView) -
 
 def test_arrow_keys_go_through_the_images(view: ResultsView, qtbot: QtBot) -> None:
     loaded(view, qtbot)
-    view.images.setFocus()
-    before = view.images.chosen
-    qtbot.keyClick(view.images, Qt.Key.Key_Down)
-    assert view.images.chosen != before
+    view.pages.images.setFocus()
+    before = view.pages.images.chosen
+    qtbot.keyClick(view.pages.images, Qt.Key.Key_Down)
+    assert view.pages.images.chosen != before
     loaded(view, qtbot)
-    name = view.results.images[view.images.chosen]
-    assert view.panes.truth_title.whole_text() == f"Truth · {name}"
+    name = view.results.images[view.pages.images.chosen]
+    assert view.pages.panes.truth_title.whole_text() == f"Truth · {name}"
 
 
 def test_a_test_image_chosen_elsewhere_is_shown(view: ResultsView, world: World) -> None:
     for image_id in view.results.images:
         world.session.select_image(image_id)
-        assert view.images.chosen == image_id
-    kept = view.images.chosen
+        assert view.pages.images.chosen == image_id
+    kept = view.pages.images.chosen
     assert world.session.project is not None
     world.session.select_image(world.session.project.in_split("train")[0].image_id)
-    assert view.images.chosen == kept
+    assert view.pages.images.chosen == kept
 
 
 def test_modes(view: ResultsView, qtbot: QtBot) -> None:
     loaded(view, qtbot)
-    assert view.panes.legend.isVisible()
-    view.panes.set_mode("Mask")
-    assert view.panes.legend.isHidden()
-    assert set(np.unique(view.panes.panes[0].painted_layers[0].overlay.values)) <= {1, 2, 3}
-    view.panes.set_mode("Image")
-    assert view.panes.panes[0].painted_layers == ()
+    assert view.pages.panes.legend.isVisible()
+    view.pages.panes.set_mode("Mask")
+    assert view.pages.panes.legend.isHidden()
+    assert set(np.unique(view.pages.panes.panes[0].painted_layers[0].overlay.values)) <= {1, 2, 3}
+    view.pages.panes.set_mode("Image")
+    assert view.pages.panes.panes[0].painted_layers == ()
 
 
 def test_a_run_without_a_prediction_says_so_and_offers_scoring(
@@ -275,11 +275,11 @@ def test_a_run_without_a_prediction_says_so_and_offers_scoring(
     partly = world.named("partly").run_id
     view.table.choose([partly])
     missing = next(i for i in view.results.images if i not in view.results.row(partly).images)
-    view.images.choose(missing)
+    view.pages.images.choose(missing)
     loaded(view, qtbot)
-    assert "has not predicted this image" in view.panes.blanks[0].words.text()
+    assert "has not predicted this image" in view.pages.panes.blanks[0].words.text()
     with qtbot.waitSignal(view.score_requested) as asked:
-        view.panes.blanks[0].button.click()
+        view.pages.panes.blanks[0].button.click()
     assert asked.args[0] == [partly]
 
 
@@ -290,10 +290,10 @@ def test_damaged_predictions_are_said_and_harm_nothing(
     row = view.results.row(view.a)
     assert row is not None
     row.predictions_path.write_bytes(b"not HDF5 at all")
-    view.panes.reload()
+    view.pages.panes.reload()
     loaded(view, qtbot)
-    assert view.panes.blanks[0].isVisible()
-    assert view.panes.blanks[0].words.text().endswith(".")
+    assert view.pages.panes.blanks[0].isVisible()
+    assert view.pages.panes.blanks[0].words.text().endswith(".")
     assert world.messages == []
 
 
@@ -311,14 +311,14 @@ def test_volumes_have_a_plane_slider(tmp_path: Path, qtbot: QtBot) -> None:
         qtbot.waitUntil(lambda: world.is_read)
         view = make_view(world, qtbot)
         loaded(view, qtbot)
-        assert view.panes.plane.isVisible()
-        assert view.panes.plane.maximum() == 4
-        view.panes.plane.setValue(3)
+        assert view.pages.panes.plane.isVisible()
+        assert view.pages.panes.plane.maximum() == 4
+        view.pages.panes.plane.setValue(3)
         loaded(view, qtbot)
-        assert (view.panes.data.truth == 2).any()
-        view.panes.plane.setValue(0)
+        assert (view.pages.panes.data.truth == 2).any()
+        view.pages.panes.plane.setValue(0)
         loaded(view, qtbot)
-        assert not (view.panes.data.truth == 2).any()
+        assert not (view.pages.panes.data.truth == 2).any()
 
 
 # -- changes ---------------------------------------------------------------------------------------
@@ -333,8 +333,8 @@ def test_paint_that_changed_is_said(view: ResultsView, world: World, qtbot: QtBo
     qtbot.waitUntil(lambda: "painted anew" in view.note_text.text(), timeout=8000)
     assert view.results.ranked == []
     assert view.score_button.text() == "Score 4 runs"
-    view.images.choose(image_id)
-    assert view.panes.scores[2].text() == "painted anew"
+    view.pages.images.choose(image_id)
+    assert view.pages.panes.scores[2].text() == "painted anew"
 
 
 def test_a_run_that_disappears_leaves_the_table(
@@ -375,10 +375,10 @@ def test_the_comparison_is_saved(
 
 
 def test_curves_of_the_runs_shown(view: ResultsView, world: World, qtbot: QtBot) -> None:
-    view.show_page("curves")
-    qtbot.waitUntil(lambda: view.curves.figure is not None)
-    assert view.curves.shown == [view.a, view.b]
-    assert view.curves.legend.isVisible()
+    view.pages.show_page("curves")
+    qtbot.waitUntil(lambda: view.pages.curves.figure is not None)
+    assert view.pages.curves.shown == [view.a, view.b]
+    assert view.pages.curves.legend.isVisible()
 
 
 # -- nothing there ---------------------------------------------------------------------------------
@@ -420,7 +420,7 @@ def test_closing_the_project_empties_the_view(
     loaded(view, qtbot)
     world.session.close_project()
     assert view.empty.isVisible()
-    assert view.panes.data is None
+    assert view.pages.panes.data is None
 
 
 def test_everything_has_a_name_and_shows_plain_text(view: ResultsView) -> None:
@@ -450,7 +450,7 @@ def test_a_project_with_damage_says_so(path: Path, qtbot: QtBot, monkeypatch) ->
 
 
 def test_a_line_says_whether_a_is_better_than_b(view: ResultsView) -> None:
-    line = view.verdict
+    line = view.pages.verdict
     assert line.isVisible()
     assert line.pair is not None
     assert (line.pair.first, line.pair.second) == ("good", "fair")
@@ -461,7 +461,9 @@ def test_a_line_says_whether_a_is_better_than_b(view: ResultsView) -> None:
     view.chooser.setCurrentIndex(view.chooser.findData("ER"))
     assert line.text.text() != whole
     assert line.pair.found is not None
-    differences = [view.images.scores.difference_of(i) for i in view.images.scores.image_ids]
+    differences = [
+        view.pages.images.scores.difference_of(i) for i in view.pages.images.scores.image_ids
+    ]
     assert line.pair.found.mean == pytest.approx(np.mean([d for d in differences if d is not None]))
     view._show_pair(view.a, "")
     assert not line.isVisible()

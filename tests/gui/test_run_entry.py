@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from msgspec import structs
 
 from orgseg_app.core.metrics.pixels import confusion_matrix
-from orgseg_app.gui.runs import difference as d
+from orgseg_app.gui.canvas import difference as d
 from orgseg_app.gui.runs.estimate import duration, estimate, time_left, too_large
 from orgseg_app.gui.runs.run_entry import RunEntry, smoothed
 from orgseg_app.runs.estimate import PROCESS_BYTES, START_S, flops_per_patch, memory_bytes

@@ -12,7 +12,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QLineEdit
 from pytestqt.qtbot import QtBot
 
-from orgseg_app.gui.panels.curves_view import CurvesView
+from orgseg_app.gui.comparing.curves_view import CurvesView
 from orgseg_app.gui.panels.log_dialog import LogDialog
 from orgseg_app.gui.panels.runs_list import details_of
 from orgseg_app.gui.panels.runs_panel import RunsPanel

@@ -18,11 +18,11 @@ from orgseg_app.core.image import open_array
 from orgseg_app.files.predictions import Prediction, write_predictions
 from orgseg_app.files.project_file import NewImage, ProjectFile
 from orgseg_app.files.weights import store_weights
+from orgseg_app.gui.canvas import difference
 from orgseg_app.gui.canvas.layers import OverlayLayer
 from orgseg_app.gui.canvas.linked_pane import LinkedPane
 from orgseg_app.gui.canvas.options import PANE_SHOWS, DisplayOptions
 from orgseg_app.gui.panels.beside_panel import WORDS, BesidePanel
-from orgseg_app.gui.runs import difference
 from orgseg_app.gui.viewing.places import display_state, restore_display
 from tests.e2e.hand import Hand
 from tests.gui.panel_session import nameless_controls

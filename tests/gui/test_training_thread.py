@@ -239,7 +239,7 @@ def test_the_thread_imports_no_torch() -> None:
     code = (
         "import sys, orgseg_app.gui.runs.training_thread, orgseg_app.gui.runs.runs_model;"
         "import orgseg_app.gui.panels.training_panel, orgseg_app.gui.panels.runs_panel;"
-        "import orgseg_app.gui.panels.results_view;"
+        "import orgseg_app.gui.comparing.results_view;"
         "found = {m.partition('.')[0] for m in sys.modules} & "
         "{'torch', 'scipy', 'skimage', 'zarr', 'pyqtgraph', 'tifffile', 'imagecodecs'};"
         "print(sorted(found))"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject
 
 from orgseg_app.core.classes import BACKGROUND, UNLABELLED
-from orgseg_app.gui.canvas import colour_maps
+from orgseg_app.gui.canvas import colour_maps, difference
 from orgseg_app.gui.canvas.layers import (
     DIFFERENCE,
     PREDICTION,
@@ -20,7 +20,6 @@ from orgseg_app.gui.canvas.layers import (
 from orgseg_app.gui.canvas.object_colours import OUTLINED, object_colours
 from orgseg_app.gui.canvas.options import DisplayOptions
 from orgseg_app.gui.canvas.rendering import ArrayOverlay, Overlay, class_colours
-from orgseg_app.gui.runs import difference
 from orgseg_app.gui.runs.predictions import MASK, OBJECTS, PROBABILITY, PredictedBy, Predictions
 from orgseg_app.gui.session import Session
 

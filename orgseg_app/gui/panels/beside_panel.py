@@ -6,13 +6,13 @@ from PySide6.QtCore import QSignalBlocker, QSize, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
+from orgseg_app.gui.canvas import difference
 from orgseg_app.gui.canvas.layers import DIFFERENCE
 from orgseg_app.gui.canvas.linked_pane import OF_A_MODEL, LinkedPane
 from orgseg_app.gui.canvas.prediction_layer import heat_colours
 from orgseg_app.gui.canvas.weights_layer import weight_colours
+from orgseg_app.gui.comparing.pane_parts import LegendKey
 from orgseg_app.gui.panels.layer_section import HeatKey
-from orgseg_app.gui.panels.pane_parts import LegendKey
-from orgseg_app.gui.runs import difference
 from orgseg_app.gui.runs.predictions import MASK, OBJECTS, PROBABILITY, Predictions
 from orgseg_app.gui.style.fields import CalmComboBox
 from orgseg_app.gui.style.run_colours import key_icon

@@ -7,11 +7,11 @@ from PySide6.QtCore import QSignalBlocker, QSize, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
 from orgseg_app.core.classes import BACKGROUND
+from orgseg_app.gui.canvas import difference
 from orgseg_app.gui.canvas.layers import DIFFERENCE, PREDICTION
 from orgseg_app.gui.canvas.prediction_layer import Chosen, heat_colours
+from orgseg_app.gui.comparing.pane_parts import LegendKey
 from orgseg_app.gui.panels.layer_section import HeatKey, LayerSection, tick
-from orgseg_app.gui.panels.pane_parts import LegendKey
-from orgseg_app.gui.runs import difference
 from orgseg_app.gui.runs.predictions import MASK, OBJECTS, PROBABILITY, PredictedBy
 from orgseg_app.gui.style.fields import CalmComboBox, Segments
 from orgseg_app.gui.style.run_colours import key_icon

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
-from orgseg_app.gui.panels.curves_view import CurvesView
+from orgseg_app.gui.comparing.curves_view import CurvesView
 from orgseg_app.gui.panels.runs_ensemble import EnsembleView
 from orgseg_app.gui.panels.runs_previews import RunPreviews
 from orgseg_app.gui.runs.runs_model import RunsModel

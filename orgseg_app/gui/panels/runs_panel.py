@@ -10,7 +10,7 @@ from PySide6.QtCore import QPoint, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QSplitter, QStackedLayout, QVBoxLayout, QWidget
 
-from orgseg_app.gui.panels.curves_view import CurvesView
+from orgseg_app.gui.comparing.curves_view import CurvesView
 from orgseg_app.gui.panels.log_dialog import LogDialog
 from orgseg_app.gui.panels.runs_details import RunDetails
 from orgseg_app.gui.panels.runs_list import RunsList

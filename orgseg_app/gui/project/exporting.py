@@ -189,4 +189,4 @@ class Exporting(QObject):
     def show_confusion(self) -> None:
         """The confusion matrices of the runs chosen in the Compare workspace."""
         self.window.show_workspace("compare")
-        self.window.ensure_parts().results.show_page("confusion")
+        self.window.ensure_parts().results.pages.show_page("confusion")

@@ -19,29 +19,22 @@ from PySide6.QtCore import (
 )
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
-    QButtonGroup,
     QComboBox,
     QFileDialog,
     QHBoxLayout,
     QLineEdit,
     QMenu,
-    QPushButton,
     QSplitter,
     QStackedLayout,
-    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
 
 from orgseg_app.gui.background import Task
-from orgseg_app.gui.panels.columns_menu import ColumnsMenu
-from orgseg_app.gui.panels.confusion_view import ConfusionView
-from orgseg_app.gui.panels.curves_view import CurvesView
-from orgseg_app.gui.panels.difference_view import DifferenceView
-from orgseg_app.gui.panels.image_scores import ImageScoresTable
-from orgseg_app.gui.panels.results_table import ResultsTable
-from orgseg_app.gui.panels.verdict_line import VerdictLine
-from orgseg_app.gui.runs.results_data import Candidate, ResultRow, Results, gather
+from orgseg_app.gui.comparing.columns_menu import ColumnsMenu
+from orgseg_app.gui.comparing.results_data import Candidate, ResultRow, Results, gather
+from orgseg_app.gui.comparing.results_pages import ResultsPages, ShownRuns
+from orgseg_app.gui.comparing.results_table import ResultsTable
 from orgseg_app.gui.runs.runs_model import RunsModel
 from orgseg_app.gui.session import Session
 from orgseg_app.gui.style.widgets import (
@@ -53,7 +46,6 @@ from orgseg_app.gui.style.widgets import (
     IconPicture,
     SecondaryButton,
     SectionTitle,
-    Separator,
     label,
     surface,
 )
@@ -64,12 +56,6 @@ GATHER_DELAY_MS = 400
 ALL_CLASSES = "All classes"
 FILTER_FROM = 9
 """A filter field is offered from so many runs on."""
-PAGES = ("images", "curves", "confusion")
-PAGE_WORDS = (
-    ("Images", "The runs' predictions for a test image, beside the truth"),
-    ("Curves", "How the runs learned"),
-    ("Confusion", "Which class was taken for which"),
-)
 
 
 class ResultsView(QWidget):
@@ -125,13 +111,9 @@ class ResultsView(QWidget):
         self.table = ResultsTable(self)
         self.table.selectionModel().selectionChanged.connect(self._on_selection)
         self.table.customContextMenuRequested.connect(self._open_menu)
-        self.images = ImageScoresTable(self)
-        self.images.image_chosen.connect(self._show_panes)
-        self.panes = DifferenceView(self.session, self)
-        self.panes.runs_chosen.connect(self._on_runs_chosen)
-        self.panes.score_requested.connect(self.score_requested)
-        self.curves = CurvesView(self.runs, self)
-        self.confusion = ConfusionView(self)
+        self.pages = ResultsPages(self.session, self.runs, self)
+        self.pages.runs_chosen.connect(self._on_runs_chosen)
+        self.pages.score_requested.connect(self.score_requested)
         self.columns_menu = ColumnsMenu(self)
         self.columns_menu.columns_chosen.connect(self._on_columns)
         self.columns_menu.group_chosen.connect(self._on_group)
@@ -149,7 +131,7 @@ class ResultsView(QWidget):
         splitter.setHandleWidth(1)
         splitter.setChildrenCollapsible(False)
         splitter.addWidget(top)
-        splitter.addWidget(self._build_bottom())
+        splitter.addWidget(self.pages)
         splitter.setStretchFactor(0, 2)
         splitter.setStretchFactor(1, 3)
         splitter.setSizes([270, 440])
@@ -204,45 +186,6 @@ class ResultsView(QWidget):
         self.note.hide()
         return self.note
 
-    def _build_bottom(self) -> QWidget:
-        bottom = QWidget(self)
-        self._pages = QStackedWidget()
-        across = QSplitter(Qt.Orientation.Horizontal)
-        across.setHandleWidth(1)
-        across.setChildrenCollapsible(False)
-        self.images.setMinimumWidth(220)
-        across.addWidget(self.images)
-        across.addWidget(self.panes)
-        across.setStretchFactor(1, 1)
-        across.setSizes([296, 760])
-        self._pages.addWidget(across)
-        self._pages.addWidget(self.curves)
-        self._pages.addWidget(self.confusion)
-        self._page_buttons = QButtonGroup(self)
-        tabs = QHBoxLayout()
-        tabs.setContentsMargins(12, 6, GROUP, 2)
-        tabs.setSpacing(2)
-        for number, (text, tip) in enumerate(PAGE_WORDS):
-            button = QPushButton(text)
-            button.setToolTip(tip)
-            button.setProperty("look", "segment")
-            button.setCheckable(True)
-            button.setChecked(number == 0)
-            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-            self._page_buttons.addButton(button, number)
-            tabs.addWidget(button)
-        self._page_buttons.idClicked.connect(self._on_page)
-        tabs.addStretch(1)
-        self.verdict = VerdictLine(self)
-        tabs.addWidget(self.verdict)
-        column = QVBoxLayout(bottom)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(Separator())
-        column.addLayout(tabs)
-        column.addWidget(self._pages, 1)
-        return bottom
-
     # -- gathering ---------------------------------------------------------------------------------
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -261,7 +204,7 @@ class ResultsView(QWidget):
         self.results = Results()
         self._asked += 1  # an answer under way is of the project before
         self.a = self.b = ""
-        self.panes.clear()
+        self.pages.clear()
         self._show_results()
         self.refresh()
 
@@ -273,7 +216,7 @@ class ResultsView(QWidget):
     def _on_image_selected(self, image_id: str) -> None:
         """A test image chosen in the list of images is shown here too."""
         if image_id in self.results.images:
-            self.images.choose(image_id)
+            self.pages.images.choose(image_id)
 
     def _gather(self) -> None:
         file = self.session.file
@@ -411,37 +354,19 @@ class ResultsView(QWidget):
     def _show_pair(self, a: str, b: str) -> None:
         self.a, self.b = a, b
         self.table.results.set_letters({b: "B", a: "A"} if b else {a: "A"})
-        self.images.set_runs(
-            dict(self.results.images), self.results.row(a), self.results.row(b), self.class_name
+        others = tuple(row for row in self.table.chosen() if row.run_id not in (a, b))
+        self.pages.show_runs(
+            ShownRuns(
+                self.results,
+                tuple(self.table.results.rows),
+                self.results.row(a),
+                self.results.row(b),
+                others,
+                self.class_name,
+            )
         )
-        self.confusion.set_runs(self.results.row(a), self.results.row(b))
-        self.verdict.show_runs(self.results.row(a), self.results.row(b), self.class_name)
-        self._show_panes()
-        chosen = [row.run_id for row in self.table.chosen()]
-        drawn = list(dict.fromkeys([a, *([b] if b else []), *chosen]))
-        others = [row.run_id for row in self.results.rows]
-        self.curves.set_runs(drawn, behind=others)
-
-    def _show_panes(self) -> None:
-        self.panes.show_runs(
-            self.results,
-            self.table.results.rows,
-            self.results.row(self.a),
-            self.results.row(self.b),
-            image_id=self.images.chosen,
-            class_name=self.class_name,
-        )
-
-    def show_page(self, page: str) -> None:
-        """Below the table: one of `PAGES`."""
-        number = PAGES.index(page)
-        self._pages.setCurrentIndex(number)
-        self._page_buttons.button(number).setChecked(True)
 
     # -- the person --------------------------------------------------------------------------------
-
-    def _on_page(self, number: int) -> None:
-        self.show_page(PAGES[number])
 
     def choose_columns(self, chosen: Mapping[str, bool]) -> None:
         """Show and hide scores, by key; others are as usual."""
@@ -510,7 +435,7 @@ class ResultsView(QWidget):
 
     def _show_confusion(self, run_id: str, other: str) -> None:
         self._show_pair(run_id, other)
-        self.show_page("confusion")
+        self.pages.show_page("confusion")
 
     def save_comparison(self) -> None:
         """Ask where, and write the ranked runs as CSV or JSON."""

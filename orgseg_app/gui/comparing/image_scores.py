@@ -25,10 +25,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from orgseg_app.gui.panels.results_model import next_order, sort_mark
+from orgseg_app.gui.comparing.measures import class_value
+from orgseg_app.gui.comparing.results_data import ResultRow
+from orgseg_app.gui.comparing.results_model import next_order, sort_mark
 from orgseg_app.gui.panels.table_keys import keeps_key
-from orgseg_app.gui.runs.measures import class_value
-from orgseg_app.gui.runs.results_data import ResultRow
 from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.widgets import plain_tip
 from orgseg_app.runs.comparison import ImageScores

@@ -22,16 +22,16 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QFileDialog, QMenu, QStackedLayout, QVBoxLayout, QWidget
 
-from orgseg_app.gui.panels.curves_legend import CurvesLegend
+from orgseg_app.gui.comparing.curves_legend import CurvesLegend
 from orgseg_app.gui.runs.run_entry import RunEntry
 from orgseg_app.gui.runs.runs_model import RunsModel
 from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.widgets import EmptyState, surface
 
 if TYPE_CHECKING:
-    from orgseg_app.gui.panels.curves_figure import CurvesFigure
+    from orgseg_app.gui.comparing.curves_figure import CurvesFigure
 
-FIGURE_MODULE = "orgseg_app.gui.panels.curves_figure"
+FIGURE_MODULE = "orgseg_app.gui.comparing.curves_figure"
 REDRAW_MS = 200
 EMPTY_TEXT = "Loss and validation IoU appear here while a network learns."
 
@@ -148,7 +148,7 @@ class CurvesView(QWidget):
                 )
             return False
         self._is_importing = False
-        from orgseg_app.gui.panels.curves_figure import CurvesFigure
+        from orgseg_app.gui.comparing.curves_figure import CurvesFigure
 
         self.figure = CurvesFigure(self)
         self.figure.set_log_loss(self._is_log)

@@ -15,9 +15,9 @@ from PySide6.QtCore import (
 )
 from PySide6.QtGui import QColor
 
-from orgseg_app.gui.runs.measures import FOUND, OF_OBJECTS
-from orgseg_app.gui.runs.result_columns import Column, score_columns
-from orgseg_app.gui.runs.results_data import ResultRow, Results
+from orgseg_app.gui.comparing.measures import FOUND, OF_OBJECTS
+from orgseg_app.gui.comparing.result_columns import Column, score_columns
+from orgseg_app.gui.comparing.results_data import ResultRow, Results
 from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.widgets import plain_tip
 

@@ -19,7 +19,7 @@ from PySide6.QtGui import QColor, QPen
 from PySide6.QtWidgets import QFrame, QWidget
 
 from orgseg_app.core.classes import BACKGROUND
-from orgseg_app.gui.panels.curves_legend import Readout
+from orgseg_app.gui.comparing.curves_legend import Readout
 from orgseg_app.gui.runs.run_entry import RunEntry, smoothed
 from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.run_colours import run_colour, run_pen

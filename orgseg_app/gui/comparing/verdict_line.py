@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
-from orgseg_app.gui.runs.results_data import ResultRow
+from orgseg_app.gui.comparing.results_data import ResultRow
 from orgseg_app.gui.style.widgets import Caption, plain_tip
 from orgseg_app.runs.pairs import Pair, pair_of
 

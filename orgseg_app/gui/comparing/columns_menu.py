@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QMenu, QWidget, QWidgetAction
 
-from orgseg_app.gui.runs.measures import LONG_SECTIONS, OF_GROUP, SECTIONS, Measure, is_usual
-from orgseg_app.gui.runs.result_columns import offered
+from orgseg_app.gui.comparing.measures import LONG_SECTIONS, OF_GROUP, SECTIONS, Measure, is_usual
+from orgseg_app.gui.comparing.result_columns import offered
 from orgseg_app.gui.style.widgets import label, plain_tip
 
 

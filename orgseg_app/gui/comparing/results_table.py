@@ -30,9 +30,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from orgseg_app.gui.panels.results_model import ROW_ROLE, ResultsModel, next_order
+from orgseg_app.gui.comparing.results_data import ResultRow
+from orgseg_app.gui.comparing.results_model import ROW_ROLE, ResultsModel, next_order
 from orgseg_app.gui.panels.table_keys import keeps_key
-from orgseg_app.gui.runs.results_data import ResultRow
 from orgseg_app.gui.style import icons, theme
 from orgseg_app.gui.style.run_colours import paint_key
 

@@ -36,9 +36,9 @@ from PySide6.QtWidgets import (
 )
 
 from orgseg_app.core.metrics.class_groups import shares_of_truth
-from orgseg_app.gui.panels.pane_parts import Letter
+from orgseg_app.gui.comparing.pane_parts import Letter
+from orgseg_app.gui.comparing.results_data import ResultRow
 from orgseg_app.gui.panels.table_keys import keeps_key
-from orgseg_app.gui.runs.results_data import ResultRow
 from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.widgets import GAP, GROUP, Caption, ElidedLabel, plain_tip, surface
 

@@ -8,9 +8,9 @@ from PySide6.QtCore import QRectF, QSize
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
-from orgseg_app.gui.panels.results_table import paint_letter
-from orgseg_app.gui.runs import difference
-from orgseg_app.gui.runs.results_data import ResultRow
+from orgseg_app.gui.canvas import difference
+from orgseg_app.gui.comparing.results_data import ResultRow
+from orgseg_app.gui.comparing.results_table import paint_letter
 from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.run_colours import key_icon
 from orgseg_app.gui.style.widgets import label

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from orgseg_app.gui.runs.measures import (
+from orgseg_app.gui.comparing.measures import (
     EACH_CLASS,
     MEASURES,
     OF_GROUP,
@@ -13,7 +13,7 @@ from orgseg_app.gui.runs.measures import (
     Measure,
     is_usual,
 )
-from orgseg_app.gui.runs.results_data import ResultRow
+from orgseg_app.gui.comparing.results_data import ResultRow
 
 
 @dataclass(frozen=True)

@@ -19,13 +19,13 @@ from PySide6.QtWidgets import (
 
 from orgseg_app.core.classes import UNLABELLED
 from orgseg_app.gui.background import Task
+from orgseg_app.gui.canvas import difference
 from orgseg_app.gui.canvas.plane_view import ArrayOverlay, PlaneView, ViewState
 from orgseg_app.gui.canvas.rendering import auto_levels, class_colours
-from orgseg_app.gui.panels.pane_parts import LegendKey, Letter, RunChooser
-from orgseg_app.gui.runs import difference
-from orgseg_app.gui.runs.measures import class_value
-from orgseg_app.gui.runs.pane_data import PaneData, PredictionReader
-from orgseg_app.gui.runs.results_data import ResultRow, Results, class_id_of
+from orgseg_app.gui.comparing.measures import class_value
+from orgseg_app.gui.comparing.pane_data import PaneData, PredictionReader
+from orgseg_app.gui.comparing.pane_parts import LegendKey, Letter, RunChooser
+from orgseg_app.gui.comparing.results_data import ResultRow, Results, class_id_of
 from orgseg_app.gui.session import Session
 from orgseg_app.gui.style.widgets import GAP, Caption, ElidedLabel, EmptyState, surface
 

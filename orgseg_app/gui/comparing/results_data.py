@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from orgseg_app.core.classes import BACKGROUND, ClassInfo
 from orgseg_app.core.split import TEST, TRAIN, VALIDATION
-from orgseg_app.gui.runs.measures import average, class_value
+from orgseg_app.gui.comparing.measures import average, class_value
 from orgseg_app.runs.class_scores import ClassScores
 from orgseg_app.runs.comparison import (
     Comparison,

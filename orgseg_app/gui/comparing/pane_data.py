@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from orgseg_app.gui.runs.results_data import ResultRow
+from orgseg_app.gui.comparing.results_data import ResultRow
 
 CACHED = 6
 

@@ -10,11 +10,15 @@ import site
 import sys
 from pathlib import Path
 
+_WITH_CONSOLE = "orgseg-cli.exe"
+"""Beside the window's program on Windows, where a program without a console has no output."""
+
 
 def program_command(*arguments: str) -> list[str]:
     """How this program starts itself again: from its source, installed, or frozen."""
     if getattr(sys, "frozen", False):
-        return [sys.executable, *arguments]
+        beside = Path(sys.executable).with_name(_WITH_CONSOLE)
+        return [str(beside) if beside.is_file() else sys.executable, *arguments]
     return [sys.executable, "-m", "orgseg_app", *arguments]
 
 

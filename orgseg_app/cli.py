@@ -281,9 +281,11 @@ def _add_run_verbs(verbs: Any) -> None:
     compare.add_argument(
         "--group", default="", metavar="CLASS,...", help="means over these; all but background"
     )
-    compare.add_argument("--out", action="append", default=[], type=Path, metavar="FILE.(json|csv)")
+    _add_report(compare, "write the comparison")
     compare.add_argument("--score", action="store_true", help="score runs on today's test images")
     _add_json(compare, "print the comparison as one JSON object")
+    _add_import_predictions_verb(verbs)
+    _add_examine_verb(verbs)
     predict = _verb(verbs, "predict", "predicting:run", "write masks for new images")
     predict.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="images, folders")
     predict.add_argument(
@@ -304,6 +306,66 @@ def _add_run_verbs(verbs: Any) -> None:
     predict.add_argument("--overwrite", action="store_true", help="replace masks that are there")
     _add_ways_to_predict(predict)
     _add_json(predict)
+
+
+def _add_import_predictions_verb(verbs: Any) -> None:
+    text = "compare masks of another program, or of a second person, with the models"
+    where = "importing_predictions:run"
+    imp = _verb(verbs, "import-predictions", where, text, project=True)
+    imp.add_argument(
+        "paths",
+        nargs="+",
+        type=Path,
+        metavar="PATH",
+        help="masks or objects, named like the images; or another .orgseg of the same images",
+    )
+    imp.add_argument("--name", default="", help="what to call the row")
+    imp.add_argument(
+        "--by-person", action="store_true", help="a second annotation, not a program's predictions"
+    )
+    imp.add_argument("--format", default="auto", metavar="NAME", help="see: orgseg formats")
+    imp.add_argument(
+        "--meaning",
+        default="auto",
+        choices=("auto", "binary", "instances", "classes"),
+        help="what the numbers in the masks stand for",
+    )
+    imp.add_argument(
+        "--class",
+        dest="class_names",
+        default="",
+        metavar="NAME[,NAME...]",
+        help="classes of the project for theirs, in order, or THEIRS=NAME",
+    )
+    imp.add_argument("--yes", action="store_true", help="do not ask")
+    _add_json(imp, "print one JSON object")
+
+
+def _add_examine_verb(verbs: Any) -> None:
+    text = "which levels a trained network relies on, or how much noise it bears"
+    examine = _verb(verbs, "examine", "examining:run", text, project=True)
+    examine.add_argument("run", metavar="RUN", help="its id, name or folder")
+    examine.add_argument("--what", required=True, choices=("levels", "noise"))
+    examine.add_argument("--split", default="validation", choices=_SPLITS[1:])
+    examine.add_argument(
+        "--snr", default="", metavar="DB,...", help="signal-to-noise ratios; 30,20,15,10,5,0"
+    )
+    examine.add_argument("--seed", default=0, type=int, help="of the noise")
+    _add_json(examine, "print the job's events, then what it found, one JSON object a line")
+
+
+def _add_report(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument(
+        "--out",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE.(html|xlsx|json|csv)",
+        help=f"{what}, as the ending says",
+    )
+    parser.add_argument(
+        "--report", type=Path, metavar="FOLDER", help=f"{what} in all formats, with figures"
+    )
 
 
 def _add_ways_to_predict(predict: argparse.ArgumentParser) -> None:
@@ -368,14 +430,7 @@ def _add_study_verb(verbs: Any) -> None:
         # Without an id, the newest study of the project.
         act.add_argument(f"--{name}", nargs="?", const="", metavar="ID", help=text)
     act.add_argument("--list", action="store_true", help="the project's studies, and ready-made")
-    study.add_argument(
-        "--out",
-        action="append",
-        default=[],
-        type=Path,
-        metavar="FILE.(json|csv)",
-        help="with --results: write them as well",
-    )
+    _add_report(study, "with --results: write them")
     _add_json(study)
 
 

@@ -114,7 +114,7 @@ def test_detached_and_not_at_work(run: Run, project: Path, study: Path, jobs: Jo
     for word in ("--pause", "--stop"):
         code, _, err = run("study", project, word)
         assert code == 1
-        assert "is not at work (finished)" in err
+        assert "is not working (finished)" in err
 
 
 def test_a_study_that_fails_says_so(run: Run, project: Path, study: Path, jobs: Jobs) -> None:
@@ -172,7 +172,7 @@ def test_results_have_an_ending(run: Run, project: Path, study: Path, jobs: Any)
     assert run("study", project, study)[0] == 0
     code, _, err = run("study", project, "--results", "--out", "a.txt")
     assert code == 1
-    assert "written as .json or .csv" in err
+    assert "written as .html, .xlsx, .json or .csv" in err
 
 
 def test_the_driver_wants_one_folder(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,11 +7,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orgseg_app.commands.console import CommandError, note, out, out_json, score, table, warn
+from orgseg_app.commands.console import CommandError, out, out_json, score, table, warn
 from orgseg_app.commands.following import follow
 from orgseg_app.commands.packed import project_with_runs
+from orgseg_app.commands.reporting import (
+    check_targets,
+    is_asked_for,
+    wants_pictures,
+    write_reports,
+)
 from orgseg_app.runs import launcher
-from orgseg_app.runs.folder import MODEL_KINDS, RunFolder, find_run, list_runs
+from orgseg_app.runs.folder import COMPARED_KINDS, ELSEWHERE_KINDS, RunFolder, find_run, list_runs
 
 if TYPE_CHECKING:
     from orgseg_app.files.project_file import ProjectFile
@@ -23,12 +29,11 @@ PAIRS_SHOWN = 12
 def run(asked: Namespace) -> int:
     """Compare runs, print the table and write the files asked for."""
     from orgseg_app.files.project_file import ProjectFile
-    from orgseg_app.runs.comparison import compare, write_comparison
+    from orgseg_app.runs.comparison import compare
+    from orgseg_app.runs.reporting.report import make_report
 
     path = project_with_runs(asked.project)
-    for file in asked.out:
-        if file.suffix.lower() not in (".json", ".csv"):
-            raise CommandError(f'A comparison is written as .json or .csv, not "{file.name}".')
+    check_targets(asked)
     with ProjectFile.open(path, read_only=True) as project_file:
         chosen = _chosen_runs(path, asked.runs)
         if asked.score:
@@ -38,14 +43,21 @@ def run(asked: Namespace) -> int:
         if not comparison.images:
             raise CommandError(" ".join(comparison.notes))
         baseline = baseline_for(project_file, comparison)
-    for file in asked.out:
-        write_comparison(file, comparison, {"baseline": baseline})
+        report = None
+        if is_asked_for(asked):
+            report = make_report(
+                comparison,
+                chosen,
+                project_file=project_file,
+                baseline=baseline,
+                with_pictures=wants_pictures(asked),
+            )
     if asked.json:
         out_json(comparison.to_dict() | {"baseline": baseline})
     else:
         show(comparison, baseline)
-        for file in asked.out:
-            note(f"Written: {file}")
+    if report is not None:
+        write_reports(asked, report)
     return 0
 
 
@@ -53,7 +65,7 @@ def _chosen_runs(path: Path, text: str) -> list[RunFolder]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     if names:
         return [find_run(path, name) for name in names]
-    trained = [item for item in list_runs(path) if item.kind in MODEL_KINDS]
+    trained = [item for item in list_runs(path) if item.kind in COMPARED_KINDS]
     if not trained:
         raise CommandError(
             f'"{path.name}" has no runs yet, so there is nothing to compare. Start one with: '
@@ -77,7 +89,9 @@ def _group(project_file: ProjectFile, text: str) -> list[str]:
 def _score_missing(project_file: ProjectFile, chosen: Sequence[RunFolder], *, quiet: bool) -> None:
     """Score runs that lack one of today's test images, or were scored on other paint."""
     from orgseg_app.core.split import TEST
+    from orgseg_app.runs.adding_predictions import score_again
     from orgseg_app.runs.comparison import compare
+    from orgseg_app.runs.made_elsewhere import held_images
     from orgseg_app.runs.training import prepare_scoring
 
     wanted = {
@@ -89,7 +103,13 @@ def _score_missing(project_file: ProjectFile, chosen: Sequence[RunFolder], *, qu
         entry = compare(project_file, [item]).runs[0]
         scored = {one.image_id for one in entry.per_image if not one.is_outdated}
         scored |= set(entry.refused)
-        if wanted <= scored or not item.best_path.is_file():
+        if wanted <= scored:
+            continue
+        if item.kind in ELSEWHERE_KINDS:
+            if wanted & held_images(item) - scored:
+                score_again(item, project_file)
+            continue
+        if not item.best_path.is_file():
             continue
         scoring = prepare_scoring(item, project_file)
         launcher.start(scoring)
@@ -136,6 +156,7 @@ def show(comparison: Comparison, baseline: dict[str, Any]) -> None:
     out()
     _show_groups(comparison)
     _show_objects(comparison)
+    _show_edges(comparison)
     rows = [["mean IoU, each image", *(item.name for item in comparison.runs)]]
     for image in comparison.images:
         found = [
@@ -203,6 +224,35 @@ def _show_objects(comparison: Comparison) -> None:
         out("Objects of each plane, pooled (mean of classes): found when they share more than half")
         out("of what both cover; mean AP over 0.50 … 0.95; missed, split, merged, miscounted as")
         out("shares, 0 is perfect:")
+        out(table(rows, right=range(1, len(rows[0]))))
+        out()
+
+
+def _show_edges(comparison: Comparison) -> None:
+    """Print how outlines, skeletons and probabilities agree."""
+    titles = {
+        "boundary_f1": "boundary F1",
+        "hausdorff_95": "HD95",
+        "surface_distance": "surface",
+        "cl_dice": "clDice",
+        "skeleton_length_error": "length error",
+        "branch_point_error": "branch error",
+        "roc_auc": "ROC-AUC",
+        "average_precision": "AP of pixels",
+    }
+    rows = [["", *titles.values()]]
+    units = set()
+    for item in comparison.runs:
+        if item.pooled is not None and item.pooled.by_class["boundary_f1"]:
+            units.add(item.pooled.distance_unit or "several units")
+            figures = [_mean(item.pooled.by_class[name].values()) for name in titles]
+            rows.append([item.name, *map(score, figures)])
+    if len(rows) > 1:
+        out("Outlines, skeletons and probabilities, pooled (mean of classes); HD95, the mean of")
+        out(
+            f"images, and surface distance in {' or '.join(sorted(units))}; of distances and errors"
+        )
+        out("0 is perfect:")
         out(table(rows, right=range(1, len(rows[0]))))
         out()
 

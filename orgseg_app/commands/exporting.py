@@ -181,7 +181,7 @@ def _export_packed(path: Path, asked: Namespace) -> int:
     from orgseg_app.files.atomic import megabytes
     from orgseg_app.files.packing import pack
     from orgseg_app.files.project_file import ProjectFile
-    from orgseg_app.runs.packing import choose_runs, to_pack
+    from orgseg_app.runs.packing import choose_runs, studies_left, to_pack
 
     runs = choose_runs(path, asked.runs)
     check_output_folder(asked.out)
@@ -196,7 +196,7 @@ def _export_packed(path: Path, asked: Namespace) -> int:
         )
     progress.clear()
     assert packed is not None  # nobody gives up here
-    for sentence in packed.notes:
+    for sentence in (*packed.notes, *studies_left(runs)):
         warn(sentence)
     if asked.json:
         facts = {"written": str(packed.path), "bytes": packed.size_bytes}

@@ -1,4 +1,4 @@
-"""Watching a job from the command line, whatever its kind."""
+"""Watching from the command line what a process does: the job of a run, the driver of a study."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from orgseg_app.commands.console import Progress, duration, out_json, score
-from orgseg_app.runs import launcher
 from orgseg_app.runs.errors import RunError
 from orgseg_app.runs.events import LAST_EVENTS
 from orgseg_app.runs.folder import RunFolder
+from orgseg_app.runs.job_folder import STOP, JobFolder
 
 _POLL_S = 0.15
 _LOOK_S = 1.0
@@ -40,24 +40,66 @@ def follow(
     dict
         The last event. Of a job that ended without one, a ``"failed"`` event that says so.
     """
-    progress = Progress(title, quiet=json)
-    offset, looked, asked_to_stop = 0, time.monotonic(), False
+
+    def show(progress: Progress, event: dict[str, Any]) -> None:
+        if on_event is not None:
+            on_event(event)
+        _show(progress, event)
+
+    return watch(run, Progress(title, quiet=json), show, lambda: _lost(run), json=json)
+
+
+def watch(
+    folder: JobFolder,
+    progress: Progress,
+    show: Callable[[Progress, dict[str, Any]], None],
+    lost: Callable[[], dict[str, Any]],
+    *,
+    json: bool,
+    offset: int = 0,
+) -> dict[str, Any]:
+    """Follow what a process writes into its folder, until its last event; Ctrl+C asks it to stop.
+
+    Parameters
+    ----------
+    folder : JobFolder
+        Of a run or a study.
+    progress : Progress
+        The bar; taken away at the end.
+    show : callable
+        Sees the bar and every event.
+    lost : callable
+        Makes the last event of a process that ended without one.
+    json : bool
+        Print the events as they are, one a line.
+    offset : int
+        In bytes: what was written before is over.
+
+    Returns
+    -------
+    dict
+        The last event.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        At the second Ctrl+C; the process goes on to its end by itself.
+    """
+    looked, asked_to_stop = time.monotonic(), False
     while True:
         try:
-            found, offset = run.events(offset)
+            found, offset = folder.events(offset)
             for event in found:
                 if json:
                     out_json(event)
-                if on_event is not None:
-                    on_event(event)
-                _show(progress, event)
+                show(progress, event)
                 if event["event"] in LAST_EVENTS:
                     progress.clear()
                     return event
             if time.monotonic() - looked > _LOOK_S:
                 looked = time.monotonic()
-                if run.state == "lost" and not run.events(offset)[0]:
-                    event = _lost(run)
+                if folder.state == "lost" and not folder.events(offset)[0]:
+                    event = lost()
                     progress.clear()
                     if json:
                         out_json(event)
@@ -69,7 +111,7 @@ def follow(
                 raise
             asked_to_stop = True
             try:
-                launcher.request_stop(run)
+                folder.ask(STOP)
                 progress.say("Stopping; what was learnt so far is kept. Ctrl+C again: do not wait.")
             except RunError:
                 continue  # it has just ended by itself

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,11 +18,11 @@ from orgseg_app.commands.console import (
     tell_notices,
     warn,
 )
+from orgseg_app.commands.following import watch
 from orgseg_app.commands.packed import project_with_runs
-from orgseg_app.runs.errors import RunError
-from orgseg_app.runs.events import LAST_EVENTS
+from orgseg_app.commands.reporting import check_targets, is_asked_for, write_reports
 from orgseg_app.runs.studies import queue
-from orgseg_app.runs.studies.definition import StudyError, load_study, ready_made, titles
+from orgseg_app.runs.studies.definition import load_study, ready_made, titles
 from orgseg_app.runs.studies.folder import StudyFolder, find_study, list_studies
 
 if TYPE_CHECKING:
@@ -34,15 +33,14 @@ if TYPE_CHECKING:
     from orgseg_app.runs.studies.estimate import StudyEstimate
     from orgseg_app.runs.studies.results import StudyResults
 
-_POLL_S = 0.2
-_LOOK_S = 1.0
 _SCORES = {"mean_iou": "mean IoU", "mean_dice": "mean Dice (F1)"}
 
 
 def run(asked: Namespace) -> int:
     """Do what is asked about a study."""
-    if asked.out and asked.results is None:
-        raise CommandError("--out writes results: orgseg study PROJECT --results --out FILE.csv")
+    if is_asked_for(asked) and asked.results is None:
+        what = "--out" if asked.out else "--report"
+        raise CommandError(f"{what} writes results: orgseg study PROJECT --results --out FILE.html")
     path = project_with_runs(asked.project)
     for name, act in (("resume", _resume), ("pause", _pause), ("stop", _stop)):
         if (text := getattr(asked, name)) is not None:
@@ -250,35 +248,14 @@ def _follow(folder: StudyFolder, asked: Namespace) -> int:
 
 
 def _last_event(folder: StudyFolder, *, json: bool) -> dict[str, Any]:
-    progress = Progress(folder.name, quiet=json)
-    offset = _where_it_began(folder)
-    looked, asked_to_stop = time.monotonic(), False
-    while True:
-        try:
-            found, offset = folder.events(offset)
-            for event in found:
-                if json:
-                    out_json(event)
-                _show(progress, event, len(folder.cells))
-                if event["event"] in LAST_EVENTS:
-                    progress.clear()
-                    return event
-            if time.monotonic() - looked > _LOOK_S:
-                looked = time.monotonic()
-                if folder.state == "lost" and not folder.events(offset)[0]:
-                    progress.clear()
-                    return _lost(folder, json=json)
-            time.sleep(_POLL_S)
-        except KeyboardInterrupt:
-            if asked_to_stop:
-                progress.clear()
-                raise
-            asked_to_stop = True
-            try:
-                queue.request_stop(folder)
-                progress.say("Stopping; what was learnt so far is kept. Ctrl+C again: do not wait.")
-            except RunError:
-                continue  # it has just ended by itself
+    return watch(
+        folder,
+        Progress(folder.name, quiet=json),
+        lambda progress, event: _show(progress, event, len(folder.cells)),
+        lambda: _lost(folder),
+        json=json,
+        offset=_where_it_began(folder),
+    )
 
 
 def _where_it_began(folder: StudyFolder) -> int:
@@ -295,12 +272,9 @@ def _where_it_began(folder: StudyFolder) -> int:
     return starts[-1]
 
 
-def _lost(folder: StudyFolder, *, json: bool) -> dict[str, Any]:
+def _lost(folder: StudyFolder) -> dict[str, Any]:
     message = f'The process that drives "{folder.name}" ended without a word. Its runs are safe.'
-    event = {"event": "failed", "study": folder.study_id, "message": message}
-    if json:
-        out_json(event)
-    return event
+    return {"event": "failed", "study": folder.study_id, "message": message}
 
 
 def _show(progress: Progress, event: dict[str, Any], total: int) -> None:
@@ -318,28 +292,29 @@ def _show(progress: Progress, event: dict[str, Any], total: int) -> None:
 
 
 def _results(path: Path, folder: StudyFolder, asked: Namespace) -> int:
-    """Print the ranking, the axes, the reasons; write the files asked for."""
+    """Print the ranking, the axes, the reasons; write the reports asked for."""
     from orgseg_app.files.errors import FileError
     from orgseg_app.files.project_file import ProjectFile
-    from orgseg_app.runs.studies.results import study_results, write_results
+    from orgseg_app.runs.reporting.study_report import make_study_report
+    from orgseg_app.runs.studies.results import study_results
 
-    for file in asked.out:
-        if file.suffix.lower() not in (".json", ".csv"):
-            raise StudyError(f'Results are written as .json or .csv, not "{file.name}".')
+    check_targets(asked)
+    report = None
     try:
         with ProjectFile.open(path, read_only=True) as project_file:
             results = study_results(folder, project_file)
+            if is_asked_for(asked):
+                report = make_study_report(results, project_file)
     except FileError as error:  # results can be read whatever became of the project
         warn(str(error))
         results = study_results(folder)
-    for file in asked.out:
-        write_results(file, results)
+        report = make_study_report(results) if is_asked_for(asked) else None
     if asked.json:
-        out_json(results.to_dict())
-        return 0
-    _print_results(results)
-    for file in asked.out:
-        note(f"Written: {file}")
+        out_json(results.to_dict() if report is None else report.to_dict())
+    else:
+        _print_results(results)
+    if report is not None:
+        write_reports(asked, report)
     return 0
 
 

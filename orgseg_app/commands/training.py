@@ -22,7 +22,9 @@ from orgseg_app.commands.following import follow
 from orgseg_app.commands.packed import project_with_runs
 from orgseg_app.commands.project import existing_project
 from orgseg_app.runs import launcher
-from orgseg_app.runs.folder import MODEL_KINDS, RunFolder, find_run, list_runs
+from orgseg_app.runs.folder import COMPARED_KINDS, RunFolder, find_run, list_runs
+from orgseg_app.runs.made_elsewhere import caution_of
+from orgseg_app.runs.model_facts import facts_by_run
 
 if TYPE_CHECKING:
     from orgseg_app.files.project_file import ProjectFile
@@ -165,8 +167,10 @@ def named_scores(run: RunFolder, split: str) -> dict[str, Any]:
 def runs(asked: Namespace) -> int:
     """List the runs of a project."""
     path = project_with_runs(asked.project)
-    found = [run for run in list_runs(path) if run.kind in MODEL_KINDS]
+    listed = list_runs(path)
+    found = [run for run in listed if run.kind in COMPARED_KINDS]
     if asked.json:
+        facts = facts_by_run(listed)
         for run in found:
             out_json(
                 {
@@ -181,6 +185,7 @@ def runs(asked: Namespace) -> int:
                     "test": named_scores(run, "test"),
                     "refused": list(_refusals(run)),
                     "created": run.created,
+                    "facts": facts[run.run_id].to_dict() if run.run_id in facts else None,
                 }
             )
         return 0
@@ -197,6 +202,8 @@ def runs(asked: Namespace) -> int:
     for run in found:
         for reason in _refusals(run):
             warn(f'"{run.name}": {reason}')
+        if caution := caution_of(run):
+            warn(caution)
     return 0
 
 

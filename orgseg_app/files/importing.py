@@ -111,6 +111,8 @@ class Intake:
         By name of the item.
     problems
         A sentence for everything that could not be taken as planned; filled while iterating.
+    child
+        Reads the files, and ends with the iteration; one that is started for it when None.
     """
 
     plan: ImportPlan
@@ -118,6 +120,7 @@ class Intake:
     target: ClassTarget
     splits: Mapping[str, str]
     problems: list[str] = field(default_factory=list)
+    child: ReadingChild | None = None
 
     @property
     def total(self) -> int:
@@ -132,7 +135,7 @@ class Intake:
         """
         self.problems += self.plan.problems
         with ExitStack() as stack:
-            child = in_use() or stack.enter_context(ReadingChild())
+            child = in_use() or stack.enter_context(self.child or ReadingChild())
             for item in self.plan.items:
                 if item.is_readable:
                     with child.reads():

@@ -272,6 +272,31 @@ def read_predicted_plane(
             raise damaged(target.name, "a prediction") from error
 
 
+def read_predicted_planes(path: str | Path, image_id: str, z0: int, z1: int) -> NDArray[np.uint8]:
+    """Class ids of planes ``z0`` to ``z1 - 1`` of a prediction, ``(Z, Y, X)``; no other is read.
+
+    Raises
+    ------
+    ProjectError
+        When the file cannot be read, or does not hold this.
+    """
+    target = Path(path)
+    with _opened(target) as file:
+        try:
+            group = file["predictions"][image_id]
+            _check_layer(group, "mask", target.name)
+            planes: NDArray[np.uint8] = group["mask"][z0:z1]
+            if planes.ndim != 3 or len(planes) != z1 - z0:
+                raise ProjectError(f"“{target.name}” does not hold this prediction.")
+            return planes
+        except FileError:
+            raise
+        except (KeyError, ValueError, IndexError) as error:
+            raise ProjectError(f"“{target.name}” does not hold this prediction.") from error
+        except DAMAGE as error:
+            raise damaged(target.name, "a prediction") from error
+
+
 def read_predicted_objects(path: str | Path, image_id: str, z: int) -> NDArray[np.uint32]:
     """Object numbers of one plane of a prediction, ``(Y, X)``; no other is read.
 

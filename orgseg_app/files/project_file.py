@@ -34,6 +34,7 @@ from orgseg_app.files.changes import Pending, copy_facts
 from orgseg_app.files.errors import FileError, ProjectError
 from orgseg_app.files.facts import ProjectFacts
 from orgseg_app.files.images import layers
+from orgseg_app.files.images.blocks import contents_sum
 from orgseg_app.files.images.content import Source
 from orgseg_app.files.images.intake import NewImage, store_image
 from orgseg_app.files.names import clean_text, distinct
@@ -156,6 +157,12 @@ class ProjectFile(ProjectVoxels):
         return self.has_new_facts or bool(self.trouble or self.unsaved_images)
 
     @property
+    def saved_state(self) -> str:
+        """Another text after each save; "" where the file does not say which one it is of."""
+        header = self._storage.header
+        return "" if header is None else f"{header.file_id} {header.mark}"
+
+    @property
     def unsaved_images(self) -> frozenset[str]:
         """Images whose masks the file lacks something of."""
         changed = {i for i in list(self._masks) if self._has_changed(i)}
@@ -235,6 +242,22 @@ class ProjectFile(ProjectVoxels):
             if noted:
                 return noted
         return layers.mask_hash(self.load_mask(image_id))
+
+    def annotation_stamp(self, image_id: str) -> str:
+        """Another text whenever what the file holds of mask or objects is; quicker than the hashes.
+
+        "" where something painted is not in the file yet, or a block cannot be read.
+        """
+        if image_id in self.unsaved_images:
+            return ""
+        with self._group(image_id, "The mask") as group:
+            try:
+                kept = [group[name] for name in ("mask", "objects") if name in group]
+                if any(dataset.chunks is None for dataset in kept):
+                    return ""
+                return " ".join(contents_sum(dataset) for dataset in kept)
+            except DAMAGE:
+                return ""
 
     def objects_sha256(self, image_id: str) -> str:
         """Fingerprint of the objects as they are now; "" without, alike whatever their numbers."""

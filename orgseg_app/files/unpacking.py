@@ -37,6 +37,7 @@ PIECE = 2**20
 RUN_FILES: dict[str, int] = {
     "request.json": 16 * 2**20,
     "title.json": 2**16,
+    "remarks.json": 2**16,
     "events.jsonl": 256 * 2**20,
     "metrics.json": 64 * 2**20,
     "ensemble.json": 16 * 2**20,
@@ -52,7 +53,8 @@ MAX_RUNS = 1000
 MAX_TITLE = 48
 
 _FORMAT, _VERSION = "orgseg-run", 1  # those of orgseg_app.runs.folder, which lies above
-_KINDS = ("train", "score", "ensemble")  # a prediction would write where a stranger says
+_KINDS = ("train", "score", "ensemble", "imported", "annotation")
+# No prediction: it would write where a stranger says.
 _RUN_ID = re.compile(r"[0-9a-f]{12}")
 _DRAFT = re.compile(r"\.unpacking-(\d+)-[0-9a-f]{12}")
 _BINARY: int = getattr(os, "O_BINARY", 0)

@@ -223,7 +223,7 @@ def _bf16_is_known_to_pay() -> bool:
     """`bf16_pays_on_cpu`, tried once a month for each processor and each version of torch."""
     path = paths.cache_dir() / "precision.json"
     facts = {
-        "processor": f"{_processor_name()} {cpu_capability()}",
+        "processor": f"{processor_name()} {cpu_capability()}",
         "torch": str(torch.__version__),
     }
     known = read_json(path) or {}
@@ -239,7 +239,8 @@ def _bf16_is_known_to_pay() -> bool:
     return answer
 
 
-def _processor_name() -> str:
+def processor_name() -> str:
+    """What the computer calls its processor."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
         line = next((t for t in text.splitlines() if t.startswith("model name")), "")

@@ -25,6 +25,8 @@ from orgseg_app.runs.ensembles import CHOICE_FILE
 from orgseg_app.runs.errors import RunError
 from orgseg_app.runs.events import EventWriter
 from orgseg_app.runs.folder import RunFolder
+from orgseg_app.runs.kept_scores import write_metrics
+from orgseg_app.runs.model_facts import KEY
 from orgseg_app.runs.process import write_json
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from orgseg_app.learn.prediction.predictor import Predictor
     from orgseg_app.learn.prediction.scoring import Scores
     from orgseg_app.learn.training.trainer import Trainer
+    from orgseg_app.runs.model_facts import ModelFacts
     from orgseg_app.runs.recipes.schema import Recipe
 
 
@@ -121,6 +124,7 @@ class _Job:
                 "predict": self._predict,
                 "score": self._score,
                 "ensemble": self._ensemble,
+                "examine": self._examine,
             }
             return kinds[self.run_folder.kind](device)
 
@@ -155,14 +159,13 @@ class _Job:
             del trainer
             try:
                 fit_objects(run.best_path, validation, device, say=self._say)
-                found = self._scores(load_models(run.best_path), device, snapshot, plan=plan)
+                loaded = load_models(run.best_path)
+                found, facts = self._scores(loaded, device, snapshot, run.best_path, plan=plan)
             except (OutOfMemoryError, MemoryError) as error:
                 self._say(f"The run could not be scored; its model is safe. {error}")
                 return kind, {"message": message}
-        write_json(
-            run.metrics_path, {"run": run.run_id, **found.to_dict(), "seconds": round(seconds, 2)}
-        )
-        return kind, {"message": message, **self._told(found)}
+        self._write(found, facts, seconds=round(seconds, 2))
+        return kind, {"message": message, **self._told(found, facts)}
 
     def _trainer(self, device: Device, snapshot: Any) -> Trainer:
         """The training of this run, ready to begin or to go on."""
@@ -219,11 +222,12 @@ class _Job:
             should_stop=self.control.stop_asked,
         )
 
-    def _told(self, found: Scores) -> dict[str, Any]:
-        """Scores for the last event; what is refused is said in sentences, too."""
+    def _told(self, found: Scores, costs: ModelFacts | None) -> dict[str, Any]:
+        """Scores and costs for the last event; what is refused is said in sentences, too."""
         for entry in found.refused:
             self._say(entry["reason"])
         facts: dict[str, Any] = {split: found.pooled(split) for split in ("validation", "test")}
+        facts |= {KEY: costs.to_dict()} if costs is not None else {}
         return facts | ({"refused": found.refused} if found.refused else {})
 
     def _score(self, device: Device) -> tuple[str, dict[str, Any]]:
@@ -231,14 +235,16 @@ class _Job:
         from orgseg_app.learn.ensembles.members import load_models
 
         run = self.run_folder
-        loaded = load_models(Path(str(run.request["model"])))
+        path = Path(str(run.request["model"]))
+        loaded = load_models(path)
         with ProjectFile.open(run.snapshot_path, read_only=True) as snapshot:
-            found = self._scores(loaded, device, snapshot, should_stop=self.control.stop_asked)
-        facts = {"run": run.run_id, "scored_run": loaded.run_id, **found.to_dict(), "seconds": None}
-        write_json(run.metrics_path, facts)
+            found, facts = self._scores(
+                loaded, device, snapshot, path, should_stop=self.control.stop_asked
+            )
+        self._write(found, facts, scored_run=loaded.run_id, seconds=None)
         return "finished", {
             "message": f"{len(found.images)} images scored.",
-            **self._told(found),
+            **self._told(found, facts),
         }
 
     def _scores(
@@ -246,22 +252,46 @@ class _Job:
         loaded: Loaded,
         device: Device,
         snapshot: Any,
+        path: Path,
         *,
         plan: SplitPlan | None = None,
         should_stop: Callable[[], bool] | None = None,
-    ) -> Scores:
+    ) -> tuple[Scores, ModelFacts | None]:
+        """The scores of a model from a file, and what it costs to predict with it."""
+        from orgseg_app.learn.examining.model_facts import PredictionWatch, measured_facts
         from orgseg_app.learn.prediction.scoring import score
 
-        return score(
-            loaded.model,
-            self._predictor(loaded, device),
-            snapshot,
-            splits=("validation", "test"),
-            predictions_path=self.run_folder.predictions_path,
-            progress=self._progress("score"),
-            plan=plan,
-            should_stop=should_stop,
-        )
+        predictor = self._predictor(loaded, device)
+        with PredictionWatch(predictor.device) as watch:
+            found = score(
+                loaded.model,
+                predictor,
+                snapshot,
+                splits=("validation", "test"),
+                predictions_path=self.run_folder.predictions_path,
+                progress=self._progress("score"),
+                plan=plan,
+                should_stop=should_stop,
+            )
+        try:
+            facts = measured_facts(
+                predictor,
+                watch,
+                path=path,
+                sizes_zyx=[snapshot.project.images[e["image_id"]].mask_shape for e in found.images],
+                seconds=found.seconds,
+                voxels=found.megapixels * 1e6,
+            )
+        except Exception:  # scores that took hours are not lost for a figure beside them
+            _log(self.run_folder, traceback.format_exc())
+            return found, None
+        return found, facts
+
+    def _write(self, found: Scores, facts: ModelFacts | None, **more: Any) -> None:
+        """``metrics.json``."""
+        run = self.run_folder
+        kept = None if facts is None else facts.to_dict()
+        write_metrics(run, {"run": run.run_id, **found.to_dict(), **more, KEY: kept})
 
     def _predictor(self, loaded: Loaded, device: Device, **asked: Any) -> Predictor:
         """The models on the device, as they were made to decide or as is asked for."""
@@ -322,16 +352,46 @@ class _Job:
             self.tell("ensemble", **chosen)
             message = choice.sentence(how)
             try:
-                found = self._scores(
-                    ensemble, device, snapshot, plan=plan, should_stop=self.control.stop_asked
+                found, facts_of_all = self._scores(
+                    ensemble,
+                    device,
+                    snapshot,
+                    run.best_path,
+                    plan=plan,
+                    should_stop=self.control.stop_asked,
                 )
             except (OutOfMemoryError, MemoryError) as error:
                 self._say(f"The ensemble could not be scored; it is safe and can be used. {error}")
                 return "finished", {"message": message}
         each = [s for fact in facts if isinstance(s := fact.get("seconds"), (int, float))]
         seconds = round(sum(each), 2) if len(each) == len(facts) else None
-        write_json(run.metrics_path, {"run": run.run_id, **found.to_dict(), "seconds": seconds})
-        return "finished", {"message": message, **self._told(found)}
+        self._write(found, facts_of_all, seconds=seconds)
+        return "finished", {"message": message, **self._told(found, facts_of_all)}
+
+    def _examine(self, device: Device) -> tuple[str, dict[str, Any]]:
+        """Predict held-out images under conditions that say what a model relies on."""
+        from orgseg_app.files.project_file import ProjectFile
+        from orgseg_app.learn.ensembles.members import load_models
+        from orgseg_app.learn.examining.examining import examine
+        from orgseg_app.runs.examination import examination_from
+        from orgseg_app.runs.examining import FILE
+
+        run = self.run_folder
+        loaded = load_models(Path(str(run.request["model"])))
+        place = Path(str(run.request.get("snapshot") or run.snapshot_path))
+        with ProjectFile.open(place, read_only=True) as snapshot:
+            found = examine(
+                run,
+                loaded,
+                lambda model: self._predictor(model, device),
+                snapshot,
+                begun=lambda images: self.tell("started", device=str(device), images=images),
+                progress=self._progress("examine"),
+                should_stop=self.control.stop_asked,
+            )
+        write_json(run.path / FILE, found)
+        told = examination_from(found)
+        return "finished", {"message": " ".join(told.sentences()) if told is not None else ""}
 
     def _predict(self, device: Device) -> tuple[str, dict[str, Any]]:
         from orgseg_app.learn.ensembles.members import load_together

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orgseg_app.core.classes import BACKGROUND
+from orgseg_app.core.metrics.boundaries import BOUNDARY_SCORES, BoundaryAgreement
 from orgseg_app.core.metrics.class_groups import group_scores
 from orgseg_app.core.metrics.clusters import OBJECT_SCORES
 from orgseg_app.core.metrics.instances import INSTANCE_SCORES
 from orgseg_app.core.metrics.object_scores import ObjectAgreement
+from orgseg_app.core.metrics.pixels import PER_CLASS as PER_CLASS
 from orgseg_app.core.metrics.pixels import scores
-
-PER_CLASS = ("iou", "dice", "precision", "recall")
+from orgseg_app.core.metrics.skeletons import SKELETON_SCORES, SkeletonAgreement
+from orgseg_app.core.metrics.thresholds import RatedVoxels, average_precision, roc_auc
+from orgseg_app.runs.counted import Counted, Objects
 
 _RAND = {"precision": "adapted_rand_precision", "recall": "adapted_rand_recall"}
 _COUNTED = (*OBJECT_SCORES, *INSTANCE_SCORES)
@@ -27,11 +30,29 @@ Those of groups of voxels are means over planes; those of objects one by one cou
 all planes alike.
 """
 
-_ERRORS = ("adapted_rand_error", "voi_", "missed_", "split_", "merged_", "count_error")
-LOWER_IS_BETTER = frozenset(name for name in PER_OBJECT if name.startswith(_ERRORS))
+PER_EDGE = BOUNDARY_SCORES
+"""Scores of outlines; of several images ``hausdorff`` is the largest of all, ``hausdorff_95`` the
+mean of the images, ``surface_distance`` that of all edge voxels. Images where truth or prediction
+has no edge have no distances."""
 
-Objects = Mapping[int, ObjectAgreement]
-"""By class id; a class that the truth lacks is not there."""
+PER_SKELETON = SKELETON_SCORES
+"""Scores of skeletons; of several images, of all added up."""
+
+PER_RATED = ("roc_auc", "average_precision")
+"""Scores of probabilities; of several images, of all their voxels."""
+
+EVERY_SCORE = (*PER_CLASS, *PER_OBJECT, *PER_EDGE, *PER_SKELETON, *PER_RATED)
+"""Scores that every class has, in the order of tables."""
+
+_ERRORS = ("adapted_rand_error", "voi_", "missed_", "split_", "merged_", "count_error")
+DISTANCES = ("hausdorff", "hausdorff_95", "surface_distance")
+"""They have a unit, `ClassScores.distance_unit`; images with several units have none in common."""
+_OF_SKELETONS = ("skeleton_length_error", "branch_point_error", "end_point_error")
+LOWER_IS_BETTER = frozenset(
+    (*(name for name in PER_OBJECT if name.startswith(_ERRORS)), *DISTANCES, *_OF_SKELETONS)
+)
+NEARER_TO_0_IS_BETTER = frozenset(name for name in PER_SKELETON if name.endswith("_bias"))
+"""They may be negative: too little."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +62,8 @@ class ClassScores:
     Attributes
     ----------
     by_class : mapping
-        ``{"iou": {CLASS: x}, "dice": …, "precision": …, "recall": …}`` and `PER_OBJECT`, which are
-        empty where a job of an older OrgSeg wrote none.
+        ``{"iou": {CLASS: x}, "dice": …}``: every name of `EVERY_SCORE`; but for `PER_CLASS` they
+        are empty where a job of an older OrgSeg wrote none, or could not.
     mean_iou, mean_dice : float or None
         Over classes other than background that occur in truth or prediction.
     accuracy : float or None
@@ -56,6 +77,10 @@ class ClassScores:
         Of the rows of `confusion`, background first.
     confusion : tuple of tuples of int
         Voxels, rows truth, columns prediction.
+    rated : mapping
+        Voxels by the probability of each class, for curves; empty where a job wrote none.
+    distance_unit : str
+        Of `PER_EDGE` distances: "µm" or "pixels"; "" where there are none.
     """
 
     by_class: Mapping[str, Mapping[str, float | None]]
@@ -67,6 +92,8 @@ class ClassScores:
     over_classes: Mapping[str, float | None]
     class_names: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
+    rated: Mapping[str, RatedVoxels] = field(default_factory=dict)
+    distance_unit: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """As in ``compare.json``."""
@@ -78,6 +105,7 @@ class ClassScores:
             "background_iou": self.background_iou,
             "voxels": self.voxels,
             **self.over_classes,
+            "distance_unit": self.distance_unit,
             "confusion": [list(row) for row in self.confusion],
             "confusion_classes": list(self.class_names),
         }
@@ -88,7 +116,7 @@ def class_scores(
     class_ids: Sequence[int],
     names: Mapping[int, str],
     *,
-    objects: Objects | None = None,
+    counted: Counted | None = None,
     group: Collection[str] = (),
 ) -> ClassScores:
     """Scores from what a job counted.
@@ -101,12 +129,13 @@ def class_scores(
         K ids.
     names
         How each id is called.
-    objects
-        None when a job did not look at objects.
+    counted
+        What a job counted besides, of this image or of these together.
     group
         Names of the classes of the group; none for all but background.
     """
     found = scores(matrix, class_ids)
+    counted = Counted() if counted is None else counted
     others = {i: names[i] for i in class_ids if i != BACKGROUND}
     by_class: dict[str, dict[str, float | None]] = {
         score: {name: found[score][i] for i, name in others.items()} for score in PER_CLASS
@@ -116,8 +145,12 @@ def class_scores(
     over_classes = group_scores(matrix, class_ids, ids)
     if group and not ids:  # a run that knows none of them
         over_classes |= dict.fromkeys(("mean_iou_group", "mean_recall_group"))
+    by_class |= _of_objects(others, counted.objects)
+    by_class |= _of_edges(others, counted)
+    by_class |= _of_skeletons(others, counted)
+    by_class |= _of_rated(others, counted)
     return ClassScores(
-        by_class=by_class | _of_objects(others, objects),
+        by_class=by_class,
         mean_iou=found["mean_iou"],
         mean_dice=found["mean_dice"],
         accuracy=found["accuracy"],
@@ -126,26 +159,9 @@ def class_scores(
         over_classes=over_classes,
         class_names=tuple(names[i] for i in class_ids),
         confusion=tuple(tuple(row) for row in np.asarray(matrix).tolist()),
+        rated={others[i]: voxels for i, voxels in (counted.rated or {}).items() if i in others},
+        distance_unit=counted.unit,
     )
-
-
-def objects_of(entry: Mapping[str, Any]) -> Objects | None:
-    """What a job wrote about an image's objects; None when nothing, or something damaged."""
-    try:
-        return {int(i): ObjectAgreement.from_dict(kept) for i, kept in entry["objects"].items()}
-    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
-        return None
-
-
-def pooled_objects(images: Sequence[Objects | None]) -> Objects | None:
-    """Objects of several images counted together; None when those of one are not known."""
-    total: dict[int, ObjectAgreement] = {}
-    for objects in images:
-        if objects is None:
-            return None
-        for class_id, agreement in objects.items():
-            total[class_id] = total.get(class_id, ObjectAgreement()) + agreement
-    return total
 
 
 def _of_objects(
@@ -162,3 +178,34 @@ def _of_objects(
             found[_RAND.get(score, score)][name] = planes[score]
             found[_RAND.get(score, score) + "_3d"][name] = volume[score]
     return found
+
+
+def _of_edges(names: Mapping[int, str], counted: Counted) -> dict[str, dict[str, float | None]]:
+    if counted.edges is None:
+        return {score: {} for score in PER_EDGE}
+    found = {
+        name: counted.edges.get(class_id, BoundaryAgreement()).scores()
+        for class_id, name in names.items()
+    }
+    return {score: {name: of[score] for name, of in found.items()} for score in PER_EDGE}
+
+
+def _of_skeletons(names: Mapping[int, str], counted: Counted) -> dict[str, dict[str, float | None]]:
+    if counted.skeletons is None:
+        return {score: {} for score in PER_SKELETON}
+    found = {
+        name: counted.skeletons.get(class_id, SkeletonAgreement()).scores()
+        for class_id, name in names.items()
+    }
+    return {score: {name: of[score] for name, of in found.items()} for score in PER_SKELETON}
+
+
+def _of_rated(names: Mapping[int, str], counted: Counted) -> dict[str, dict[str, float | None]]:
+    rated = counted.rated
+    if not rated:
+        return {score: {} for score in PER_RATED}
+    both = {
+        name: (roc_auc(rated[i]), average_precision(rated[i])) if i in rated else (None, None)
+        for i, name in names.items()
+    }
+    return {score: {name: of[k] for name, of in both.items()} for k, score in enumerate(PER_RATED)}

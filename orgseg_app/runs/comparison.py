@@ -7,65 +7,38 @@ a run had seen while learning, and what was painted anew since, is said beside t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from orgseg_app.core.classes import BACKGROUND, MAX_CLASS_ID
+from orgseg_app.core.classes import BACKGROUND
 from orgseg_app.core.metrics.class_groups import GROUP_SCORES
 from orgseg_app.core.split import TEST
 from orgseg_app.files.errors import FileError
-from orgseg_app.runs.class_scores import (
-    PER_CLASS,
-    PER_OBJECT,
-    ClassScores,
-    Objects,
-    class_scores,
-    objects_of,
-    pooled_objects,
-)
+from orgseg_app.runs.class_scores import EVERY_SCORE, PER_CLASS, ClassScores
 from orgseg_app.runs.ensembles import KIND, facts_of
 from orgseg_app.runs.errors import RunError
-from orgseg_app.runs.folder import RunFolder, list_runs
+from orgseg_app.runs.folder import ELSEWHERE_KINDS, RunFolder, list_runs
+from orgseg_app.runs.image_scores import ImageScores as ImageScores
+from orgseg_app.runs.image_scores import RunImages, Words, leaked_in, outdated_in
+from orgseg_app.runs.kept_format import KeptImages
+from orgseg_app.runs.kept_scores import KeptScores, kept_scores
+from orgseg_app.runs.made_elsewhere import IMPORTED, caution_of, words_of
+from orgseg_app.runs.model_facts import ModelFacts, facts_in
 from orgseg_app.runs.pairs import pairs_of
 from orgseg_app.runs.process import write_json
 from orgseg_app.runs.recipes.wording import describe
-from orgseg_app.runs.withheld import image_facts, is_banded, refused_in, seen_by
+from orgseg_app.runs.truths import Truth, todays_truths
+from orgseg_app.runs.withheld import is_banded, refused_in, seen_by
 
 if TYPE_CHECKING:
     from orgseg_app.files.project_file import ProjectFile
 
 _COLUMNS = (
     *("run", "id", "split", "image", "class"),
-    *(*PER_CLASS, *PER_OBJECT, *GROUP_SCORES, "leaked"),
+    *(*EVERY_SCORE, *GROUP_SCORES, "distance_unit", "leaked"),
 )
-
-
-@dataclass(frozen=True)
-class ImageScores:
-    """How a run did on one image.
-
-    Attributes
-    ----------
-    image, image_id, sha256 : str
-        Name as shown, id in the project, fingerprint of the voxels.
-    scores : ClassScores
-    is_leaked : bool
-        The run learnt from this very image, or was selected on it: its score flatters.
-    is_outdated : bool
-        The image was painted anew after the run was scored, or its objects are others.
-    """
-
-    image: str
-    image_id: str
-    sha256: str
-    scores: ClassScores
-    is_leaked: bool = False
-    is_outdated: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,7 +49,7 @@ class RunScores:
     ----------
     run_id, name, state, recipe : str
         ``recipe`` in one line; of an ensemble, its members.
-    per_image : tuple of ImageScores
+    per_image : sequence of ImageScores
         In the order of `Comparison.images`, missing ones left out.
     pooled : ClassScores or None
         Over `Comparison.common_images`; None when the run has no scores.
@@ -88,24 +61,34 @@ class RunScores:
         Judged on a band of an image that it learned from in another band, not on whole images.
     seconds, seconds_per_megapixel : float or None
         Time to train; time to predict.
+    kind : str
+        One of `runs.folder.COMPARED_KINDS`.
+    caution : str
+        What must be said beside its scores: of runs made elsewhere, that nobody knows what they
+        were trained on.
+    facts : ModelFacts or None
+        What the model costs, as the job measured it that the scores are of.
     """
 
     run_id: str
     name: str
     state: str
     recipe: str
-    per_image: tuple[ImageScores, ...]
+    per_image: Sequence[ImageScores]
     pooled: ClassScores | None
     missing: tuple[str, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
     is_banded: bool = False
     seconds: float | None = None
     seconds_per_megapixel: float | None = None
+    kind: str = "train"
+    caution: str = ""
+    facts: ModelFacts | None = None
 
     @property
     def leaked(self) -> tuple[str, ...]:
         """Images the run had seen while learning."""
-        return tuple(item.image for item in self.per_image if item.is_leaked)
+        return leaked_in(self.per_image)
 
     def to_dict(self) -> dict[str, Any]:
         """As in ``compare.json``."""
@@ -131,6 +114,9 @@ class RunScores:
             "refused": [{"image_id": i, "reason": text} for i, text in self.refused.items()],
             "seconds": self.seconds,
             "seconds_per_megapixel": self.seconds_per_megapixel,
+            "kind": self.kind,
+            "caution": self.caution,
+            "facts": self.facts.to_dict() if self.facts is not None else None,
         }
 
 
@@ -176,48 +162,21 @@ class Comparison:
         }
 
 
-class _Truth(NamedTuple):
-    """Fingerprints of what was painted on an image.
-
-    Attributes
-    ----------
-    mask : str
-    objects : str or None
-        None where nobody noted it, as older versions did not.
-    """
-
-    mask: str
-    objects: str | None = None
-
-    @classmethod
-    def noted(cls, entry: Mapping[str, Any]) -> _Truth:
-        """What a run's request says of an image."""
-        objects = entry.get("objects_sha256")
-        return cls(str(entry.get("mask_sha256")), objects if isinstance(objects, str) else None)
-
-    def has_changed(self, since: _Truth | None, *, has_objects: bool) -> bool:
-        """Whether scores, perhaps of objects, were computed from another truth than this."""
-        if since is None or since.mask != self.mask:
-            return True
-        is_noted = self.objects is not None and since.objects is not None
-        return has_objects and is_noted and self.objects != since.objects
-
-
 @dataclass
 class _Scored:
-    """What one run has to offer: matrices by image, and the classes they count."""
+    """What one run has to offer: its scores, and which of their images count."""
 
     run: RunFolder
-    metrics: dict[str, Any]
-    class_ids: list[int] = field(default_factory=list)
-    class_names: dict[int, str] = field(default_factory=dict)
-    entries: dict[str, dict[str, Any]] = field(default_factory=dict)
+    kept: KeptScores | None
+    entries: dict[str, int] = field(default_factory=dict)
     seen: frozenset[str] = frozenset()
     refused: dict[str, str] = field(default_factory=dict)
-    truths: dict[str, _Truth] = field(default_factory=dict)
+    truths: dict[str, Truth] = field(default_factory=dict)
 
-    def matrix(self, key: str) -> NDArray[np.int64]:
-        return np.asarray(self.entries[key]["confusion"], np.int64)
+    @property
+    def metrics(self) -> Mapping[str, Any]:
+        """What ``metrics.json`` says besides scores."""
+        return {} if self.kept is None else self.kept.metrics
 
 
 def scored_by(run: RunFolder, scorings: Sequence[RunFolder] = ()) -> RunFolder:
@@ -229,41 +188,207 @@ def scored_by(run: RunFolder, scorings: Sequence[RunFolder] = ()) -> RunFolder:
     scorings : sequence of RunFolder
         Runs of kind ``"score"`` to look among.
     """
-    for scoring in sorted(scorings, key=lambda item: item.created, reverse=True):
-        is_mine = scoring.request.get("scored_run") == run.run_id
-        if is_mine and scoring.state == "finished" and scoring.metrics() is not None:
+    mine = [one for one in scorings if one.request.get("scored_run") == run.run_id]
+    for scoring in sorted(mine, key=lambda item: item.created, reverse=True):
+        if scoring.state == "finished" and scoring.metrics_path.is_file():
             return scoring
     return run
 
 
 def _gather(run: RunFolder, source: RunFolder, split: str) -> _Scored:
-    metrics = source.metrics()
-    scored = _Scored(run, metrics or {})
+    scored = _Scored(run, kept_scores(source))
     scored.seen = seen_by(run, source, split)
-    scored.truths = {str(e.get("id")): _Truth.noted(e) for e in image_facts(source)}
-    if metrics is None:
+    if scored.kept is None:
         return scored
-    try:
-        scored.class_names = {int(c["id"]): str(c["name"]) for c in metrics["classes"]}
-        scored.class_ids = list(scored.class_names)
-        size = len(scored.class_ids)
-        for entry in metrics["images"]:
-            matrix = np.asarray(entry["confusion"], np.int64)
-            is_whole = matrix.shape == (size, size) and 0 <= matrix.min() <= matrix.max() < 2**50
-            if entry["split"] == split and is_whole:
-                scored.entries[f"{entry['image_id']} {entry['sha256']}"] = entry
-        if not all(BACKGROUND <= class_id <= MAX_CLASS_ID for class_id in scored.class_ids):
-            scored.entries.clear()
-    except (KeyError, TypeError, ValueError, OverflowError):
-        scored.entries.clear()  # a damaged file: as good as no scores
+    scored.truths = scored.kept.truths
     # What a run refused when it had its training images before it, no later scoring brings back.
-    scored.refused = refused_in(metrics, split) | refused_in(run.metrics(), split)
-    scored.entries = {
-        key: entry
-        for key, entry in scored.entries.items()
-        if str(entry["image_id"]) not in scored.refused
-    }
+    scored.refused = refused_in(scored.kept.metrics, split)
+    if source is not run:
+        scored.refused |= refused_in(run.metrics(), split)
+    images = scored.kept.images
+    scored.entries = dict(zip(images.keys, range(len(images)), strict=True))
+    if scored.refused or set(images.splits) != {split}:
+        scored.entries = {
+            key: number
+            for key, number in scored.entries.items()
+            if images.splits[number] == split and images.ids[number] not in scored.refused
+        }
     return scored
+
+
+class KnownRun(NamedTuple):
+    """What the caller knows of a run already, so that the disk is not asked for it."""
+
+    name: str
+    state: str
+    recipe: str
+
+    @classmethod
+    def of(cls, run: RunFolder) -> KnownRun:
+        """As the folder says."""
+        return cls(run.name, run.state, made_of(run))
+
+
+@dataclass(frozen=True)
+class LinedUp:
+    """Runs with the images of a split that each was scored on, before any of them is scored.
+
+    Attributes
+    ----------
+    split : str
+    runs : tuple
+        What each has to offer, in the order of the table.
+    names : mapping of str to str
+        Key of an image → how it is called.
+    truths : mapping of str to Truth
+        Of today, by image id.
+    class_names : mapping of int to str
+    known : mapping of str to KnownRun
+        By run id.
+    group : tuple of str
+    """
+
+    split: str
+    runs: tuple[_Scored, ...]
+    names: Mapping[str, str]
+    truths: Mapping[str, Truth]
+    class_names: Mapping[int, str]
+    known: Mapping[str, KnownRun]
+    group: tuple[str, ...] = ()
+    _known_outdated: dict[tuple[int, int], frozenset[str]] = field(default_factory=dict)
+
+    def only(self, run_ids: Collection[str]) -> LinedUp:
+        """Some of the runs, as if the others were not there."""
+        return replace(self, runs=tuple(r for r in self.runs if r.run.run_id in run_ids))
+
+    def compared(self, *, pools: bool = True) -> Comparison:
+        """Score them; without pooled scores that takes no time."""
+        with_scores = [item for item in self.runs if item.entries]
+        self._known_outdated.clear()
+        keys = list(dict.fromkeys(key for item in with_scores for key in item.entries))
+        common = _common([item.entries for item in with_scores], keys)
+        shown = tuple(self._scores(item, keys, common if pools else ()) for item in self.runs)
+        used = {i for item in with_scores if item.kept for i in item.kept.class_ids} - {BACKGROUND}
+        return Comparison(
+            split=self.split,
+            images=tuple(self.names[key] for key in keys),
+            common_images=tuple(self.names[key] for key in common),
+            classes=tuple(self.class_names[class_id] for class_id in sorted(used)),
+            runs=shown,
+            group=self.group,
+            notes=tuple(_notes(shown, self.split, len(common), len(keys))),
+        )
+
+    def _scores(self, item: _Scored, keys: Sequence[str], common: Sequence[str]) -> RunScores:
+        run, kept, metrics = item.run, item.kept, item.metrics
+        known = self.known.get(run.run_id) or KnownRun.of(run)
+        per_image: Sequence[ImageScores] = ()
+        pooled = None
+        if kept is not None and item.entries:
+            numbers = [n for n in map(item.entries.get, keys) if n is not None]
+            words = Words(self.names, self.class_names, self.group, item.seen, self._outdated(item))
+            per_image = RunImages(kept, numbers, words)
+            if common:
+                numbers = [item.entries[key] for key in common]
+                pooled = kept.pooled(numbers, self.class_names, self.group)
+        return RunScores(
+            run_id=run.run_id,
+            name=known.name,
+            state=known.state,
+            recipe=known.recipe,
+            per_image=per_image,
+            pooled=pooled,
+            missing=_missing(self.names, keys, item.entries),
+            refused=item.refused,
+            is_banded=bool(item.entries) and is_banded(run),
+            seconds=_number(metrics.get("seconds")),
+            seconds_per_megapixel=_number(metrics.get("seconds_per_megapixel")),
+            kind=run.kind,
+            caution=caution_of(run),
+            facts=facts_in(metrics),
+        )
+
+    def _outdated(self, item: _Scored) -> frozenset[str]:
+        """Ids of images that were painted anew since."""
+        assert item.kept is not None
+        key = id(item.truths), id(item.kept.images)
+        if key not in self._known_outdated:  # most runs share both
+            self._known_outdated[key] = self._find_outdated(item.truths, item.kept.images)
+        return self._known_outdated[key]
+
+    def _find_outdated(self, noted: Mapping[str, Truth], images: KeptImages) -> frozenset[str]:
+        others = {i for i, _ in self.truths.items() ^ noted.items()}
+        if not others:
+            return frozenset()
+        looked_at = dict(zip(images.ids, images.has_objects, strict=True))
+        return frozenset(
+            image_id
+            for image_id in others & looked_at.keys()
+            if self._is_outdated(image_id, noted.get(image_id), looked_at[image_id])
+        )
+
+    def _is_outdated(self, image_id: str, then: Truth | None, has_objects: bool) -> bool:
+        today = self.truths.get(image_id)
+        if today is None:
+            return then is not None
+        return today.has_changed(then, has_objects=has_objects)
+
+
+def line_up(
+    project_file: ProjectFile | None,
+    runs: Sequence[RunFolder],
+    split: str = TEST,
+    image_ids: Collection[str] | None = None,
+    *,
+    group: Collection[str] = (),
+    scorings: Sequence[RunFolder] | None = None,
+    known: Mapping[str, KnownRun] | None = None,
+    progress: Callable[[int, int], object] = lambda done, total: None,
+) -> LinedUp:
+    """Read what runs have to offer; the parameters are those of `compare`.
+
+    Parameters
+    ----------
+    scorings
+        The scoring jobs of the project, where they are known already.
+    known
+        By run id, likewise.
+    progress
+        Called with the runs that are read, and how many there are.
+    """
+    if scorings is None:
+        scorings = []
+        if project_file is not None:
+            scorings = [run for run in list_runs(project_file.path) if run.kind == "score"]
+    gathered = []
+    for done, run in enumerate(runs):
+        progress(done, len(runs))
+        gathered.append(_gather(run, scored_by(run, scorings), split))
+    if image_ids is not None:
+        for item in gathered:
+            wanted = item.kept is not None and set(item.kept.images.ids).issubset(image_ids)
+            if not wanted:
+                item.entries = {
+                    key: number
+                    for key, number in item.entries.items()
+                    if key.partition(" ")[0] in image_ids
+                }
+            item.refused = {i: text for i, text in item.refused.items() if i in image_ids}
+    with_scores = [item for item in gathered if item.entries]
+    class_names: dict[int, str] = {}
+    for item in with_scores:
+        class_names |= item.kept.class_names if item.kept else {}
+    if project_file is not None:
+        class_names |= {c.class_id: c.name for c in project_file.project.classes}
+    return LinedUp(
+        split=split,
+        runs=tuple(gathered),
+        names=_image_names(project_file, with_scores),
+        truths=_todays_truths(project_file, with_scores),
+        class_names=class_names,
+        known=known or {},
+        group=tuple(group),
+    )
 
 
 def compare(
@@ -295,130 +420,64 @@ def compare(
     Comparison
         Runs without scores are kept, with everything missing.
     """
-    scorings: list[RunFolder] = []
-    if project_file is not None:
-        scorings = [run for run in list_runs(project_file.path) if run.kind == "score"]
-    gathered = [_gather(run, scored_by(run, scorings), split) for run in runs]
-    if image_ids is not None:
-        for item in gathered:
-            item.entries = {
-                key: entry
-                for key, entry in item.entries.items()
-                if str(entry["image_id"]) in image_ids
-            }
-            item.refused = {i: text for i, text in item.refused.items() if i in image_ids}
-    with_scores = [item for item in gathered if item.entries]
-    keys = list(dict.fromkeys(key for item in with_scores for key in item.entries))
-    names = _image_names(project_file, with_scores, keys)
-    truths = _todays_truths(project_file, with_scores)
-    common = [key for key in keys if all(key in item.entries for item in with_scores)]
-    class_names: dict[int, str] = {}
-    for item in with_scores:
-        class_names |= item.class_names
-    if project_file is not None:
-        class_names |= {c.class_id: c.name for c in project_file.project.classes}
-    shown = tuple(
-        _run_scores(item, keys, common, names, truths, class_names, group) for item in gathered
-    )
-    used = {class_id for item in with_scores for class_id in item.class_ids} - {BACKGROUND}
-    return Comparison(
-        split=split,
-        images=tuple(names[key] for key in keys),
-        common_images=tuple(names[key] for key in common),
-        classes=tuple(class_names[class_id] for class_id in sorted(used)),
-        runs=shown,
-        group=tuple(group),
-        notes=tuple(_notes(shown, split, len(common), len(keys))),
-    )
+    return line_up(project_file, runs, split, image_ids, group=group).compared()
 
 
-def _image_names(
-    project_file: ProjectFile | None, gathered: Sequence[_Scored], keys: Sequence[str]
-) -> dict[str, str]:
+def _missing(
+    names: Mapping[str, str], keys: Sequence[str], entries: Mapping[str, int]
+) -> tuple[str, ...]:
+    if len(entries) == len(keys):
+        return ()
+    return tuple(names[key] for key in keys if key not in entries)
+
+
+def _common(entries: Sequence[Mapping[str, int]], keys: Sequence[str]) -> list[str]:
+    """Keys that all have, in the order of `keys`."""
+    everywhere = set(keys)
+    for own in entries:
+        everywhere &= own.keys()
+    return [key for key in keys if key in everywhere]
+
+
+def _image_names(project_file: ProjectFile | None, gathered: Sequence[_Scored]) -> dict[str, str]:
     """How each image is called today, or was when it was scored."""
+    known = project_file.project.images if project_file is not None else {}
     names: dict[str, str] = {}
-    for key in keys:
-        entry = next(item.entries[key] for item in gathered if key in item.entries)
-        known = project_file.project.images if project_file is not None else {}
-        image = known.get(str(entry["image_id"]))
-        names[key] = image.name if image is not None else str(entry.get("image", key))
+    for item in gathered:
+        for key in item.entries.keys() - names.keys():
+            assert item.kept is not None
+            images, number = item.kept.images, item.entries[key]
+            today = known.get(images.ids[number])
+            names[key] = today.name if today is not None else images.names[number]
     return names
 
 
 def _todays_truths(
     project_file: ProjectFile | None, gathered: Sequence[_Scored]
-) -> dict[str, _Truth]:
+) -> dict[str, Truth]:
     """What is painted on each image, by its id; the newest run's word if there is no file."""
-    truths: dict[str, _Truth] = {}
+    truths: dict[str, Truth] = {}
     for item in sorted(gathered, key=lambda item: item.run.created):
         truths |= item.truths
-    if project_file is not None:
-        wanted = {str(entry["image_id"]) for item in gathered for entry in item.entries.values()}
-        for image_id in wanted & set(project_file.project.images):
-            noted = [item.truths.get(image_id) for item in gathered]
-            asks = any(truth is not None and truth.objects is not None for truth in noted)
-            objects = project_file.objects_sha256(image_id) if asks else None
-            truths[image_id] = _Truth(project_file.mask_sha256(image_id), objects)
-    return truths
-
-
-def _run_scores(
-    item: _Scored,
-    keys: Sequence[str],
-    common: Sequence[str],
-    names: Mapping[str, str],
-    truths: Mapping[str, _Truth],
-    class_names: Mapping[int, str],
-    group: Collection[str],
-) -> RunScores:
-    def judged(matrix: NDArray[np.int64], objects: Objects | None) -> ClassScores:
-        return class_scores(matrix, item.class_ids, class_names, objects=objects, group=group)
-
-    objects = {key: objects_of(entry) for key, entry in item.entries.items()}
-    per_image = tuple(
-        ImageScores(
-            image=names[key],
-            image_id=str(entry["image_id"]),
-            sha256=str(entry["sha256"]),
-            scores=judged(item.matrix(key), objects[key]),
-            is_leaked=str(entry["sha256"]) in item.seen,
-            is_outdated=_is_outdated(item, truths, str(entry["image_id"]), objects[key]),
-        )
-        for key in keys
-        if (entry := item.entries.get(key)) is not None
-    )
-    pooled = None
-    if item.entries and common:
-        total = np.sum([item.matrix(key) for key in common], axis=0)
-        pooled = judged(total, pooled_objects([objects[key] for key in common]))
-    return RunScores(
-        run_id=item.run.run_id,
-        name=item.run.name,
-        state=item.run.state,
-        recipe=made_of(item.run),
-        per_image=per_image,
-        pooled=pooled,
-        missing=tuple(names[key] for key in keys if key not in item.entries),
-        refused=item.refused,
-        is_banded=bool(item.entries) and is_banded(item.run),
-        seconds=_number(item.metrics.get("seconds")),
-        seconds_per_megapixel=_number(item.metrics.get("seconds_per_megapixel")),
-    )
-
-
-def _is_outdated(
-    item: _Scored, truths: Mapping[str, _Truth], image_id: str, objects: Objects | None
-) -> bool:
-    today, then = truths.get(image_id), item.truths.get(image_id)
-    if today is None:
-        return then is not None
-    return today.has_changed(then, has_objects=objects is not None)
+    if project_file is None:
+        return truths
+    ids: set[str] = set()
+    noted: set[tuple[str, Truth]] = set()
+    for truths_of_run in {id(item.truths): item.truths for item in gathered}.values():
+        noted.update(truths_of_run.items())
+    for item in gathered:
+        ids.update(item.kept.images.ids if item.kept else ())
+    asking = {image_id for image_id, truth in noted if truth.objects is not None}
+    wanted = {i: i in asking for i in project_file.project.images if i in ids}
+    return truths | todays_truths(project_file, wanted)
 
 
 def made_of(run: RunFolder) -> str:
-    """A run's recipe, or the members of an ensemble, in one line; "" where it has neither."""
+    """A run's recipe, members of an ensemble, or where it was made, in one line; "" for nothing."""
     if run.kind == KIND:
         return facts_of(run).words
+    if run.kind in ELSEWHERE_KINDS:
+        return words_of(run)
     recipe = run.recipe
     return describe(recipe) if recipe else ""
 
@@ -449,12 +508,14 @@ def _notes(runs: Sequence[RunScores], split: str, common: int, total: int) -> li
                 f'"{run.name}" was judged on a band of the image only; those of other runs may lie '
                 "elsewhere."
             )
+        if run.caution and run.per_image:
+            notes.append(run.caution)
         if run.leaked:
             notes.append(
                 f'"{run.name}" had seen {", ".join(run.leaked)} while learning; its scores there '
                 "flatter it."
             )
-        if outdated := [item.image for item in run.per_image if item.is_outdated]:
+        if outdated := outdated_in(run.per_image):
             notes.append(
                 f'{", ".join(outdated)} changed after "{run.name}" was scored; score it again.'
             )
@@ -481,10 +542,11 @@ def comparison_rows(comparison: Comparison) -> list[dict[str, object]]:
             for name in values.by_class["iou"]:
                 row: dict[str, object] = {"run": run.name, "id": run.run_id}
                 row |= {"split": comparison.split, "image": image, "class": name}
-                scores = (*PER_CLASS, *PER_OBJECT)
-                row |= {score: values.by_class[score].get(name) for score in scores}
+                row |= {score: values.by_class[score].get(name) for score in EVERY_SCORE}
                 row |= values.over_classes
-                rows.append(row | {"leaked": "yes" if leaked else "no"})
+                row["distance_unit"] = values.distance_unit
+                unknown = "unknown" if run.kind == IMPORTED else "no"
+                rows.append(row | {"leaked": "yes" if leaked else unknown})
     return rows
 
 

@@ -7,6 +7,7 @@
     events.jsonl   what happened, append only         log.txt       everything printed
     control/       requests to the process            title.json    its name, when changed
     last.ckpt best.ckpt                               metrics.json predictions.h5
+    remarks.json   what a person noted about it       scores.kept   metrics.json, read quickly
     start.ckpt     weights it goes on from            previews/     pictures while it learns
     mistakes.npz   where those weights were wrong, for a run that learns from corrections
     member-1.ckpt… the models of an ensemble          ensemble.json how many of them decide, and why
@@ -28,27 +29,32 @@ from pathlib import Path
 from typing import Any
 
 from orgseg_app import __version__
-from orgseg_app.runs import events
 from orgseg_app.runs.errors import RecipeError, RunError
-from orgseg_app.runs.process import is_alive, process_facts, read_json, replace, write_json
+from orgseg_app.runs.job_folder import ACTIVE_STATES as ACTIVE_STATES
+from orgseg_app.runs.job_folder import STATES as STATES
+from orgseg_app.runs.job_folder import JobFolder, called
+from orgseg_app.runs.process import read_json, replace, write_json
 from orgseg_app.runs.recipes.reading import recipe_from_builtins, recipe_to_builtins
 from orgseg_app.runs.recipes.schema import Recipe
 
 RUN_FORMAT = "orgseg-run"
 RUN_SCHEMA_VERSION = 1
-KINDS = ("train", "predict", "score", "ensemble")
 MODEL_KINDS = ("train", "ensemble")
-"""Kinds of runs that end with a model: what is listed, compared, packed and predicted with."""
+"""Kinds of runs that end with a model: what is trained with, exported and predicted with."""
 
-STATES = ("queued", "running", "paused", "finished", "stopped", "failed", "lost")
-ACTIVE_STATES = frozenset({"queued", "running", "paused"})
+ELSEWHERE_KINDS = ("imported", "annotation")
+"""Predictions of another program, and what a second person painted: scored, without a model."""
+
+COMPARED_KINDS = (*MODEL_KINDS, *ELSEWHERE_KINDS)
+"""What is listed, compared and packed."""
+
+KINDS = (*COMPARED_KINDS, "predict", "score", "examine")
 
 STUDIES = "studies"
 """Folder of the studies beside the runs; see `runs.studies.folder`."""
 
 _DELETED = ".deleted"
 _DELETED_DAYS = 7
-_STARTING_S = 60.0
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?$")
 _log = logging.getLogger(__name__)
 
@@ -65,7 +71,7 @@ def safe_name(text: str) -> str:
     return f"_{plain}" if _RESERVED.match(plain) else plain
 
 
-class RunFolder:
+class RunFolder(JobFolder):
     """One run on disk.
 
     Parameters
@@ -90,7 +96,6 @@ class RunFolder:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
         request = read_json(path / "request.json")
         if request is None or request.get("format") != RUN_FORMAT:
             raise RunError(f'"{path.name}" is not a run folder: its request.json is not readable.')
@@ -99,8 +104,9 @@ class RunFolder:
                 f'The run "{path.name}" was made by a newer version of OrgSeg. '
                 "Update OrgSeg to use it; nothing was changed."
             )
+        super().__init__(path, request, str(request.get("run", "")))
         self.request: dict[str, Any] = request
-        self.run_id = str(request.get("run", ""))
+        self.run_id = self.folder_id
         self.kind = str(request.get("kind", ""))
         if not re.fullmatch(r"[0-9a-f]{12}", self.run_id) or self.kind not in KINDS:
             raise RunError(f'"{path.name}" is not a run folder: its request.json is damaged.')
@@ -193,34 +199,7 @@ class RunFolder:
             _log.warning("recipe of run %s: %s", self.path.name, error)
             return None
 
-    @property
-    def created(self) -> float:
-        """When it was asked for, seconds since 1970 (UTC)."""
-        value = self.request.get("created")
-        return float(value) if isinstance(value, (int, float)) else 0.0
-
-    @property
-    def warnings(self) -> list[str]:
-        """Sentences a person should read before trusting the run, from when it was prepared."""
-        found = self.request.get("warnings")
-        return [str(item) for item in found] if isinstance(found, list) else []
-
     # Where things are
-
-    @property
-    def exists(self) -> bool:
-        """Whether the folder is still there."""
-        return (self.path / "request.json").is_file()
-
-    @property
-    def events_path(self) -> Path:
-        """Events, one JSON object a line."""
-        return self.path / "events.jsonl"
-
-    @property
-    def snapshot_path(self) -> Path:
-        """The annotated images it learns from."""
-        return self.path / "snapshot.h5"
 
     @property
     def best_path(self) -> Path:
@@ -252,41 +231,7 @@ class RunFolder:
         """Scores, written at the end."""
         return self.path / "metrics.json"
 
-    @property
-    def log_path(self) -> Path:
-        """Everything the job printed."""
-        return self.path / "log.txt"
-
-    @property
-    def process_path(self) -> Path:
-        """Which process does it."""
-        return self.path / "process.json"
-
-    @property
-    def control_dir(self) -> Path:
-        """Requests to the process: ``stop`` and ``pause`` are there or not; ``preview.json``."""
-        return self.path / "control"
-
     # What happened
-
-    @property
-    def state(self) -> str:
-        """One of `STATES`, from the last event and from whether its process lives."""
-        return state_of(self.path, self.created, exists=self.exists)
-
-    @property
-    def is_active(self) -> bool:
-        """Whether its process is waiting, working or paused."""
-        return self.state in ACTIVE_STATES
-
-    def events(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-        """Events from `offset` on, and where to go on reading; see `events.read_events`."""
-        return events.read_events(self.events_path, offset)
-
-    def last_event(self) -> dict[str, Any] | None:
-        """The last event that can be read, or None."""
-        found = events.tail_events(self.events_path)
-        return found[-1] if found else None
 
     def metrics(self) -> dict[str, Any] | None:
         """Scores of the run, or None while there are none (or the file is damaged)."""
@@ -294,18 +239,6 @@ class RunFolder:
         return found if found is not None and isinstance(found.get("images"), list) else None
 
     # What can be changed
-
-    def write_process(self, pid: int, **more: Any) -> None:
-        """Note which process does the run (the launcher and the job both do).
-
-        Raises
-        ------
-        OSError
-            When the folder is gone or the disk refuses.
-        """
-        known = read_json(self.process_path) or {}
-        kept = {k: v for k, v in known.items() if known.get("pid") == pid}
-        write_json(self.process_path, kept | process_facts(self.path, pid) | more)
 
     def rename(self, name: str) -> None:
         """Give the run another name; its folder and id stay.
@@ -359,43 +292,6 @@ class RunFolder:
             ) from error
         _empty_trash(trash)
         return target
-
-
-def state_of(path: Path, created: float, *, exists: bool) -> str:
-    """The state of what a process does in a folder: a run, or a study.
-
-    Parameters
-    ----------
-    path : Path
-        With ``events.jsonl`` and ``process.json`` in it, or without.
-    created : float
-        When it was asked for, seconds since 1970 (UTC).
-    exists : bool
-        Whether what was asked is still there.
-
-    Returns
-    -------
-    str
-        One of `STATES`.
-    """
-    events_path = path / "events.jsonl"
-    try:
-        last_sign: float | None = events_path.stat().st_mtime
-    except OSError:
-        last_sign = None
-    told = events.state_from_events(events.tail_events(events_path))
-    if told in events.LAST_EVENTS:
-        return str(told)
-    facts = read_json(path / "process.json")
-    if facts is None:  # prepared, and about to be started; or whoever meant to do it is gone
-        age = time.time() - max(created, last_sign or 0.0)
-        is_fresh = told in (None, "queued") and age < _STARTING_S and exists
-        return "queued" if is_fresh else "lost"
-    if is_alive(path, facts, last_sign):
-        return told or "queued"
-    # It may have said its last word between the two looks.
-    told = events.state_from_events(events.tail_events(events_path))
-    return str(told) if told in events.LAST_EVENTS else "lost"
 
 
 def restore(trashed: Path) -> RunFolder:
@@ -467,16 +363,8 @@ def find_run(project_path: Path | None, text: str) -> RunFolder:
     if (as_path / "request.json").is_file():
         return RunFolder(as_path)
     runs = list_runs(project_path) if project_path is not None else []
-    for fits in (
-        [run for run in runs if run.run_id == text],
-        [run for run in runs if text in (run.name, run.path.name)],
-        [run for run in runs if len(text) >= 4 and run.run_id.startswith(text)],
-    ):
-        if len(fits) == 1:
-            return fits[0]
-        if fits:
-            ids = ", ".join(run.run_id for run in fits)
-            raise RunError(f'{len(fits)} runs are called "{text}"; name one by its id: {ids}.')
+    if (run := called(runs, text)) is not None:
+        return run
     if project_path is None:
         raise RunError(f'"{text}" is not the folder of a run.')
     listed = ", ".join(f'"{run.name}"' for run in runs[-8:])

@@ -17,9 +17,10 @@ from orgseg_app.program import program_command, program_environment
 from orgseg_app.runs.errors import RunError
 from orgseg_app.runs.events import EventWriter
 from orgseg_app.runs.folder import MODEL_KINDS, RunFolder
+from orgseg_app.runs.job_folder import PAUSE as PAUSE
+from orgseg_app.runs.job_folder import STOP as STOP
 from orgseg_app.runs.process import is_alive, read_json
 
-STOP, PAUSE = "stop", "pause"
 _NICE = 19
 _KILL_WAIT_S = 5.0
 
@@ -74,12 +75,7 @@ def start(run: RunFolder) -> int:
     if run.process_path.exists() and run.is_active:
         raise RunError(f'The run "{run.name}" is working already.')
     try:
-        run.control_dir.mkdir(exist_ok=True)
-        for request in (STOP, PAUSE):
-            (run.control_dir / request).unlink(missing_ok=True)
-        run.process_path.unlink(missing_ok=True)
-        with EventWriter(run.events_path) as events:
-            events.write("state", state="queued", starting=True)
+        run.make_ready()
         process = start_detached(job_command(run.path.absolute()), run.log_path)
     except OSError as error:
         raise RunError(
@@ -143,23 +139,6 @@ def _lower_priority(pid: int) -> None:
         pass  # it has ended already, or may not be slowed down
 
 
-def _ask(run: RunFolder, request: str) -> None:
-    if not run.exists:
-        raise RunError(
-            f'The folder of the run "{run.name}" is gone; there is nothing to {request}.'
-        )
-    state = run.state
-    if not run.is_active:
-        raise RunError(f'The run "{run.name}" is not working ({state}); nothing to {request}.')
-    try:
-        run.control_dir.mkdir(exist_ok=True)
-        (run.control_dir / request).touch()
-    except OSError as error:
-        raise RunError(
-            f'The run "{run.name}" could not be asked to {request}: {error.strerror}.'
-        ) from error
-
-
 def request_stop(run: RunFolder) -> None:
     """Ask the job to end soon and keep what it has learnt; also a paused or waiting one.
 
@@ -168,7 +147,7 @@ def request_stop(run: RunFolder) -> None:
     RunError
         When it is not working.
     """
-    _ask(run, STOP)
+    run.ask(STOP)
 
 
 def request_pause(run: RunFolder) -> None:
@@ -179,7 +158,7 @@ def request_pause(run: RunFolder) -> None:
     RunError
         When it is not working.
     """
-    _ask(run, PAUSE)
+    run.ask(PAUSE)
 
 
 def request_resume(run: RunFolder) -> None:
@@ -190,11 +169,7 @@ def request_resume(run: RunFolder) -> None:
     RunError
         When it has finished, is working already, or what it learned from is gone.
     """
-    asked = run.control_dir / PAUSE
-    if run.is_active:
-        if not asked.exists() and run.state != "paused":
-            raise RunError(f'The run "{run.name}" is not paused.')
-        asked.unlink(missing_ok=True)
+    if run.let_go_on():
         return
     if run.state == "finished":
         raise RunError(f'The run "{run.name}" has finished; there is nothing to go on with.')

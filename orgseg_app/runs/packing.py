@@ -13,12 +13,13 @@ from orgseg_app.core.split import TEST, VALIDATION
 from orgseg_app.files.packing import RunToPack
 from orgseg_app.runs.comparison import compare, scored_by
 from orgseg_app.runs.errors import RunError
-from orgseg_app.runs.folder import MODEL_KINDS, RunFolder, find_run, list_runs
+from orgseg_app.runs.folder import COMPARED_KINDS, RunFolder, find_run, list_runs
 
 ALL, BEST, NONE = "all", "best", "none"
 
 FILES = (
-    "title.json", "events.jsonl", "metrics.json", "ensemble.json", "best.ckpt", "predictions.h5",
+    "title.json", "remarks.json", "events.jsonl", "metrics.json", "ensemble.json", "best.ckpt",
+    "predictions.h5",
 )  # fmt: skip
 """Enough to compare a run, to score it again and to predict with it."""
 
@@ -27,9 +28,9 @@ TRAINING_FILES = ("snapshot.h5", "last.ckpt", "mistakes.npz")
 
 
 def packable_runs(project_path: Path) -> list[RunFolder]:
-    """Trainings and ensembles that may be packed, oldest first: all but those at work."""
+    """Runs that may be packed, oldest first: all that can be compared but those at work."""
     runs = list_runs(project_path)
-    return [run for run in runs if run.kind in MODEL_KINDS and not run.is_active]
+    return [run for run in runs if run.kind in COMPARED_KINDS and not run.is_active]
 
 
 def best_run(runs: Sequence[RunFolder]) -> RunFolder | None:
@@ -73,9 +74,9 @@ def choose_runs(project_path: Path, text: str) -> list[RunFolder]:
     chosen: dict[str, RunFolder] = {}
     for name in filter(None, (part.strip() for part in wanted.split(","))):
         run = find_run(project_path, name)
-        if run.kind not in MODEL_KINDS:
+        if run.kind not in COMPARED_KINDS:
             raise RunError(
-                f'"{run.name}" is no training and no ensemble, and only these are packed.'
+                f'"{run.name}" is no training and nothing else to compare; only these are packed.'
             )
         if run.is_active:
             raise RunError(
@@ -127,6 +128,26 @@ def _request(run: RunFolder) -> bytes:
     if "model" in request:
         request["model"] = ""
     return msgspec.json.format(msgspec.json.encode(request), indent=2) + b"\n"
+
+
+def studies_left(runs: Sequence[RunFolder]) -> list[str]:
+    """A sentence for each study of which runs are packed: the study itself stays here.
+
+    What was asked of its grid, its queue and its snapshot lie in a folder of their own, which is
+    bound to the project it was begun in. Its runs say in their requests which cell they are of.
+    """
+    found: dict[str, tuple[str, int]] = {}
+    for run in runs:
+        asked = run.request.get("study")
+        if isinstance(asked, dict) and asked.get("id"):
+            name, count = found.get(str(asked["id"]), (str(asked.get("name") or "study"), 0))
+            found[str(asked["id"])] = name, count + 1
+    return [
+        f'{"A run" if count == 1 else f"{count} runs"} of the study "{name}" '
+        f"{'goes' if count == 1 else 'go'} along; the study itself, its grid and its queue, stays "
+        "here. Write its report to pass on what it found."
+        for name, count in found.values()
+    ]
 
 
 def share_of_training(runs: Sequence[RunFolder]) -> int:

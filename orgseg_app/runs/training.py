@@ -16,7 +16,7 @@ import msgspec
 from orgseg_app.core.split import TEST, TRAIN, VALIDATION
 from orgseg_app.files.atomic import replacing
 from orgseg_app.runs.errors import RunError
-from orgseg_app.runs.folder import RunFolder, list_runs, runs_dir
+from orgseg_app.runs.folder import ELSEWHERE_KINDS, RunFolder, list_runs, runs_dir
 from orgseg_app.runs.model_file import read_model_facts
 from orgseg_app.runs.recipes.networks import NETWORK_NAMES
 from orgseg_app.runs.recipes.reading import check_recipe, recipe_from_builtins
@@ -341,6 +341,11 @@ def model_path(model: RunFolder | Path) -> Path:
         When it is not there.
     """
     if isinstance(model, RunFolder):
+        if model.kind in ELSEWHERE_KINDS:
+            raise RunError(
+                f'"{model.name}" was made elsewhere: OrgSeg has its masks, and no model to predict '
+                "with. Choose a run that was trained here."
+            )
         if not model.best_path.is_file():
             raise RunError(
                 f'The run "{model.name}" has no model yet (it is {model.state}). '

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orgseg_app.core.split import TEST, TRAIN, VALIDATION
-from orgseg_app.runs.folder import RunFolder
+from orgseg_app.runs.folder import ELSEWHERE_KINDS, RunFolder
 
 
 def is_banded(run: RunFolder) -> bool:
@@ -27,16 +27,20 @@ def seen_by(run: RunFolder, source: RunFolder, split: str) -> frozenset[str]:
         With ``"test"``, images the run learned from or was selected on; with ``"validation"``,
         those it learned from.
     """
+    if run.kind in ELSEWHERE_KINDS:
+        return frozenset()  # nobody knows; `runs.made_elsewhere` says so
     if source is run and is_banded(run):
         return frozenset()  # judged on a band of its own, as far apart as the network sees
     asked = run.request.get("split")
     held = asked.get("validation") if isinstance(asked, dict) else None
     selected = {TRAIN} if split == VALIDATION else {TRAIN, VALIDATION} if split == TEST else set()
+    facts = image_facts(run)
+    if not isinstance(held, list):
+        hashes = (entry.get("sha256") for entry in facts if entry.get("split") in selected)
+        return frozenset(str(sha256) for sha256 in hashes if sha256)
     found = set()
-    for entry in image_facts(run):
-        own = entry.get("split")
-        if isinstance(held, list):  # a fold parts them anew
-            own = VALIDATION if entry.get("id") in held else TRAIN
+    for entry in facts:
+        own = VALIDATION if entry.get("id") in held else TRAIN  # a fold parts them anew
         if own in selected and entry.get("sha256"):
             found.add(str(entry["sha256"]))
     return frozenset(found)

@@ -17,7 +17,10 @@ import tifffile
 
 from orgseg_app import paths
 from orgseg_app.core.image import content_hash, open_array
+from orgseg_app.core.metrics import judging
+from orgseg_app.core.metrics.judging import facts_of_image
 from orgseg_app.core.metrics.object_scores import ObjectAgreement, object_scores
+from orgseg_app.core.metrics.thresholds import RatedVoxels
 from orgseg_app.files.predictions import predictions_in, read_predicted_plane, read_prediction
 from orgseg_app.files.project_file import ProjectFile
 from orgseg_app.files.weights import store_weights
@@ -98,6 +101,14 @@ def test_training_job_from_start_to_scores(make_project: Make, start: Any) -> No
         agreed = ObjectAgreement.from_dict(entry["objects"]["2"])
         assert agreed == object_scores(truth, found, [2])[2]
         assert agreed.plane_scores()["recall"] is not None
+        rated = RatedVoxels.from_dict(entry["rated"]["2"])
+        counted = json.loads(json.dumps(facts_of_image(truth, found, [1, 2], rated={2: rated})))
+        assert {name: entry[name] for name in counted} == counted
+        # Of two classes the likelier one is predicted: its probability is above a half.
+        assert rated.inside.sum() == sum(expected[1])
+        above = rated.values > 0.5
+        assert rated.inside[above].sum() == expected[1][1]
+        assert rated.outside[above].sum() == expected[0][1]
         assert entry["sha256"] == project.project.images[entry["image_id"]].sha256
         assert entry["mask_sha256"] == content_hash(truth)
     assert load_model(run.path).name == "Übung 1"
@@ -251,7 +262,9 @@ def test_several_classes(make_project: Make) -> None:
     assert metrics["test"]["iou"]["7"] > 0.8
 
 
-def test_scoring_job_uses_an_existing_model(make_project: Make) -> None:
+def test_scoring_job_uses_an_existing_model(
+    make_project: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     project = make_project()
     run = prepare_training(project, tiny_recipe(steps=4))
     assert run_job(str(run.path)) == 0
@@ -263,6 +276,19 @@ def test_scoring_job_uses_an_existing_model(make_project: Make) -> None:
     assert scored["images"] == [e for e in trained["images"] if e in scored["images"]]
     assert "test" in {e["split"] for e in scored["images"]}
     assert scored["scored_run"] == run.run_id
+
+    stopped = prepare_scoring(run, project)
+
+    def ask(*pair: Any, **known: Any) -> Any:
+        (stopped.control_dir / "stop").touch()  # while agreement is counted
+        return object_scores(*pair, **known)
+
+    monkeypatch.setattr(judging, "object_scores", ask)
+    assert run_job(str(stopped.path)) == 0
+    last = stopped.last_event()
+    assert last is not None
+    assert (last["event"], last["message"]) == ("stopped", "Stopped as asked.")
+    assert stopped.metrics() is None
 
 
 def last_message(run: RunFolder) -> str:

@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as hnp
 
 from orgseg_app.core.classes import default_classes
 from orgseg_app.core.metrics.object_scores import ObjectAgreement
-from orgseg_app.core.metrics.pixels import confusion_matrix
+from orgseg_app.core.metrics.pixels import PER_CLASS, confusion_matrix
 from orgseg_app.runs.baseline import otsu_threshold, threshold_baseline
 from orgseg_app.runs.comparison import compare, write_comparison
 from orgseg_app.runs.errors import RunError
@@ -142,7 +142,7 @@ def test_pooled_scores_use_the_images_all_runs_have(tmp_path: Path) -> None:
     assert "2 of 3 images all runs have" in text
     assert '"two" was not scored on 1 of 3 images' in text
     assert '"none" has no scores on the test split' in text
-    assert third.to_dict()["pooled"] == {"iou": {}, "dice": {}, "precision": {}, "recall": {}}
+    assert third.to_dict()["pooled"] == {score: {} for score in PER_CLASS}
 
 
 def test_leaks_are_named(tmp_path: Path) -> None:
@@ -174,6 +174,9 @@ def test_no_scores_at_all_says_what_to_do(tmp_path: Path) -> None:
 class FakeProject:
     """What `compare` asks of a project file."""
 
+    saved_state = ""
+    unsaved_images: frozenset[str] = frozenset()
+
     def __init__(
         self,
         path: Path,
@@ -190,6 +193,9 @@ class FakeProject:
         for image_id, name in names.items():
             self.project.images[image_id] = image()
             self.project.images[image_id].name = name
+
+    def annotation_stamp(self, image_id: str) -> str:
+        return ""
 
     def mask_sha256(self, image_id: str) -> str:
         return self._hashes[image_id]

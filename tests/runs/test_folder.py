@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from orgseg_app.runs import folder
+from orgseg_app.runs import events, folder
 from orgseg_app.runs.errors import RunError
 from orgseg_app.runs.events import EventWriter
 from orgseg_app.runs.folder import RunFolder, find_run, list_runs, restore, runs_dir
@@ -306,7 +306,7 @@ def test_listing_reads_little_of_each_run(
             writer.write("step", step=step)
         writer.write("finished")
     read: list[int] = []
-    parse = folder.events._parse
-    monkeypatch.setattr(folder.events, "_parse", lambda line: (read.append(1), parse(line))[1])
+    parse = events._parse
+    monkeypatch.setattr(events, "_parse", lambda line: (read.append(1), parse(line))[1])
     assert [item.state for item in list_runs(project_path)] == ["finished"]
     assert len(read) < 300

@@ -23,6 +23,7 @@ from orgseg_app.runs.packing import (
     choose_runs,
     packable_runs,
     share_of_training,
+    studies_left,
     to_pack,
 )
 from orgseg_app.runs.process import write_json
@@ -136,8 +137,9 @@ def test_what_was_scored_last_goes_with_its_run(path):
     runs = choose_runs(path, "poor,Gut: ü")
     packed = to_pack(path, runs)
     assert [run.name for run in packed] == ["poor", "Gut: ü", "the newest"]
-    assert set(packed[0].files) == {*FILES, "request.json"} - {"title.json", "ensemble.json"}
-    assert set(packed[1].files) == {*FILES, "request.json"} - {"ensemble.json"}
+    absent = {"title.json", "remarks.json", "ensemble.json"}
+    assert set(packed[0].files) == {*FILES, "request.json"} - absent
+    assert set(packed[1].files) == {*FILES, "request.json"} - (absent - {"title.json"})
     assert not any(set(run.files) & set(TRAINING_FILES) for run in packed)
     whole = to_pack(path, runs, training=True)
     assert set(TRAINING_FILES) - {"mistakes.npz"} < set(whole[0].files)  # it corrects nothing
@@ -274,3 +276,17 @@ def test_whatever_a_strangers_run_says_the_others_can_be_compared(name, path, tm
                 predicted_images(trained[0].predictions_path)
             except FileError as error:
                 assert "\n" not in str(error)
+
+
+def test_a_study_that_stays_behind_is_told_of(path: Path) -> None:
+    runs = [find_run(path, name) for name in ("poor", "Gut: ü", "fair")]
+    assert studies_left(runs) == []
+    for run in runs[:2]:
+        run.request["study"] = {"id": "ab" * 6, "name": "losses", "cell": "1"}
+    runs[2].request["study"] = {"id": "cd" * 6, "name": "widths", "cell": "1"}
+    told = studies_left(runs)
+    assert [text.partition(" along")[0] for text in told] == [
+        '2 runs of the study "losses" go',
+        'A run of the study "widths" goes',
+    ]
+    assert all("the study itself" in text for text in told)

@@ -19,7 +19,7 @@ from orgseg_app.core.classes import UNLABELLED
 from orgseg_app.core.measuring import thinning, thinning_3d
 from orgseg_app.core.measuring.networks import networks_of
 
-Mask = NDArray[np.bool_]
+Numbers = NDArray[np.uint8]
 
 SKELETON_SCORES = (
     "cl_dice",
@@ -202,6 +202,30 @@ def skeleton_scores(
     >>> found["end_point_error"], found["end_point_bias"], found["branch_point_error"]
     (1.0, 1.0, None)
     """
+    return skeletons_of_classes(
+        truth, prediction, [class_id], pixel_size=pixel_size, goes_on=goes_on
+    )[class_id]
+
+
+def skeletons_of_classes(
+    truth: NDArray[np.uint8],
+    prediction: NDArray[np.uint8],
+    class_ids: Sequence[int],
+    *,
+    pixel_size: Sequence[float] | None = None,
+    goes_on: Callable[[], bool] = lambda: True,
+) -> dict[int, SkeletonAgreement]:
+    """The same of several classes, by class id, in little more time than of one.
+
+    Parameters and errors as in `skeleton_scores`.
+
+    Examples
+    --------
+    >>> truth = np.array([[2, 2, 2, 1, 3, 3, 3]], np.uint8)
+    >>> found = skeletons_of_classes(truth, np.where(truth == 3, 1, truth), [2, 3])
+    >>> found[2].scores()["cl_dice"], found[3].scores()["cl_dice"]
+    (1.0, 0.0)
+    """
     if truth.shape != prediction.shape or truth.ndim not in (2, 3):
         raise ValueError(f"No planes or volumes alike: {truth.shape} and {prediction.shape}.")
     sizes = (1.0,) * truth.ndim if pixel_size is None else tuple(map(float, pixel_size))
@@ -209,40 +233,74 @@ def skeleton_scores(
         raise ValueError(f"No pixel size of {truth.ndim} axes: {sizes}.")
     if truth.ndim == 2:
         truth, prediction, sizes = truth[None], prediction[None], (1.0, *sizes)
-    true = truth == class_id
-    seen = (prediction == class_id) & (truth != UNLABELLED)
+    numbers = np.zeros(256, np.uint8)
+    numbers[list(class_ids)] = np.arange(1, len(class_ids) + 1)
+    numbers[UNLABELLED] = 0
+    true = numbers[truth]
+    seen = numbers[prediction]
+    seen[truth == UNLABELLED] = 0
     spacing = (sizes[0], sizes[1], sizes[2])
-    of_truth = _skeleton(true, seen, spacing, goes_on)
-    of_prediction = _skeleton(seen, true, spacing, goes_on)
-    return SkeletonAgreement(
-        of_truth,
-        of_prediction,
-        abs(of_prediction.length - of_truth.length),
-        abs(of_prediction.branch_points - of_truth.branch_points),
-        abs(of_prediction.end_points - of_truth.end_points),
-    )
+    of_truth = _skeletons(true, seen, len(class_ids), spacing, goes_on)
+    of_prediction = _skeletons(seen, true, len(class_ids), spacing, goes_on)
+    return {
+        class_id: SkeletonAgreement(
+            one,
+            other,
+            abs(other.length - one.length),
+            abs(other.branch_points - one.branch_points),
+            abs(other.end_points - one.end_points),
+        )
+        for class_id, one, other in zip(class_ids, of_truth, of_prediction, strict=True)
+    }
 
 
-def _skeleton(
-    mask: Mask, other: Mask, spacing: tuple[float, float, float], goes_on: Callable[[], bool]
-) -> Skeleton:
-    """Of the one mask ``(Z, Y, X)``."""
-    if not mask.any():
-        return Skeleton()
-    if len(mask) == 1:
-        skeleton = thinning.thinned(mask[0].astype(np.int32), goes_on=goes_on)[None]
-    elif mask.size > thinning_3d.MOST_VOXELS:
-        raise ValueError(f"A volume of {mask.shape} is too large for a skeleton.")
+def _skeletons(
+    labels: Numbers,
+    other: Numbers,
+    count: int,
+    spacing: tuple[float, float, float],
+    goes_on: Callable[[], bool],
+) -> list[Skeleton]:
+    """Of each of `count` classes in ``(Z, Y, X)``, numbered from 1; those of one touch no other."""
+    box = _box(labels)
+    if box is None:
+        return [Skeleton()] * count
+    labels, other = labels[box], other[box]
+    if len(labels) == 1:
+        skeleton = thinning.thinned(labels[0].astype(np.int32), goes_on=goes_on)[None]
+    elif labels.size > thinning_3d.MOST_VOXELS:
+        raise ValueError(f"A volume of {labels.shape} is too large for a skeleton.")
     else:
-        skeleton = thinning_3d.thinned_volume(mask.astype(np.int32), goes_on=goes_on)
-    of = networks_of(skeleton, 1, spacing)
-    return Skeleton(
-        int(np.count_nonzero(skeleton)),
-        int(np.count_nonzero(skeleton[other])),
-        float(of.lengths[0]),
-        int(of.branch_points[0]),
-        int(of.ends[0]),
-    )
+        skeleton = thinning_3d.thinned_volume(labels.astype(np.int32), goes_on=goes_on)
+    of = networks_of(skeleton, count, spacing)
+    places = np.nonzero(skeleton)
+    owners = skeleton[places]
+    voxels = np.bincount(owners, minlength=count + 1)[1:]
+    inside = np.bincount(owners[other[places] == owners], minlength=count + 1)[1:]
+    return [
+        Skeleton(
+            int(voxels[i]),
+            int(inside[i]),
+            float(of.lengths[i]),
+            int(of.branch_points[i]),
+            int(of.ends[i]),
+        )
+        for i in range(count)
+    ]
+
+
+def _box(labels: Numbers) -> tuple[slice, slice, slice] | None:
+    """The smallest box around all that is not 0; all planes. None where there is nothing.
+
+    It begins at even places: volumes are thinned in groups of every other voxel, and shall be in
+    the same ones with and without what lies around them.
+    """
+    there: NDArray[np.bool_] = np.any(labels, axis=0)
+    if not there.any():
+        return None
+    rows, columns = (np.flatnonzero(np.any(there, axis=axis)) for axis in (1, 0))
+    y0, x0 = (places[0] // 2 * 2 for places in (rows, columns))
+    return slice(None), slice(y0, rows[-1] + 1), slice(x0, columns[-1] + 1)
 
 
 def _ratio(top: float, bottom: float) -> float | None:

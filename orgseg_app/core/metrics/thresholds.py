@@ -56,7 +56,17 @@ class RatedVoxels:
         return RatedVoxels(values, inside, outside)
 
     def to_dict(self) -> dict[str, Any]:
-        """For ``metrics.json``; short for probabilities that were bytes or in steps."""
+        """For ``metrics.json``.
+
+        Of probabilities that were bytes it is short, and quick to read over: ``{"steps": 255,
+        "inside": "0 12 …", "outside": …}``, voxels at 0/255, 1/255 … as one text.
+        """
+        steps = np.rint(self.values * _BYTE)
+        is_byte = bool(len(steps)) and steps[0] >= 0 and steps[-1] <= _BYTE
+        if is_byte and np.array_equal(steps / _BYTE, self.values):
+            places = steps.astype(np.intp)
+            texts = (_as_text(places, voxels) for voxels in (self.inside, self.outside))
+            return {"steps": _BYTE, **dict(zip(("inside", "outside"), texts, strict=True))}
         return {
             "values": self.values.tolist(),
             "inside": self.inside.tolist(),
@@ -72,6 +82,8 @@ class RatedVoxels:
         KeyError, OverflowError, TypeError, ValueError
             When something is missing, or cannot be.
         """
+        if "steps" in kept:
+            return cls._from_texts(int(kept["steps"]), kept["inside"], kept["outside"])
         values = np.array(kept["values"], np.float64)
         counts = [np.array(kept[name], np.int64) for name in ("inside", "outside")]
         if values.ndim != 1 or any(part.shape != values.shape for part in counts):
@@ -81,6 +93,16 @@ class RatedVoxels:
         if any((part < 0).any() for part in counts):
             raise ValueError("Numbers of voxels are from 0 on.")
         return cls(values, *counts)
+
+    @classmethod
+    def _from_texts(cls, steps: int, *texts: str) -> RatedVoxels:
+        rows = [[int(word) for word in str(text).split(" ")] for text in texts]
+        is_whole = 0 < steps <= _BYTE and all(len(row) == steps + 1 for row in rows)
+        counts = np.array(rows if is_whole else [[-1]], np.int64)
+        if counts.min() < 0:
+            raise ValueError("There is one number of voxels, from 0 on, a step.")
+        there = np.flatnonzero(counts.any(axis=0))
+        return cls(there / steps, counts[0, there], counts[1, there])
 
 
 @dataclass(frozen=True)
@@ -170,6 +192,12 @@ def _in_steps(
             counts[row] += np.bincount(rate[where], minlength=steps + 1)
     there = np.flatnonzero(counts.any(axis=0))
     return RatedVoxels(there / steps, counts[0, there], counts[1, there])
+
+
+def _as_text(steps: NDArray[np.intp], voxels: Counts) -> str:
+    whole = np.zeros(_BYTE + 1, np.int64)
+    whole[steps] = voxels
+    return " ".join(map(str, whole.tolist()))
 
 
 def _sorted_counts(values: NDArray[np.floating[Any]]) -> tuple[Floats, Counts]:

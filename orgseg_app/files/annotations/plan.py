@@ -269,13 +269,13 @@ def _plan(paths: Sequence[Path], annotations: Sequence[Path], format: str) -> Im
     listing = list_files(paths, annotations)
     inside_files.expand(listing)
     weights = find_weights(listing, set())
-    found = _find(listing, format, set(weights.values()))
+    found = find_annotations(listing, format, set(weights.values()))
     if annotations and not listing.labels and not found.claimed and not found.notes:
         raise no_annotation(Path(annotations[0]))
     entries = [e for e in listing.images if e.path not in found.claimed]
     if not entries:
         raise ReadError(_nothing_found(paths, listing))
-    best, notes = _choose(entries, found)
+    best, notes = choose_best(entries, found)
     splits = {e.path: found.splits.get(e.path) or _split(e) for e in entries}
     is_split = len({split for split in splits.values() if split}) > 1
     items = []
@@ -299,7 +299,7 @@ def _plan(paths: Sequence[Path], annotations: Sequence[Path], format: str) -> Im
         skipped=listing.skipped,
         notes=[*notes, *found.notes, *_outline_notes(listing, found)],
     )
-    _guess(plan)
+    guess_meaning_of(plan)
     plan.series = find_series([item for item in items if not item.is_half])
     return plan
 
@@ -310,7 +310,7 @@ def _split(entry: Entry) -> str | None:
     return entry.split or (folder_split(stem) if has_any(stem, IMAGE_WORDS) else None)
 
 
-def _find(listing: Listing, format: str, weights: set[Path]) -> Found:
+def find_annotations(listing: Listing, format: str, weights: set[Path]) -> Found:
     """What all formats find; candidates only of the format asked for."""
     found = Found(claimed=set(weights))
     for name, format_ in FORMATS.items():
@@ -323,7 +323,7 @@ def _find(listing: Listing, format: str, weights: set[Path]) -> Found:
     return found
 
 
-def _choose(entries: list[Entry], found: Found) -> tuple[dict[Path, Candidate], list[str]]:
+def choose_best(entries: list[Entry], found: Found) -> tuple[dict[Path, Candidate], list[str]]:
     """The best annotation for each image, and notes about the others."""
     wanted = {e.path for e in entries}
     by_image: dict[Path, list[Candidate]] = defaultdict(list)
@@ -371,28 +371,38 @@ def _check(items: Sequence[ImportItem]) -> None:
         if item.annotation is not None:
             images.append((item, item.annotation, header))
     _check_weights([item for item in items if item.weights is not None])
+    check_annotations(images, "the image can be imported without it")
+
+
+def check_annotations(
+    images: Sequence[tuple[ImportItem, AnnotationSource, ImageHeader]], ending: str
+) -> None:
+    """Take annotations away that cannot be read or have another size; `ending` says what then."""
     pictures = [p for p in images if p[1].format not in OBJECT_FORMATS]
     labels = read_headers([source.paths[0] for _, source, _ in pictures])
     for (item, source, image), label in zip(pictures, labels, strict=True):
         if isinstance(label, ReadError):
             item.problem, item.annotation = str(label), None
             continue
-        _check_size(item, source, image, (label.planes, label.height, label.width))
+        _check_size(item, source, image, (label.planes, label.height, label.width), ending)
     for item, source, image in images:
         if source.format in OBJECT_FORMATS and all(source.size):
-            _check_size(item, source, image, (image.planes, *source.size))
+            _check_size(item, source, image, (image.planes, *source.size), ending)
 
 
 def _check_size(
-    item: ImportItem, source: AnnotationSource, image: ImageHeader, size: tuple[int, int, int]
+    item: ImportItem,
+    source: AnnotationSource,
+    image: ImageHeader,
+    size: tuple[int, int, int],
+    ending: str,
 ) -> None:
     """Take an annotation away whose size is not that of the image."""
     image_size = (image.planes, image.height, image.width)
     if image_size != size:
         item.problem = (
             f"The mask {shown(source.paths[0])} is {size_words(size)}, "
-            f"but the image {shown(item.image_path)} is {size_words(image_size)}; "
-            "the image can be imported without it."
+            f"but the image {shown(item.image_path)} is {size_words(image_size)}; {ending}."
         )
         item.annotation = None
 
@@ -453,7 +463,7 @@ def _kind(items: list[ImportItem]) -> str:
     return FORMATS[formats.most_common(1)[0][0]].kind
 
 
-def _guess(plan: ImportPlan) -> None:
+def guess_meaning_of(plan: ImportPlan) -> None:
     """Guess what the values mean, over all label images, and tell every source."""
     sources = [item.annotation for item in plan.items if item.annotation]
     if any(s.format not in OBJECT_FORMATS for s in sources):

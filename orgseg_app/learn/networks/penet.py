@@ -8,12 +8,14 @@ forward pass never calls; without that one it is 1.07 million. Here it is not bu
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from orgseg_app.learn.networks.blocks import conv_block, crop, initialise
-from orgseg_app.learn.networks.network import Head, Network
+from orgseg_app.learn.networks.network import Head, Join, Network
 from orgseg_app.learn.networks.reach import Reach
 from orgseg_app.learn.networks.unet import double_conv, pad_to_multiple
 
@@ -54,6 +56,11 @@ class PENet(Network):
         small = Reach().pool().conv().join(Reach().conv(times=2).pool()).conv(times=4)
         self.radius = Reach().conv(times=6).join(small.unpool()).conv(times=3).radius
         initialise(self, self.head, self.half_head)
+
+    def joins(self) -> list[Join]:
+        """Where the half-size branch joins the full-size one: the only level."""
+        conv = cast(nn.Conv2d, cast(nn.Sequential, self.join[0])[0])
+        return [Join(conv, slice(conv.in_channels // 2, None))]
 
     def _branches(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Features before the heads: full size, and half size before its last layer."""

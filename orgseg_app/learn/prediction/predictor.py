@@ -86,6 +86,11 @@ class Predictor:
     ------
     DataError
         With a sentence, when the models do not go together.
+
+    Attributes
+    ----------
+    networks
+        Of the models, copies on the device, ready to predict.
     """
 
     def __init__(
@@ -127,7 +132,7 @@ class Predictor:
                 "These models were taught different things about single objects, so objects are "
                 "what hangs together in the mask."
             )
-        self._networks = self._placed()
+        self.networks = self._placed()
 
     @property
     def outputs(self) -> int:
@@ -201,7 +206,7 @@ class Predictor:
             self.say(next(text for text in told if text))
         elif self.device.kind != "cpu":
             self._leave_device()
-            self._networks = self._placed()
+            self.networks = self._placed()
         else:
             raise OutOfMemoryError(
                 "This computer's memory is too small for this model. Close other programs, or "
@@ -269,7 +274,7 @@ class Predictor:
         inner: Any = (..., *(slice(0, size) for size in least))
         total, votes = torch.zeros(()), torch.zeros(())
         for member, tile in zip(group.members, tiles, strict=True):
-            network = self._networks[member]
+            network = self.networks[member]
             weight = next(network.parameters())
             image = tile.to(weight.device, weight.dtype)
             said = self._of_network(network, image, self.models[member].target)[inner]

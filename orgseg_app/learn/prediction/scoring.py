@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orgseg_app.core.classes import ClassInfo
-from orgseg_app.core.metrics.object_scores import object_scores
-from orgseg_app.core.metrics.pixels import confusion_matrix, scores
+from orgseg_app.core.metrics.judging import RatedCounter, facts_of_image
+from orgseg_app.core.metrics.pixels import scores
 from orgseg_app.core.project import ProjectImage
 from orgseg_app.core.split import TEST
+from orgseg_app.core.stopping import StoppedError
 from orgseg_app.files.predictions import Prediction, keeps_probabilities, write_predictions
 from orgseg_app.files.project_file import ProjectFile
 from orgseg_app.learn.checkpoint import Model
 from orgseg_app.learn.data.dataset import painted_planes
 from orgseg_app.learn.data.leakage import leaks
 from orgseg_app.learn.data.splitting import SplitPlan, plan_split
-from orgseg_app.learn.errors import DataError
+from orgseg_app.learn.errors import DataError, StopRequestedError
 from orgseg_app.learn.prediction.instances import Found, objects_of
 from orgseg_app.learn.prediction.predictor import Predictor
 from orgseg_app.learn.prediction.source import ProjectPlanes
@@ -119,14 +120,18 @@ def score(
     known = leaks(snapshot, plan, model.training_images) if TEST in splits else {}
     wanted = _by_image(snapshot, plan, splits)
 
+    def goes_on() -> bool:
+        return should_stop is None or not should_stop()
+
     def predictions() -> Iterator[Prediction]:
         for number, (image, truth) in enumerate(wanted):
             progress(number, len(wanted), image.name)
             start = time.perf_counter()
             both = np.maximum.reduce(list(truth.values()))
-            seen, instances = _predicted(predictor, snapshot, image, both, should_stop)
+            rating = _Rating(truth, ids[1:], [int(table[i]) for i in predictor.class_ids])
+            seen, instances = _predicted(predictor, snapshot, image, both, rating, should_stop)
             mask = table[seen]
-            found.seconds += time.perf_counter() - start
+            found.seconds += time.perf_counter() - start - rating.seconds
             found.megapixels += len(painted_planes(both)) * both.shape[1] * both.shape[2] / 1e6
             for split, part in truth.items():
                 name = {"image": image.name, "image_id": image.image_id}
@@ -134,24 +139,59 @@ def score(
                     reason = known[image.image_id]
                     found.refused.append({**name, "split": split, "reason": reason})
                     continue
-                confusion = confusion_matrix(part, mask, ids).tolist()
-                facts = {"sha256": image.sha256, "split": split, "confusion": confusion}
-                agreements = object_scores(
+                facts = facts_of_image(
                     part,
                     mask,
-                    ids[1:],
+                    ids,
+                    pixel_size_um=image.pixel_size_um,
                     true_objects=snapshot.objects(image.image_id),
                     predicted_objects=instances.objects if instances is not None else None,
+                    rated=rating.counters[split].rated(),
+                    goes_on=goes_on,
                 )
-                facts["objects"] = {str(i): agreed.to_dict() for i, agreed in agreements.items()}
-                mask_sha256 = snapshot.mask_sha256(image.image_id)
-                found.images.append({**name, "mask_sha256": mask_sha256, **facts})
+                hashes = {
+                    "mask_sha256": snapshot.mask_sha256(image.image_id),
+                    "sha256": image.sha256,
+                }
+                found.images.append({**name, **hashes, "split": split, **facts})
             yield _with_objects(Prediction(image.image_id, mask), instances)
 
     if wanted:
-        write_predictions(predictions_path, predictions())
+        try:
+            write_predictions(predictions_path, predictions())
+        except StoppedError:
+            raise StopRequestedError("Stopped as asked.") from None
     progress(len(wanted), len(wanted), "")
     return found
+
+
+class _Rating:
+    """Counts voxels by probability while planes are predicted, for each split by itself.
+
+    Attributes
+    ----------
+    counters
+        Of each split.
+    seconds
+        What it took; predicting alone would not need it.
+    """
+
+    def __init__(
+        self,
+        truths: Mapping[str, NDArray[np.uint8]],
+        class_ids: Sequence[int],
+        of_classes: Sequence[int],
+    ) -> None:
+        self._truths, self._of_classes = truths, of_classes
+        self.counters = {split: RatedCounter(class_ids) for split in truths}
+        self.seconds = 0.0
+
+    def add(self, z: int, probabilities: NDArray[np.uint8]) -> None:
+        """Count a plane; ``(K, Y, X)``."""
+        start = time.perf_counter()
+        for split, counter in self.counters.items():
+            counter.add(self._truths[split][z], probabilities, self._of_classes)
+        self.seconds += time.perf_counter() - start
 
 
 def _by_image(
@@ -223,20 +263,29 @@ def _predicted(
     snapshot: ProjectFile,
     image: ProjectImage,
     truth: NDArray[np.uint8],
+    rating: _Rating,
     should_stop: Callable[[], bool] | None,
 ) -> tuple[NDArray[np.uint8], Found | None]:
     """The model's class ids ``(Z, Y, X)`` on the painted planes, 0 on the others.
 
-    And its objects there, of models that tell objects apart.
+    And its objects there, of models that tell objects apart. Probabilities are counted plane by
+    plane, and not kept.
     """
     mask = np.zeros(truth.shape, np.uint8)
     maps = np.zeros((predictor.maps, *truth.shape), np.uint8) if predictor.has_depth else None
     source, painted = ProjectPlanes(snapshot, image), painted_planes(truth)
     try:
         for plane in predicted_planes(
-            predictor, source, painted, want_maps=maps is not None, should_stop=should_stop
+            predictor,
+            source,
+            painted,
+            want_probabilities=True,
+            want_maps=maps is not None,
+            should_stop=should_stop,
         ):
             mask[plane.z] = plane.mask
+            if plane.probabilities is not None:
+                rating.add(plane.z, plane.probabilities)
             if maps is not None and plane.maps is not None:
                 maps[:, plane.z] = plane.maps
     except DataError as error:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import platform
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from orgseg_app import __version__
 from orgseg_app.learn.device import Device
 from orgseg_app.learn.errors import LearnError
 from orgseg_app.learn.training.pace import Pace
@@ -54,6 +57,12 @@ class Teller:
             steps=1 if self._is_fitted else self._recipe.steps,
             images=examples.image_counts,
             step=self._state.step,
+            versions={
+                "OrgSeg": __version__,
+                "Python": platform.python_version(),
+                "PyTorch": str(torch.__version__),
+                "NumPy": np.__version__,
+            },
         )
 
     def step(self, loss: Tensor, rate: float, device: Device) -> None:

@@ -23,18 +23,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from orgseg_app.files.atomic import replacing
-from orgseg_app.runs import events
 from orgseg_app.runs.errors import RunError
-from orgseg_app.runs.folder import (
-    ACTIVE_STATES,
-    STUDIES,
-    RunFolder,
-    list_runs,
-    runs_dir,
-    state_of,
-)
-from orgseg_app.runs.process import process_facts, read_json, replace, write_json
+from orgseg_app.runs.folder import STUDIES, RunFolder, list_runs, runs_dir
+from orgseg_app.runs.job_folder import JobFolder, called
+from orgseg_app.runs.process import read_json, replace
+from orgseg_app.runs.same_file import same_file
 from orgseg_app.runs.studies.cells import (
     Cell,
     Refused,
@@ -52,7 +45,7 @@ STUDY_SCHEMA_VERSION = 1
 _log = logging.getLogger(__name__)
 
 
-class StudyFolder:
+class StudyFolder(JobFolder):
     """One study on disk.
 
     Parameters
@@ -77,8 +70,11 @@ class StudyFolder:
         When this is not the folder of a study, or one of a newer version of OrgSeg.
     """
 
+    ASKED = "study.json"
+    NOUN = "study"
+    ERROR = StudyError
+
     def __init__(self, path: Path) -> None:
-        self.path = path
         asked = read_json(path / "study.json")
         if asked is None or asked.get("format") != STUDY_FORMAT:
             raise StudyError(f'"{path.name}" is not a study: its study.json is not readable.')
@@ -87,8 +83,9 @@ class StudyFolder:
                 f'The study "{path.name}" was made by a newer version of OrgSeg. Update OrgSeg to '
                 "use it; nothing was changed."
             )
+        super().__init__(path, asked, str(asked.get("study", "")))
         self.asked: dict[str, Any] = asked
-        self.study_id = str(asked.get("study", ""))
+        self.study_id = self.folder_id
         try:
             if not re.fullmatch(r"[0-9a-f]{12}", self.study_id):
                 raise ValueError("no id")
@@ -110,75 +107,9 @@ class StudyFolder:
         return self.study.name
 
     @property
-    def created(self) -> float:
-        """When it was asked for, seconds since 1970 (UTC)."""
-        value = self.asked.get("created")
-        return float(value) if isinstance(value, (int, float)) else 0.0
-
-    @property
-    def warnings(self) -> list[str]:
-        """Sentences a person should read before trusting its conclusions."""
-        found = self.asked.get("warnings")
-        return [str(item) for item in found] if isinstance(found, list) else []
-
-    @property
-    def exists(self) -> bool:
-        """Whether the folder is still there."""
-        return (self.path / "study.json").is_file()
-
-    @property
-    def events_path(self) -> Path:
-        """Events of the driver, one JSON object a line."""
-        return self.path / "events.jsonl"
-
-    @property
-    def snapshot_path(self) -> Path:
-        """The annotated images that all cells learn from."""
-        return self.path / "snapshot.h5"
-
-    @property
-    def process_path(self) -> Path:
-        """Which process drives it."""
-        return self.path / "process.json"
-
-    @property
-    def log_path(self) -> Path:
-        """Everything the driver printed."""
-        return self.path / "log.txt"
-
-    @property
     def lock_path(self) -> Path:
         """Locked by the driver while it lives."""
         return self.path / "driver.lock"
-
-    @property
-    def control_dir(self) -> Path:
-        """Requests to the driver: ``stop`` and ``pause`` are there or not."""
-        return self.path / "control"
-
-    @property
-    def state(self) -> str:
-        """One of `runs.folder.STATES`, of the driver."""
-        return state_of(self.path, self.created, exists=self.exists)
-
-    @property
-    def is_active(self) -> bool:
-        """Whether a driver is waiting, working or paused."""
-        return self.state in ACTIVE_STATES
-
-    def events(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-        """Events from `offset` on, and where to go on reading; see `runs.events`."""
-        return events.read_events(self.events_path, offset)
-
-    def write_process(self, pid: int) -> None:
-        """Note which process drives the study.
-
-        Raises
-        ------
-        OSError
-            When the folder is gone or the disk refuses.
-        """
-        write_json(self.process_path, process_facts(self.path, pid))
 
     # Its runs
 
@@ -233,7 +164,7 @@ class StudyFolder:
         )
         target = self.path.parents[1] / draft.path.name
         try:
-            _same_file(self.snapshot_path, draft.snapshot_path)
+            same_file(self.snapshot_path, draft.snapshot_path)
             replace(draft.path, target)
         except OSError as error:
             shutil.rmtree(draft.path, ignore_errors=True)
@@ -246,18 +177,6 @@ class StudyFolder:
     def clear_drafts(self) -> None:
         """Take away what a driver that was killed had half made."""
         shutil.rmtree(self.path / "drafts", ignore_errors=True)
-
-
-def _same_file(source: Path, target: Path) -> None:
-    """Give a file another name; a copy where the file system knows no such thing.
-
-    Snapshots are read and never written, so nobody can change it for the others.
-    """
-    try:
-        os.link(source, target)
-    except OSError:
-        with replacing(target) as draft:
-            shutil.copyfile(source, draft)
 
 
 def _project_beside(study_path: Path) -> Path:
@@ -301,15 +220,7 @@ def find_study(project_path: Path, text: str = "") -> StudyFolder:
         raise StudyError(f'The project "{project_path.name}" has no studies yet.')
     if not text:
         return studies[-1]
-    for fits in (
-        [study for study in studies if study.study_id == text],
-        [study for study in studies if text in (study.name, study.path.name)],
-        [study for study in studies if len(text) >= 4 and study.study_id.startswith(text)],
-    ):
-        if len(fits) == 1:
-            return fits[0]
-        if fits:
-            ids = ", ".join(study.study_id for study in fits)
-            raise StudyError(f'{len(fits)} studies are called "{text}"; name one by its id: {ids}.')
+    if (study := called(studies, text)) is not None:
+        return study
     listed = ", ".join(f'"{study.name}" ({study.study_id})' for study in studies[-8:])
     raise StudyError(f'The project has no study "{text}"; it has {listed}.')

@@ -22,7 +22,7 @@ from orgseg_app.runs import launcher
 from orgseg_app.runs.errors import RunError
 from orgseg_app.runs.events import EventWriter
 from orgseg_app.runs.folder import RunFolder
-from orgseg_app.runs.launcher import PAUSE, STOP
+from orgseg_app.runs.job_folder import PAUSE, STOP
 from orgseg_app.runs.stop_signals import heeding_stop_signals
 from orgseg_app.runs.studies.cells import Cell
 from orgseg_app.runs.studies.definition import StudyError
@@ -67,12 +67,7 @@ def start(folder: StudyFolder) -> int:
         raise StudyBusyError(f'The study "{folder.name}" is at work already.')
     try:
         with driving(folder):  # whoever comes later finds the same; this is for a clear word now
-            folder.control_dir.mkdir(exist_ok=True)
-            for request in (STOP, PAUSE):
-                (folder.control_dir / request).unlink(missing_ok=True)
-            folder.process_path.unlink(missing_ok=True)
-            with EventWriter(folder.events_path) as events:
-                events.write("state", state="queued", starting=True)
+            folder.make_ready()
         process = launcher.start_detached(driver_command(folder.path.absolute()), folder.log_path)
         folder.write_process(process.pid)
     except OSError as error:
@@ -91,7 +86,7 @@ def request_pause(folder: StudyFolder) -> None:
     StudyError
         When it is not at work.
     """
-    _ask(folder, PAUSE)
+    folder.ask(PAUSE)
 
 
 def request_stop(folder: StudyFolder) -> None:
@@ -102,7 +97,7 @@ def request_stop(folder: StudyFolder) -> None:
     StudyError
         When it is not at work.
     """
-    _ask(folder, STOP)
+    folder.ask(STOP)
 
 
 def request_resume(folder: StudyFolder) -> None:
@@ -115,11 +110,7 @@ def request_resume(folder: StudyFolder) -> None:
     StudyError
         When all its runs have finished, or it is at work.
     """
-    if folder.is_active and folder.process_path.exists():
-        asked = folder.control_dir / PAUSE
-        if not asked.exists() and folder.state != "paused":
-            raise StudyError(f'The study "{folder.name}" is not paused.')
-        asked.unlink(missing_ok=True)
+    if folder.process_path.exists() and folder.let_go_on():
         return
     if folder.state == "finished":
         runs = folder.runs()
@@ -127,19 +118,6 @@ def request_resume(folder: StudyFolder) -> None:
         if all(run is not None and run.state == "finished" for run in found):
             raise StudyError(f'All runs of the study "{folder.name}" have finished.')
     start(folder)
-
-
-def _ask(folder: StudyFolder, request: str) -> None:
-    state = folder.state
-    if not folder.is_active:
-        raise StudyError(f'The study "{folder.name}" is not at work ({state}).')
-    try:
-        folder.control_dir.mkdir(exist_ok=True)
-        (folder.control_dir / request).touch()
-    except OSError as error:
-        raise StudyError(
-            f'The study "{folder.name}" could not be asked to {request}: {error.strerror}.'
-        ) from error
 
 
 # The driver

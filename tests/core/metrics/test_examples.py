@@ -14,6 +14,7 @@ MODULES = (
     "contingency",
     "instances",
     "intervals",
+    "judging",
     "nearest",
     "object_scores",
     "overlaps",

@@ -13,7 +13,12 @@ from hypothesis import strategies as st
 from orgseg_app.core.measuring import thinning_3d
 from orgseg_app.core.measuring.thinning import thinned
 from orgseg_app.core.measuring.thinning_3d import thinned_volume
-from orgseg_app.core.metrics.skeletons import SKELETON_SCORES, SkeletonAgreement, skeleton_scores
+from orgseg_app.core.metrics.skeletons import (
+    SKELETON_SCORES,
+    SkeletonAgreement,
+    skeleton_scores,
+    skeletons_of_classes,
+)
 from orgseg_app.core.stopping import StoppedError
 
 
@@ -69,6 +74,22 @@ def test_equal_to_the_formulas(seed: int) -> None:
             bias = (lengths[1] - lengths[0]) / lengths[0]
             assert found["skeleton_length_bias"] == pytest.approx(bias)
             assert found["skeleton_length_error"] == pytest.approx(abs(bias))
+
+
+@given(st.integers(0, 10**6), st.sampled_from([(9, 11), (1, 8, 9), (4, 7, 8)]))
+@settings(max_examples=12, deadline=None)
+def test_several_classes_are_as_each_by_itself(seed: int, shape: tuple[int, ...]) -> None:
+    """Also where a class fills a part of the image alone."""
+    random = np.random.default_rng(seed)
+    truth, prediction = random.choice([0, 1, 2, 3, 3, 5], (2, *shape)).astype(np.uint8)
+    truth[..., :3][truth[..., :3] == 2] = 1
+    prediction[..., :5, :][prediction[..., :5, :] == 2] = 3
+    together = skeletons_of_classes(truth, prediction, [2, 3, 4, 5])
+    for class_id, found in together.items():
+        true, seen = (np.where(mask == class_id, 2, mask > 0) for mask in (truth, prediction))
+        alone = skeleton_scores(true.astype(np.uint8), seen.astype(np.uint8), 2)
+        assert found == alone
+    assert together[4] == SkeletonAgreement()
 
 
 def test_a_network_with_a_branch_too_few() -> None:

@@ -143,6 +143,23 @@ def test_bytes_and_steps_are_the_same_as_their_floating_values() -> None:
     assert exact.inside.sum() == (truth == 2).sum()
 
 
+def test_bytes_are_kept_as_short_texts() -> None:
+    random = np.random.default_rng(1)
+    truth = random.integers(0, 3, (600, 700)).astype(np.uint8)
+    voxels = rated(truth, random.integers(0, 256, truth.shape).astype(np.uint8), 2)
+    kept = voxels.to_dict()
+    assert len(json.dumps(kept)) < 2500
+    assert kept["steps"] == 255
+    assert [int(word) for word in kept["inside"].split()] == voxels.inside.tolist()
+    longer = {name: value.tolist() for name, value in vars(voxels).items()}  # of other values
+    for form in (kept, longer):
+        back = RatedVoxels.from_dict(form)
+        assert all(np.array_equal(getattr(back, name), vars(voxels)[name]) for name in longer)
+    for wrong in ({"inside": "1 2"}, {"steps": 256}, {"outside": "-1 " * 255 + "0"}):
+        with pytest.raises(ValueError, match=r"a step|invalid literal"):
+            RatedVoxels.from_dict(kept | wrong)
+
+
 def test_perfect_and_reversed() -> None:
     truth = np.array([[1, 1, 2, 2, 0]], np.uint8)
     right = np.array([[0.1, 0.2, 0.8, 0.9, 0.0]])

@@ -71,7 +71,7 @@ def test_a_run_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(folder_module, "_same_file", full)
+        patch.setattr(folder_module, "same_file", full)
         with pytest.raises(RunError, match="No space left on device"):
             study.make_run(study.cells[0])
     assert list_runs(path) == []

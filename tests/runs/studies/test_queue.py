@@ -118,7 +118,7 @@ class Slow:
         self.alive = True
         self.threads: list[threading.Thread] = []
         monkeypatch.setattr(launcher, "start", self.start)
-        monkeypatch.setattr("orgseg_app.runs.folder.is_alive", lambda *_: self.alive)
+        monkeypatch.setattr("orgseg_app.runs.job_folder.is_alive", lambda *_: self.alive)
 
     def start(self, run: RunFolder) -> int:
         self.jobs.started.append(run.request["study"]["number"])
@@ -220,7 +220,7 @@ def test_requests_to_a_study_that_is_not_at_work(tmp_path: Path, jobs: Jobs) -> 
     _, study = make_study(tmp_path)
     drive(study)
     for ask in (queue.request_pause, queue.request_stop):
-        with pytest.raises(StudyError, match=r"is not at work \(finished\)"):
+        with pytest.raises(StudyError, match=r"is not working \(finished\)"):
             ask(study)
 
 

@@ -1,0 +1,1 @@
+"""What a trained model costs, what it relies on, and how much noise it bears."""

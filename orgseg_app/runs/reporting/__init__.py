@@ -1,0 +1,1 @@
+"""Reports of comparisons and studies: pages, tables, figures, methods and model cards."""

@@ -233,6 +233,12 @@ ACTIONS: tuple[ActionInfo, ...] = (
         "make_ensemble", "Train", "Make an ensemble…", (), "model",
         "Let several trained models decide together: as a rule better than the best of them alone", "project",
     ),
+    ActionInfo("examine_levels", "Train", "Low-level importance…", (), "", "What the chosen run's network loses without each of its levels, in scores of held-out images", "project"),
+    ActionInfo("examine_noise", "Train", "Noise robustness…", (), "", "How the scores of the chosen run's model fall as noise is added to the held-out images", "project"),
+    ActionInfo("new_study", "Train", "New study…", ("Ctrl+Alt+R",), "table", "Train every combination of settings you choose, to find out which is better", "project"),
+    ActionInfo("pause_study", "Train", "Pause the study", (), "", "Wait, with the run that is learning", "project"),
+    ActionInfo("resume_study", "Train", "Resume the study", (), "", "Go on where a paused, stopped or interrupted study was", "project"),
+    ActionInfo("stop_study", "Train", "Stop the study", (), "", "End soon; what was learnt is kept, and it can go on later", "project"),
     ActionInfo("pause_run", "Train", "Pause or resume", ("Ctrl+Shift+P",), "pause", "The training that runs", "project"),
     ActionInfo("stop_run", "Train", "Stop training", ("Ctrl+.",), "stop", "Keeps the best model so far", "project"),
     ActionInfo(
@@ -241,9 +247,20 @@ ACTIONS: tuple[ActionInfo, ...] = (
     ),
     # Compare
     ActionInfo("score_runs", "Compare", "Score missing images", (), "", "Run the models on test images they have not seen", "project"),
+    ActionInfo("add_predictions", "Compare", "Add predictions of another program…", (), "import", "Masks of Cellpose, ilastik, nnU-Net … or of a second person as a row, scored on the test images", "project"),
     ActionInfo("choose_columns", "Compare", "Choose columns…", (), "table", "Scores that the table of runs shows, each explained", "project"),
     ActionInfo("show_confusion", "Compare", "Show confusion", (), "", "Which class was taken for which, by the runs chosen", "project"),
+    ActionInfo("show_thresholds", "Compare", "Show thresholds", (), "", "Scores at other thresholds, precision over recall and ROC of the runs chosen", "project"),
+    ActionInfo("show_scores", "Compare", "Show scores of images", (), "", "How every run did on every test image, where they differ most first", "project"),
+    ActionInfo("show_statistics", "Compare", "Show statistics", (), "", "Which of the runs differ, by how much, and whether that may be luck", "project"),
+    ActionInfo("show_studies", "Compare", "Show studies", (), "table", "Grids of runs: ranking, heat map, what each setting does, why the best is ahead", "project"),
+    ActionInfo("compare_side_by_side", "Compare", "Panes side by side", ("Ctrl+Alt+S",), "", "The runs chosen and the truth, at the same place of an image", "project"),
+    ActionInfo("compare_swipe", "Compare", "Swipe between two", ("Ctrl+Alt+W",), "", "Two runs in one picture, on either side of a line that is dragged", "project"),
+    ActionInfo("compare_flicker", "Compare", "Flicker between runs", ("Ctrl+Alt+F",), "", "One after the other in the same place; F or Space shows the next one", "project"),
+    ActionInfo("next_disagreement", "Compare", "Go to the largest disagreement", ("Ctrl+D",), "search", "Where the runs chosen do not agree; again for the next largest", "project"),
+    ActionInfo("next_error", "Compare", "Go to the largest error", ("Ctrl+G",), "", "Where the run in the pane with the keyboard, or A, is wrong; again for the next largest", "project"),
     ActionInfo("save_comparison", "Compare", "Save comparison…", ("Ctrl+Shift+C",), "save", "Table as CSV or JSON", "project"),
+    ActionInfo("write_report", "Compare", "Write report…", ("Ctrl+Alt+P",), "file", "A page to read and print with figures, statistics, methods and model cards, or a folder with all formats", "project"),
     # Export
     ActionInfo("export_masks", "Export", "Export painted masks…", ("Ctrl+E",), "export", "Masks of this project as files", "project"),
     ActionInfo("export_objects", "Export", "Export objects…", (), "export", "Objects of this project as label images, QuPath, ImageJ, COCO, Cellpose … files", "project"),
@@ -254,6 +271,9 @@ ACTIONS: tuple[ActionInfo, ...] = (
     ActionInfo("measure_objects", "Export", "Measure objects…", ("Ctrl+Alt+M",), "ruler", "Sizes, shapes, brightness and networks of objects, as a table for a spreadsheet", "project"),
     ActionInfo("predict_folder", "Export", "Predict a folder…", ("Ctrl+Shift+E",), "folder", "Masks for a folder of new images", "project"),
     # Help
+    ActionInfo("sample_er", "Help", "Try the sample “ER network”", (), "", "Simulated images of the endoplasmic reticulum, masks painted, ready to train"),
+    ActionInfo("sample_mitochondria", "Help", "Try the sample “Mitochondria”", (), "", "Simulated images of mitochondria, masks painted, ready to train"),
+    ActionInfo("sample_nuclei", "Help", "Try the sample “Nuclei”", (), "", "Simulated images of nuclei, masks painted, ready to train"),
     ActionInfo("help_tool", "Help", "Help for this tool", ("F1",), "help", "What the tool in the hand is for, and how it is used"),
     ActionInfo("help_contents", "Help", "Help contents", (), "", "A page about every tool, and about what all of them share"),
     ActionInfo("shortcuts", "Help", "Keyboard shortcuts", ("?",), "keyboard", "Every action and its keys"),
@@ -265,7 +285,7 @@ ACTIONS: tuple[ActionInfo, ...] = (
 FIRST_OF_SECTION = frozenset({
     "add_images", "save", "restore_backup", "close_project", "clear_plane", "command_palette",
     "zoom_in", "toggle_overlay", "toggle_sections", "auto_contrast", "go_to_notice", "previous_plane",
-    "brush_smaller", "swap_class", "class_1", "objects_mode", "object_table", "merge_objects", "copy_to_next", "interpolate_gaps", "open_recipe", "pause_run", "predict_image", "about",
+    "brush_smaller", "swap_class", "class_1", "objects_mode", "object_table", "merge_objects", "copy_to_next", "interpolate_gaps", "open_recipe", "new_study", "pause_run", "predict_image", "compare_side_by_side", "next_disagreement", "save_comparison", "help_tool", "about",
 })  # fmt: skip
 """A line is drawn above these in their menus, as there is around the actions of a `group`."""
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal
+from shiboken6 import isValid
 
 LOG = logging.getLogger(__name__)
 
@@ -137,4 +138,5 @@ class Background(QObject):
 
     def _on_ended(self, task: Task) -> None:
         self._tasks.remove(task)
-        self.busy_changed.emit(self.current)
+        if isValid(self):  # what it worked for may have gone, and it with that
+            self.busy_changed.emit(self.current)

@@ -15,12 +15,16 @@ from orgseg_app.core.edits.whole import ClearMask, InvertPlane, PaintRest
 from orgseg_app.files.readers.sniff import FILE_PATTERNS
 from orgseg_app.gui.actions import ACTIONS
 from orgseg_app.gui.canvas.tools.registry import TOOLS
+from orgseg_app.gui.comparing.pane_commands import PaneCommands
+from orgseg_app.gui.comparing.reporting import Reporting
 from orgseg_app.gui.editing.going_back import GoingBack
 from orgseg_app.gui.editing.object_acts import ObjectActs
 from orgseg_app.gui.editing.slices import Slices
 from orgseg_app.gui.editing.weights import Weights
 from orgseg_app.gui.help.helping import Helping
 from orgseg_app.gui.panels.question import ask
+from orgseg_app.gui.panels.start_page import SAMPLE_TITLES
+from orgseg_app.gui.project.adding_predictions import AddingPredictions
 from orgseg_app.gui.project.compacting import Compacting
 from orgseg_app.gui.project.exporting import Exporting
 from orgseg_app.gui.project.importing import Importing
@@ -30,6 +34,7 @@ from orgseg_app.gui.project.opening import Opening
 from orgseg_app.gui.project.packing import Packing
 from orgseg_app.gui.project.restoring import Restoring
 from orgseg_app.gui.runs.training import Training
+from orgseg_app.gui.studies.studying import Studying
 from orgseg_app.gui.viewing.volume_views import VolumeViews
 
 if TYPE_CHECKING:
@@ -46,9 +51,11 @@ class Commands(QObject):
 
     Attributes
     ----------
-    opening, importing, linking, training, exporting, packing, restoring, compacting, going_back
-        Dropping files, finding moved ones, running networks, writing masks, one file to mail,
-        backups, room on the disk, many steps of the history.
+    opening, importing, linking, training, exporting, adding, packing, restoring, compacting
+        Dropping files, finding moved ones, running networks, writing masks, others' predictions,
+        one file to mail, backups, room on the disk.
+    going_back
+        Many steps of the history at once.
     """
 
     def __init__(self, window: MainWindow) -> None:
@@ -59,7 +66,10 @@ class Commands(QObject):
         self.importing = Importing(window)
         self.linking = Linking(window)
         self.training = Training(window)
+        self.studying = Studying(window)
         self.exporting = Exporting(window)
+        self.reporting = Reporting(window)
+        self.adding = AddingPredictions(window)
         self.measuring = Measuring(window)
         self.packing = Packing(window)
         self.restoring = Restoring(window)
@@ -70,6 +80,7 @@ class Commands(QObject):
         self.weights = Weights(window)
         self.helping = Helping(window)
         self.volume_views = VolumeViews(window)
+        self.panes = PaneCommands(window)
 
     def handlers(self) -> dict[str, Callable[[], object]]:
         """One for every action of the table."""
@@ -87,10 +98,10 @@ class Commands(QObject):
             "undo_history": self.going_back.show_history,
             "undo": session.undo,
             "redo": session.redo,
-            "zoom_in": lambda: self._canvas().zoom_by(1.5),
-            "zoom_out": lambda: self._canvas().zoom_by(1 / 1.5),
-            "zoom_fit": lambda: self._canvas().fit(),
-            "zoom_full": lambda: self._canvas().set_zoom(1.0),
+            "zoom_in": lambda: self.panes.looked_at().zoom_by(1.5),
+            "zoom_out": lambda: self.panes.looked_at().zoom_by(1 / 1.5),
+            "zoom_fit": lambda: self.panes.looked_at().fit(),
+            "zoom_full": lambda: self.panes.looked_at().set_zoom(1.0),
             "toggle_overlay": lambda: display.flip_together(session.objects.painted_layers),
             "toggle_outline": lambda: display.flip("mask", "outline"),
             "toggle_fill": lambda: display.flip("mask", "fill"),
@@ -144,13 +155,20 @@ class Commands(QObject):
             "train_further": self.training.train_further,
             "retrain": self.training.retrain,
             "make_ensemble": self.training.make_ensemble,
+            "examine_levels": lambda: self.training.examine("levels"),
+            "examine_noise": lambda: self.training.examine("noise"),
             "pause_run": self.training.pause_or_resume,
             "stop_run": self.training.stop,
             "predict_image": self.training.predict_image,
             "score_runs": self.training.score_all,
+            "add_predictions": self.adding.ask,
             "choose_columns": self.exporting.choose_columns,
-            "show_confusion": self.exporting.show_confusion,
+            "show_confusion": lambda: self.exporting.show_results("confusion"),
+            "show_thresholds": lambda: self.exporting.show_results("thresholds"),
+            "show_scores": lambda: self.exporting.show_results("scores"),
+            "show_statistics": lambda: self.exporting.show_results("statistics"),
             "save_comparison": self.exporting.save_comparison,
+            "write_report": self.reporting.ask,
             "export_masks": lambda: self.exporting.show("masks"),
             "export_training_set": self.exporting.ask_for_training_set,
             "export_objects": lambda: self.exporting.show("objects"),
@@ -161,9 +179,13 @@ class Commands(QObject):
             "edit_shortcuts": self.helping.change_keys,
             "about": self.helping.show_about,
             **self.object_acts.handlers(),
+            **self.panes.handlers(),
+            **self.studying.handlers(),
         }
         for tool in TOOLS:
             found[f"tool_{tool}"] = lambda t=tool: tools.set_tool(t)
+        for kind, *_ in SAMPLE_TITLES:
+            found[f"sample_{kind}"] = lambda k=kind: self.open_sample(k)
         for operation in ("grow", "shrink", "smooth"):
             found[f"{operation}_region"] = lambda o=operation: self._reshape(o)
         for name in ("annotate", "train", "compare", "export"):

@@ -284,6 +284,7 @@ class MainWindow(QMainWindow):
         if not self.commands.close_project():
             event.ignore()
             return
+        self.commands.importing.stop()
         if self.parts is not None:
             self.parts.shut_down()
         self.is_closed = True  # what is still under way finds nobody to tell

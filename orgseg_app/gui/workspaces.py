@@ -41,6 +41,10 @@ from orgseg_app.gui.runs.predictions import Predictions
 from orgseg_app.gui.runs.runs_model import RunsModel
 from orgseg_app.gui.runs.training_thread import TrainingThread
 from orgseg_app.gui.status_line import StatusLine
+from orgseg_app.gui.studies.compare_switch import CompareSwitch
+from orgseg_app.gui.studies.studies_model import StudiesModel
+from orgseg_app.gui.studies.studies_thread import StudiesThread
+from orgseg_app.gui.studies.studies_view import StudiesView
 from orgseg_app.gui.style.widgets import (
     GAP,
     PageStack,
@@ -89,6 +93,9 @@ class Workspaces(QWidget):
         self.thread_ = TrainingThread(self)
         self.runs = RunsModel(session, self.thread_, self)
         self.thread_.start()
+        self.studies_thread = StudiesThread(self)
+        self.studies = StudiesModel(session, self.studies_thread, self)
+        self.studies_thread.start()
         self.device_line = DeviceLine(self)
         self.device_line.ask()
         self.header = HeaderBar(window.actions_by_id)
@@ -105,6 +112,7 @@ class Workspaces(QWidget):
         self.training = TrainingPanel(session, self.runs)
         self.runs_panel = RunsPanel(self.runs)
         self.results = ResultsView(session, self.runs)
+        self.compare = CompareSwitch(self.results, StudiesView(session, self.studies, self.runs))
         self.export = ExportPanel(session, self.runs)
         self.run_strip = RunStrip()
         self.status = StatusLine(session)
@@ -158,7 +166,7 @@ class Workspaces(QWidget):
         self.canvas_and_runs.setSizes([460, 220, 240])
         self.middle = PageStack()
         self.middle.addWidget(self.canvas_and_runs)
-        self.middle.addWidget(self.results)
+        self.middle.addWidget(self.compare)
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
         self.splitter.setHandleWidth(1)
         self.splitter.addWidget(self.images)
@@ -205,6 +213,9 @@ class Workspaces(QWidget):
         self.tool_panel.help_button.clicked.connect(commands.helping.about_tool)
         self.training.train_requested.connect(commands.training.train)
         self.results.score_requested.connect(self.runs.score)
+        self.results.report_requested.connect(commands.reporting.ask)
+        self.results.pages.panes.place_opened.connect(commands.panes.open_place)
+        self.results.pages.images.opened.connect(commands.panes.open_image)
         self._remember_columns()
         self.results.train_requested.connect(lambda: window.show_workspace("train"))
         self.results.annotate_requested.connect(lambda: window.show_workspace("annotate"))
@@ -212,6 +223,7 @@ class Workspaces(QWidget):
         self.runs_panel.further_requested.connect(commands.training.train_further)
         self.runs_panel.retrain_requested.connect(commands.training.retrain)
         self.runs_panel.ensemble_requested.connect(commands.training.make_ensemble)
+        self.runs_panel.examination_requested.connect(commands.training.examine)
         self.runs_panel.train_requested.connect(lambda: self.training.button.setFocus())
         self.export.annotate_requested.connect(lambda: window.show_workspace("annotate"))
         self.export.train_requested.connect(lambda: window.show_workspace("train"))
@@ -221,10 +233,14 @@ class Workspaces(QWidget):
         self.runs.run_changed.connect(lambda _: self._show_run())
         self.runs.runs_changed.connect(self._show_run)
         self.runs.run_ended.connect(commands.training.on_run_ended)
-        self.run_strip.pause_requested.connect(self.runs.request_pause)
-        self.run_strip.resume_requested.connect(self.runs.request_resume)
-        self.run_strip.stop_requested.connect(self.runs.request_stop)
-        self.run_strip.details_requested.connect(lambda _: window.show_workspace("train"))
+        studying = commands.studying
+        self.run_strip.pause_requested.connect(studying.pause_run)
+        self.run_strip.resume_requested.connect(studying.resume_run)
+        self.run_strip.stop_requested.connect(studying.stop_run)
+        self.run_strip.details_requested.connect(studying.show_run)
+        self.training.study_requested.connect(studying.new_study)
+        self.compare.studies.new_requested.connect(studying.new_study)
+        self.compare.studies.report_requested.connect(commands.reporting.ask)
 
     def _connect_preview(self) -> None:
         """The canvas previews the preprocessing of the recipe that is set in Train."""
@@ -266,7 +282,13 @@ class Workspaces(QWidget):
         for preview in (self.training.form.preview, self.canvas.badge.close_button):
             describe(preview, preview.toolTip(), "preview_preprocessing")
         describe(self.results.save_button, "", "save_comparison")
+        describe(self.results.report_button, "", "write_report")
+        describe(self.compare.studies.study.report_button, "", "write_report")
         describe(self.results.columns_button, "", "choose_columns")
+        self.results.pages.panes.describe_with(describe)
+        for button in (self.training.study_button, self.compare.studies.new_button):
+            tip = self.window_.actions_by_id["new_study"].statusTip()
+            describe(button, tip, "new_study")
         for name, action_ids in SETTING_ACTIONS.items():
             field: QWidget = self.tool_panel.fields[name]
             shown = field.focusProxy() or field
@@ -294,7 +316,7 @@ class Workspaces(QWidget):
     def show_workspace(self, name: str) -> None:
         """Panels of one workspace; "compare" takes the middle and the right."""
         compare = name == "compare"
-        self.middle.setCurrentWidget(self.results if compare else self.canvas_and_runs)
+        self.middle.setCurrentWidget(self.compare if compare else self.canvas_and_runs)
         self.runs_panel.setVisible(name == "train")
         self._show_object_table()
         self.tool_strip.setVisible(not compare and not self.is_canvas_alone)
@@ -327,6 +349,7 @@ class Workspaces(QWidget):
         """Stop following runs; the runs themselves go on."""
         self.device_line.stop()
         self.thread_.stop()
+        self.studies_thread.stop()
         self.thread_.wait(5000)
 
 

@@ -57,8 +57,10 @@ BENCHMARKS = {
     "scores": "tests.benchmarks.scores",
     "instances": "tests.benchmarks.instances",
     "objects_live": "tests.benchmarks.objects_live",
+    "compare_table": "tests.benchmarks.compare_table",
     "gigavoxels": "tests.benchmarks.gigavoxels",
     "volumes": "tests.benchmarks.volumes",
+    "compare_view": "tests.benchmarks.compare_view",
     "statistics": "tests.benchmarks.chance",  # a file of that name would hide Python's own
 }
 
@@ -71,6 +73,7 @@ LONG = (
     "gigavoxels",
     "instances",
     "statistics",
+    "compare_table",
 )
 """They train for an hour or so, or draw lots for minutes: done only when named."""
 

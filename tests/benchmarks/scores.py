@@ -22,7 +22,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from orgseg_app.core.metrics.boundaries import boundary_scores
 from orgseg_app.core.metrics.clusters import grouping
 from orgseg_app.core.metrics.contingency import contingency
 from orgseg_app.core.metrics.instances import THRESHOLDS, matching
+from orgseg_app.core.metrics.judging import RatedCounter, facts_of_image
 from orgseg_app.core.metrics.object_scores import object_scores
 from orgseg_app.core.metrics.pixels import confusion_matrix, scores
 from orgseg_app.core.metrics.skeletons import skeleton_scores
@@ -42,7 +43,7 @@ from tests.benchmarks.figure import Figure
 
 SIZE, APART = 2048, 45
 PAIRS = 15
-BINARY_MS, OBJECTS_MS, BOUNDARIES_MS = 1.5, 15.0, 150.0
+BINARY_MS, OBJECTS_MS, BOUNDARIES_MS, FACTS_MS = 1.5, 15.0, 150.0, 2000.0
 FASTER = {"scikit-image": 5.0, "stardist": 25.0, "cellpose": 25.0}
 
 Plane = NDArray[np.int32]
@@ -93,6 +94,9 @@ def _figures(say: Callable[[str], None]) -> Iterator[Figure]:
     yield _figure("thresholds", lambda: roc_auc(rated(masks[0], chance, 2)))
     many = [np.where(labels > 0, labels % 6 + 2, 1).astype(np.uint8) for labels in both]
     yield _figure("seven_classes", lambda: confusion_matrix(*many, range(1, 8)))
+    say("everything that a job counts of a plane")
+    yield _figure("facts", lambda: facts(masks, chance, [1, 2]), FACTS_MS)
+    yield _figure("facts_of_seven_classes", lambda: facts(many, chance, list(range(1, 8))))
     say("components, and scores of the objects of a class in a volume")
     volume = np.stack(masks * 2)
     yield _figure("components_plane", lambda: Components().add(masks[0]))
@@ -117,6 +121,17 @@ def of_objects(truth: Plane, prediction: Plane) -> tuple[Any, ...]:
     """Everything that needs the table, from one."""
     table = contingency(truth, prediction)
     return matching(table).scores(), grouping(table).scores()
+
+
+def facts(
+    both: Sequence[NDArray[np.uint8]], probability: NDArray[np.uint8], class_ids: Sequence[int]
+) -> dict[str, Any]:
+    """All that a job writes of an image of one plane, of each class with a probability."""
+    truth, prediction = (mask[None] for mask in both)
+    counter = RatedCounter(class_ids[1:])
+    for class_id in class_ids:
+        counter.add(both[0], probability[None], [class_id])
+    return facts_of_image(truth, prediction, class_ids, rated=counter.rated())
 
 
 def _peers(say: Callable[[str], None]) -> dict[str, Peer]:

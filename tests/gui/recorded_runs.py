@@ -18,8 +18,9 @@ import numpy as np
 
 from orgseg_app.core.classes import default_classes
 from orgseg_app.core.image import OpenedImage
-from orgseg_app.core.metrics.object_scores import object_scores
-from orgseg_app.core.metrics.pixels import confusion_matrix, scores
+from orgseg_app.core.metrics.judging import RatedCounter, facts_of_image
+from orgseg_app.core.metrics.pixels import scores
+from orgseg_app.core.metrics.thresholds import RatedVoxels
 from orgseg_app.files.predictions import Prediction, write_predictions
 from orgseg_app.files.project_file import NewImage, ProjectFile
 from orgseg_app.gui.runs.run_entry import RunEntry
@@ -247,11 +248,13 @@ def record_scores(
                 "sha256": image.sha256,
                 "mask_sha256": file.mask_sha256(image_id),
                 "split": "test",
-                "confusion": confusion_matrix(truth, guess, class_ids).tolist(),
-                "objects": {
-                    str(class_id): agreed.to_dict()
-                    for class_id, agreed in object_scores(truth, guess, class_ids[1:]).items()
-                },
+                **facts_of_image(
+                    truth,
+                    guess,
+                    class_ids,
+                    pixel_size_um=image.pixel_size_um,
+                    rated=rated_by(truth, guess, class_ids, seed + number),
+                ),
             }
         )
     pooled = scores(np.sum([i["confusion"] for i in images], axis=0), class_ids) if images else None
@@ -269,6 +272,19 @@ def record_scores(
     )
     if with_predictions and predictions:
         write_predictions(run.predictions_path, predictions)
+
+
+def rated_by(
+    truth: np.ndarray, guess: np.ndarray, class_ids: Sequence[int], seed: int
+) -> dict[int, RatedVoxels]:
+    """Voxels by probability, of a model that is mostly sure of what it predicts."""
+    random = np.random.default_rng(seed)
+    sure = random.integers(100, 256, guess.shape)
+    rest = (255 - sure) // max(1, len(class_ids) - 1)
+    probabilities = np.array([np.where(guess == i, sure, rest) for i in class_ids], np.uint8)
+    counter = RatedCounter(class_ids[1:])
+    counter.add(truth, probabilities, class_ids)
+    return counter.rated()
 
 
 def class_facts(file: ProjectFile) -> list[dict[str, Any]]:

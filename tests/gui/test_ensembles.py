@@ -170,7 +170,10 @@ def test_an_ensemble_is_listed_with_its_members_and_how_many_decide(
     panel.list.choose([entry.run_id])
     view = panel.details.ensemble
     assert view.isVisible()
-    assert panel.details.pages.isHidden()
+    pages = panel.details.pages
+    assert pages.button("scores").text() == "Members"
+    assert pages.button("speed").isHidden(), "it never learned"
+    assert pages.button("model").isVisible()
     assert view.words.text() == "Mean of the best 2 of 3"
     texts = [
         [view.table.item(row, column).text() for column in (NAME, ALONE, TOGETHER)]
@@ -193,7 +196,7 @@ def test_an_ensemble_is_listed_with_its_members_and_how_many_decide(
     menu = panel.make_menu([entry])
     offered = [action.text() for action in menu.actions() if action.text()]
     menu.deleteLater()
-    assert offered == ["Rename", "Show log", "Open folder", "Delete"]
+    assert offered == ["Rename", "Noise robustness…", "Show log", "Open folder", "Delete"]
 
 
 def test_without_anything_to_choose_on_it_says_that_all_decide(path: Path, qtbot: QtBot) -> None:

@@ -318,12 +318,17 @@ class PlaneView(QWidget):
         painter.fillRect(rect, SURROUND)
         try:
             if self._pyramid is not None:
-                self._paint_pixels(painter, rect)
+                for part, layers in self.layers_in(rect):
+                    self._paint_pixels(painter, part, layers)
             self.paint_decorations(painter, rect)
             if self._mirror is not None and self.plane_size is not None:
                 _draw_cross(painter, self.to_widget(*self._mirror))
         finally:
             painter.end()  # Qt crashes when it outlives the event, also after an error
+
+    def layers_in(self, rect: QRect) -> list[tuple[QRect, tuple[OverlayLayer, ...]]]:
+        """The parts of a rectangle, and what lies over the image in each; for subclasses."""
+        return [(rect, self._layers)]
 
     def paint_decorations(self, painter: QPainter, rect: QRect) -> None:
         """What lies on top, in widget coordinates; for subclasses."""
@@ -331,7 +336,7 @@ class PlaneView(QWidget):
     def voxels_missed(self) -> None:
         """So close that the stored levels are too coarse, and there is nothing finer yet."""
 
-    def _paint_pixels(self, painter: QPainter, rect: QRect) -> None:
+    def _paint_pixels(self, painter: QPainter, rect: QRect, layers: Sequence[OverlayLayer]) -> None:
         assert self._pyramid is not None
         picture, levels, gamma = self._pyramid, self._levels, self._gamma
         if self._stand_in is not None:
@@ -366,7 +371,7 @@ class PlaneView(QWidget):
         grey = pixels.ndim == 2
         kind = QImage.Format.Format_Grayscale8 if grey else QImage.Format.Format_RGB32
         painter.drawImage(at, _as_qimage(pixels, kind, ratio))
-        for layer in self._layers:
+        for layer in layers:
             outline = max(1, round(OUTLINE_PX * ratio)) if layer.outline else 0
             rows = _steps(first_y, step_y, size[0], outline, height)
             columns = _steps(first_x, step_x, size[1], outline, width)

@@ -8,7 +8,15 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QMenu, QWidget, QWidgetAction
 
 from orgseg_app.gui.comparing.measures import LONG_SECTIONS, OF_GROUP, SECTIONS, Measure, is_usual
-from orgseg_app.gui.comparing.result_columns import offered
+from orgseg_app.gui.comparing.result_columns import (
+    NOTE_COLUMN,
+    Column,
+    fact_columns,
+    offered,
+    setting_columns,
+)
+from orgseg_app.gui.comparing.results_data import ResultRow
+from orgseg_app.gui.comparing.row_facts import differing
 from orgseg_app.gui.style.widgets import label, plain_tip
 
 
@@ -41,8 +49,9 @@ class ColumnsMenu(QMenu):
         class_name: str,
         chosen: Mapping[str, bool],
         group: Sequence[str],
+        rows: Sequence[ResultRow] = (),
     ) -> None:
-        """Offer what makes sense for a class, or ("") for all of them."""
+        """Offer what makes sense for a class, or ("") for all of them, and for these runs."""
         self.clear()
         self._chosen, self._classes = dict(chosen), tuple(class_names)
         self._group = list(group) or list(class_names)
@@ -60,6 +69,7 @@ class ColumnsMenu(QMenu):
                 self._add_heading(section)
             for item in (item for item in items if item.section == section):
                 self._add_measure(menu, item)
+        self._add_beside(rows)
         self.addSeparator()
         if len(class_names) > 1:
             self._add_group()
@@ -84,6 +94,44 @@ class ColumnsMenu(QMenu):
         lower = "\nLower is better." if item.is_lower_better else ""
         action.setToolTip(plain_tip(f"{item.words}\n{item.where}{lower}"))
         action.toggled.connect(lambda on: self._on_measure(item.key, on))
+
+    def _add_beside(self, rows: Sequence[ResultRow]) -> None:
+        """Settings, those that differ first; facts of the runs; notes."""
+        self.addSeparator()
+        differ = differing([row.facts.settings for row in rows])
+        columns = setting_columns(rows)
+        if columns:
+            menu = self._submenu("Settings")
+            for place, column in enumerate(columns):
+                if place == len(differ) > 0:
+                    menu.addSeparator()
+                    menu = menu.addMenu("Alike in all runs")
+                    menu.setToolTipsVisible(True)
+                    menu.setAccessibleName("Settings alike in all runs")
+                self._add_column(menu, column, column.key[0])
+        menu = self._submenu("Run and model")
+        for column in fact_columns():
+            self._add_column(menu, column, column.key[0])
+        self._add_column(self, NOTE_COLUMN, "note", usual=any(row.note for row in rows))
+
+    def _submenu(self, title: str) -> QMenu:
+        menu = self.addMenu(title)
+        menu.setToolTipsVisible(True)
+        menu.setAccessibleName(title)
+        return menu
+
+    def _add_column(self, menu: QMenu, column: Column, key: str, *, usual: bool = False) -> None:
+        action = menu.addAction(column.title.replace("&", "&&"))
+        action.setCheckable(True)
+        action.setChecked(self._chosen.get(key, usual))
+        action.setToolTip(plain_tip(column.tip))
+        action.toggled.connect(lambda on: self._on_column(key, on, usual))
+
+    def _on_column(self, key: str, on: bool, usual: bool) -> None:
+        self._chosen[key] = on
+        if on == usual:
+            del self._chosen[key]
+        self.columns_chosen.emit(dict(self._chosen))
 
     def _add_group(self) -> None:
         menu = self.addMenu("Classes of the group")

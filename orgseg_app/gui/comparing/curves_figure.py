@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPointF, Qt
+from PySide6.QtCore import QPointF
 from PySide6.QtGui import QColor, QPen
-from PySide6.QtWidgets import QFrame, QWidget
+from PySide6.QtWidgets import QWidget
 
 from orgseg_app.core.classes import BACKGROUND
-from orgseg_app.gui.comparing.curves_legend import Readout
+from orgseg_app.gui.comparing.curves_legend import ReadRow
+from orgseg_app.gui.comparing.plot_figure import Plot, PlotFigure
 from orgseg_app.gui.runs.run_entry import RunEntry, smoothed
 from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.run_colours import run_colour, run_pen
@@ -29,8 +30,6 @@ BEHIND_ALPHA = 60
 BAND_ALPHA = 44
 MAX_RAW = 3
 """Up to so many runs show their unsmoothed loss too."""
-
-AXIS_WIDTH = 46
 
 
 @dataclass
@@ -51,80 +50,34 @@ class _Curves:
         return self.iou, self.best, self.low, self.high, self.band
 
 
-@dataclass
-class _Plot:
-    """A view and its axes."""
-
-    box: Any
-    left: Any
-    bottom: Any
-
-
-class CurvesFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
+class CurvesFigure(PlotFigure):
     """Loss above, validation IoU below; the pointer reads off both."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
         self._entries: list[RunEntry] = []
         self._curves: dict[str, _Curves] = {}
         self._looks: dict[str, tuple[bool, bool]] = {}
         self._is_log = False
         self._page = "scores"
-        layout = self.ci.layout
-        layout.setContentsMargins(8, 4, 12, 4)
-        layout.setSpacing(0)
-        self._titles = [self._add_title(0), self._add_title(3)]
-        self.loss, self.iou = self._add_plot(1), self._add_plot(4)
+        self._titles = [self.add_title(0), self.add_title(3)]
+        self.loss, self.iou = self.add_plot(1), self.add_plot(4)
         self.iou.box.setXLink(self.loss.box)
         self.loss.bottom.setStyle(showValues=False)
         for row in (1, 4):
-            layout.setRowStretchFactor(row, 1)
+            self.ci.layout.setRowStretchFactor(row, 1)
         self._lines = [pg.InfiniteLine(angle=90, movable=False) for _ in range(2)]
         for plot, line in zip((self.loss, self.iou), self._lines, strict=True):
             line.setVisible(False)
             line.setZValue(-10)
             plot.box.addItem(line, ignoreBounds=True)
-        self.readout = Readout(self)
-        self.scene().sigMouseMoved.connect(self._on_mouse_moved)
         self.restyle()
-
-    def _add_title(self, row: int) -> Any:
-        title = pg.LabelItem("", justify="left")
-        self.addItem(title, row=row, col=0, colspan=2)
-        return title
-
-    def _add_plot(self, row: int) -> _Plot:
-        """A view with two axes; PlotItem would bring menus and buttons that nobody wants here."""
-        box = pg.ViewBox(enableMenu=False, enableMouse=False, defaultPadding=0.02)
-        left, bottom = pg.AxisItem("left"), pg.AxisItem("bottom")
-        left.setWidth(AXIS_WIDTH)
-        left.setGrid(38)
-        for axis in (left, bottom):
-            axis.linkToView(box)
-            axis.setZValue(-100)
-        self.addItem(left, row=row, col=0)
-        self.addItem(box, row=row, col=1)
-        self.addItem(bottom, row=row + 1, col=1)
-        return _Plot(box, left, bottom)
 
     def restyle(self) -> None:
         """Colours and type of the theme in use."""
-        now = theme.current()
-        self.setBackground(now.panel)
-        for plot in (self.loss, self.iou):
-            for axis, line in ((plot.left, None), (plot.bottom, now.line)):
-                axis.setTickFont(theme.font(theme.CAPTION_PX))
-                axis.setTextPen(now.secondary)
-                axis.setPen(pg.mkPen(line))
-                axis.setTickPen(pg.mkPen(QColor(now.control)))
-                axis.setStyle(
-                    tickLength=0, tickTextOffset=6, maxTickLevel=0, hideOverlappingLabels=False
-                )
+        super().restyle()
         for line in self._lines:
-            line.setPen(pg.mkPen(now.control, width=1))
+            line.setPen(pg.mkPen(theme.current().control, width=1))
         self._looks.clear()
         self._write_titles()
 
@@ -145,7 +98,7 @@ class CurvesFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         """Show ``"scores"`` or ``"speed"``; the runs are drawn anew by whoever asks."""
         self._page = page
         self._looks.clear()
-        self._hide_readout()
+        self.hide_readout()
         self._set_log()
 
     # -- drawing -----------------------------------------------------------------------------------
@@ -171,7 +124,7 @@ class CurvesFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self._fit()
 
     def _add_curves(self) -> _Curves:
-        def curve(plot: _Plot) -> Any:
+        def curve(plot: Plot) -> Any:
             item = pg.PlotDataItem(antialias=True, connect="finite")
             item.setDownsampling(auto=True, method="peak")
             item.setClipToView(True)
@@ -255,7 +208,6 @@ class CurvesFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
             curves.best.setData([], [])
 
     def _write_titles(self) -> None:
-        now = theme.current()
         loss, iou = "Training loss", "Validation IoU, mean of classes"
         if self._page == "speed":
             loss, iou = "Learning rate", "Patches a second"
@@ -270,8 +222,7 @@ class CurvesFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         elif not any(_has_several_classes(entry) for entry in self._entries):
             iou = "Validation IoU"
         for title, text in zip(self._titles, (loss, iou), strict=True):
-            title.setText(text, color=now.secondary, size=f"{theme.CAPTION_PX}px")
-            title.setContentsMargins(4, 6, 0, 0)
+            self.write_title(title, text)
 
     def _fit(self) -> None:
         """Ranges from what is drawn in colour and behind: steps from 0, IoU up to 1."""
@@ -295,7 +246,7 @@ class CurvesFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         )
         self.loss.box.enableAutoRange(axis=pg.ViewBox.YAxis)
 
-    def _fit_from_zero(self, plot: _Plot, which: str) -> None:
+    def _fit_from_zero(self, plot: Plot, which: str) -> None:
         """From 0 to a little more than the highest value drawn."""
         highest = 0.0
         for curves in self._curves.values():
@@ -306,16 +257,17 @@ class CurvesFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
 
     # -- the pointer -------------------------------------------------------------------------------
 
-    def _on_mouse_moved(self, at: QPointF) -> None:
+    def point_at(self, at: QPointF) -> None:
+        """Both plots are read at the pointer's step."""
         box = self.loss.box.sceneBoundingRect().united(self.iou.box.sceneBoundingRect())
         if not self._entries or not box.contains(at):
-            self._hide_readout()
+            self.hide_readout()
             return
         self.read_at(float(self.loss.box.mapSceneToView(at).x()), QPointF(self.mapFromScene(at)))
 
     def read_at(self, step: float, at: QPointF) -> None:
         """Show the values at the reported step closest to `step`."""
-        rows: list[tuple[float, tuple[int, str, str, str]]] = []
+        rows: list[tuple[float, ReadRow]] = []
         closest: int | None = None
         for entry in self._entries:
             place = _nearest(entry.steps, step)
@@ -327,9 +279,9 @@ class CurvesFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
                 found = entry.steps[place]
                 if closest is None or abs(found - step) < abs(closest - step):
                     closest = found
-            rows.append((key, (entry.colour_index, entry.name, upper, lower)))
+            rows.append((key, (entry.colour_index, entry.name, (upper, lower))))
         if not rows:
-            self._hide_readout()
+            self.hide_readout()
             return
         at_step = round(step) if closest is None else closest
         for line in self._lines:
@@ -337,7 +289,7 @@ class CurvesFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
             line.setVisible(True)
         ordered = [row for _, row in sorted(rows, key=lambda item: -item[0])]
         titles = ("rate", "patches/s") if self._page == "speed" else ("loss", "IoU")
-        self.readout.show_values(max(0, at_step), ordered, at, titles=titles)
+        self.readout.show_values(f"step {max(0, at_step)}", ordered, at, titles=titles)
 
     def _values_at(
         self, entry: RunEntry, place: int | None, checked: int | None
@@ -356,15 +308,11 @@ class CurvesFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
             lower, key = f"{value:.3f}", value
         return upper, lower, key
 
-    def _hide_readout(self) -> None:
-        self.readout.hide()
+    def hide_readout(self) -> None:
+        """Nothing is pointed at."""
+        super().hide_readout()
         for line in self._lines:
             line.setVisible(False)
-
-    def leaveEvent(self, event: QEvent) -> None:
-        """The pointer is elsewhere."""
-        super().leaveEvent(event)
-        self._hide_readout()
 
 
 def _with_gaps(values: Sequence[float | None]) -> Any:

@@ -1,156 +1,150 @@
-"""Two predictions and the truth side by side, linked, with what is right, too much and missed."""
+"""Predictions of several runs and the truth at one place: side by side, swiped, or flickering."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import (
-    QButtonGroup,
-    QGridLayout,
-    QHBoxLayout,
-    QPushButton,
-    QSlider,
-    QStackedLayout,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QSlider, QStackedWidget, QVBoxLayout, QWidget
 
-from orgseg_app.core.classes import UNLABELLED
 from orgseg_app.gui.background import Task
-from orgseg_app.gui.canvas import difference
-from orgseg_app.gui.canvas.plane_view import ArrayOverlay, PlaneView, ViewState
-from orgseg_app.gui.canvas.rendering import auto_levels, class_colours
+from orgseg_app.gui.canvas.difference import Region
+from orgseg_app.gui.canvas.layers import OverlayLayer
+from orgseg_app.gui.canvas.plane_view import ViewState
+from orgseg_app.gui.comparing.compare_pane import ComparePane
+from orgseg_app.gui.comparing.disagreements import Question
+from orgseg_app.gui.comparing.flicker_view import FlickerView
 from orgseg_app.gui.comparing.measures import class_value
-from orgseg_app.gui.comparing.pane_data import PaneData, PredictionReader
-from orgseg_app.gui.comparing.pane_parts import LegendKey, Letter, RunChooser
+from orgseg_app.gui.comparing.pane_bar import FLICKER, SIDE_BY_SIDE, SWIPE, PaneBar, PaneFoot
+from orgseg_app.gui.comparing.pane_data import (
+    LETTERS,
+    MOST_RUNS,
+    PaneData,
+    PaneRequest,
+    PredictionReader,
+    TruthReader,
+    read_panes,
+)
+from orgseg_app.gui.comparing.pane_grid import PaneGrid
+from orgseg_app.gui.comparing.pane_overlays import DIFFERENCE, MODES, layers_of, voxel_words
+from orgseg_app.gui.comparing.pane_parts import RunChooser, Shown
+from orgseg_app.gui.comparing.region_walk import RegionWalk
 from orgseg_app.gui.comparing.results_data import ResultRow, Results, class_id_of
+from orgseg_app.gui.comparing.swipe_view import SwipeView
 from orgseg_app.gui.session import Session
-from orgseg_app.gui.style.widgets import GAP, Caption, ElidedLabel, EmptyState, surface
+from orgseg_app.gui.style.widgets import Caption, ElidedLabel, EmptyState, surface
 
-A, B, TRUTH = range(3)
-MODES = ("Difference", "Mask", "Image")
+A, B = 0, 1
 
 
 class DifferenceView(QWidget):
-    """A | B | truth: one place, one zoom; the overlay tells what is right and what is wrong.
+    """One place of a test image, one zoom; the overlay tells what is right and what is wrong.
 
     Signals
     -------
-    runs_chosen(a, b)
-        A person chose other runs in the panes' headings.
+    runs_chosen(run_ids)
+        A person chose other runs in the panes' headings: A, B, and so on.
     score_requested(run_ids)
         From a pane whose run has no prediction of the image.
+    place_opened(image_id, z, ViewState)
+        A place is to be opened in the Annotate workspace.
     """
 
-    runs_chosen = Signal(str, str)
+    runs_chosen = Signal(list)
     score_requested = Signal(list)
+    place_opened = Signal(str, int, object)
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.session = session
-        self.reader = PredictionReader()
+        self.reader, self.truth_reader = PredictionReader(), TruthReader()
         self._results = Results()
         self._rows: list[ResultRow | None] = [None, None]
         self._class_name = ""
         self._image_id = ""
-        self._z = 0
+        self._z: int | None = None
         self._mode = MODES[0]
         self._task: Task | None = None
         self._asked = 0
         self.data: PaneData | None = None
+        self._clicked = (math.nan, math.nan)
+        self.walk = RegionWalk(session, self.reader, self.truth_reader, self)
         surface(self)
         self.setAccessibleName("Predictions and truth")
-        self.panes = [PlaneView(self) for _ in range(3)]
         self._build()
+        session.mask_changed.connect(lambda *_: self.truth_reader.forget())
+        session.closing.connect(self.truth_reader.forget)
 
     # -- building ----------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        grid = QGridLayout()
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(2)
-        grid.setVerticalSpacing(0)
-        self.choosers = [RunChooser("A", self), RunChooser("B", self)]
-        self.scores = [Caption(), Caption(), Caption()]
-        self.blanks: list[EmptyState] = []
-        self._stacks: list[QStackedLayout] = []
-        for place, pane in enumerate(self.panes):
-            grid.addWidget(self._heading(place), 0, place)
-            blank = EmptyState("", "Score", lambda place=place: self._on_score(place))
-            surface(blank, "window")
-            holder = QWidget(self)
-            stack = QStackedLayout(holder)
-            stack.addWidget(pane)
-            stack.addWidget(blank)
-            self.blanks.append(blank)
-            self._stacks.append(stack)
-            grid.addWidget(holder, 1, place)
-            grid.setColumnStretch(place, 1)
-            pane.view_changed.connect(lambda state, place=place: self._link(place, state))
-        self.panes[A].setAccessibleName("Prediction of run A")
-        self.panes[B].setAccessibleName("Prediction of run B")
-        self.panes[TRUTH].setAccessibleName("Truth")
-        grid.setRowStretch(1, 1)
-        for chooser in self.choosers:
-            chooser.currentIndexChanged.connect(self._on_chooser)
+        self.bar, self.foot = PaneBar(self), PaneFoot(self)
+        self.grid, self.swipe, self.flicker = PaneGrid(), SwipeView(), FlickerView()
+        self._stack = QStackedWidget()
+        for view in (self.grid, self.swipe, self.flicker):
+            self._stack.addWidget(view)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addLayout(grid, 1)
-        column.addWidget(self._foot())
+        column.addWidget(self.bar)
+        column.addWidget(self._stack, 1)
+        column.addWidget(self.foot)
+        self.bar.view_chosen.connect(self.set_view)
+        self.bar.mode_chosen.connect(self.set_mode)
+        self.bar.outlines_chosen.connect(self._paint)
+        self.foot.next_requested.connect(self.next_disagreement)
+        self.bar.fit_requested.connect(self.fit)
+        self.walk.went.connect(self._on_went)
+        self.walk.said.connect(self.foot.words.setText)
+        self.foot.plane_chosen.connect(self.set_plane)
+        self.grid.chosen.connect(self._on_chooser)
+        self.grid.score_requested.connect(self._on_score)
+        for pane in self._all_panes():
+            pane.view_changed.connect(partial(self._link, pane))
+            pane.hovered.connect(partial(self._on_hovered, pane))
+            pane.image_clicked.connect(self._on_clicked)
+            pane.opened.connect(partial(self._on_opened, pane))
 
-    def _heading(self, place: int) -> QWidget:
-        heading = QWidget(self)
-        row = QHBoxLayout(heading)
-        row.setContentsMargins(GAP, 4, GAP, 4)
-        row.setSpacing(6)
-        if place == TRUTH:
-            self.truth_title = ElidedLabel("Truth")
-            row.addWidget(self.truth_title, 1)
-        else:
-            row.addWidget(Letter("AB"[place]))
-            row.addWidget(self.choosers[place], 1)
-        score = self.scores[place]
-        score.setWordWrap(False)
-        row.addWidget(score)
-        heading.setMinimumHeight(36)
-        return heading
+    def _all_panes(self) -> list[ComparePane]:
+        return [*self.grid.all_panes, self.swipe.pane, self.flicker.pane]
 
-    def _foot(self) -> QWidget:
-        foot = QWidget(self)
-        row = QHBoxLayout(foot)
-        row.setContentsMargins(GAP, 4, GAP, 4)
-        row.setSpacing(GAP)
-        self._modes = QButtonGroup(self)
-        for number, mode in enumerate(MODES):
-            button = QPushButton(mode)
-            button.setProperty("look", "segment")
-            button.setCheckable(True)
-            button.setChecked(number == 0)
-            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-            self._modes.addButton(button, number)
-            row.addWidget(button)
-        self._modes.idClicked.connect(self._on_mode)
-        row.addSpacing(GAP)
-        self.legend = QWidget()
-        keys = QHBoxLayout(self.legend)
-        keys.setContentsMargins(0, 0, 0, 0)
-        keys.setSpacing(12)
-        for value in difference.COLOURS:
-            keys.addWidget(LegendKey(value))
-        row.addWidget(self.legend)
-        row.addStretch(1)
-        self.plane_label = Caption()
-        self.plane_label.setWordWrap(False)
-        self.plane = QSlider(Qt.Orientation.Horizontal)
-        self.plane.setFixedWidth(140)
-        self.plane.setAccessibleName("Plane")
-        self.plane.valueChanged.connect(self._on_plane)
-        row.addWidget(self.plane_label)
-        row.addWidget(self.plane)
-        return foot
+    @property
+    def panes(self) -> list[ComparePane]:
+        """Side by side: those of the runs, then the truth's."""
+        return [cell.pane for cell in self.grid.cells]
+
+    @property
+    def choosers(self) -> list[RunChooser]:
+        """In the headings of the runs."""
+        return [cell.chooser for cell in self.grid.cells if cell.chooser is not None]
+
+    @property
+    def scores(self) -> list[Caption]:
+        """In the headings, the truth's last."""
+        return [cell.score for cell in self.grid.cells]
+
+    @property
+    def blanks(self) -> list[EmptyState]:
+        """What is said where there is nothing to see."""
+        return [cell.blank for cell in self.grid.cells]
+
+    @property
+    def truth_title(self) -> ElidedLabel:
+        """Heading of the truth."""
+        return self.grid.truth.title
+
+    @property
+    def legend(self) -> QWidget:
+        """What the colours mean."""
+        return self.foot.legend
+
+    @property
+    def plane(self) -> QSlider:
+        """Which plane of a volume."""
+        return self.foot.plane
 
     # -- what is shown -----------------------------------------------------------------------------
 
@@ -158,66 +152,68 @@ class DifferenceView(QWidget):
         self,
         results: Results,
         order: Sequence[ResultRow],
-        a: ResultRow | None,
-        b: ResultRow | None,
+        runs: Sequence[ResultRow],
         *,
         image_id: str,
         class_name: str,
     ) -> None:
-        """Show two runs on a test image.
+        """Show runs on a test image.
 
         Parameters
         ----------
         order : sequence of ResultRow
             As the table shows them, for the choosers.
+        runs : sequence of ResultRow
+            A, B and so on; more than `MOST_RUNS` are left out.
         class_name : str
             "" for all classes at once.
         """
-        self._results, self._rows, self._class_name = results, [a, b], class_name
-        self.choosers[A].set_rows(order, a.run_id if a else "")
-        self.choosers[B].set_rows(order, b.run_id if b else "", optional=True)
+        rows: list[ResultRow | None] = list(runs[:MOST_RUNS])
+        wanted = image_id, class_name, [row.run_id for row in runs[:MOST_RUNS]]
+        shown = [row.run_id for row in self._rows if row is not None]
+        if wanted != (self._image_id, self._class_name, shown):
+            self._forget_regions()
+        self._rows = rows + [None] * (B + 1 - len(rows))
+        self._results, self._class_name = results, class_name
+        self.grid.set_count(len(self._rows))
+        self.grid.set_rows(order, self._rows)
         if image_id != self._image_id:
-            self._image_id, self._z = image_id, 0
-            self._prepare_planes()
+            self._image_id, self._z = image_id, None
+            self._clicked = (math.nan, math.nan)
         self._write_scores()
         self.reload()
 
-    def _prepare_planes(self) -> None:
+    def _class_id(self) -> int | None:
+        return class_id_of(self.session.classes, self._class_name)
+
+    def _depth(self) -> int:
         project = self.session.project
         image = project.images.get(self._image_id) if project else None
-        depth = image.shape[1] if image else 1
-        blocked = self.plane.blockSignals(True)
-        self.plane.setRange(0, depth - 1)
-        if depth > 1:  # start where most is painted
-            assert self.session.file is not None
-            planes = self.session.file.mask(self._image_id).planes()
-            self._z = planes[len(planes) // 2] if planes else 0
-        self.plane.setValue(self._z)
-        self.plane.blockSignals(blocked)
-        for widget in (self.plane, self.plane_label):
-            widget.setVisible(depth > 1)
-        self.plane_label.setText(f"z {self._z + 1}/{depth}")
+        return image.shape[1] if image else 1
+
+    def _score_words(self, row: ResultRow | None) -> str:
+        item = row.images.get(self._image_id) if row is not None else None
+        value = class_value(item.scores, "iou", self._class_name) if item else None
+        several = len(self._results.class_names) > 1
+        word = "Mean IoU" if several and not self._class_name else "IoU"
+        return "" if value is None else f"{word} {value:.2f}"
 
     def _write_scores(self) -> None:
         name = self._results.images.get(self._image_id, "")
         self.truth_title.setText(f"Truth · {name}" if name else "Truth")
-        several = len(self._results.class_names) > 1
-        for place, row in enumerate(self._rows):
-            item = row.images.get(self._image_id) if row is not None else None
-            value = class_value(item.scores, "iou", self._class_name) if item else None
-            word = "Mean IoU" if several and not self._class_name else "IoU"
-            self.scores[place].setText("" if value is None else f"{word} {value:.2f}")
+        for cell, row in zip(self.grid.cells, self._rows, strict=False):
+            cell.show_score(self._score_words(row))
         changed = any(
             item.is_outdated
             for row in self._rows
             if row is not None and (item := row.images.get(self._image_id)) is not None
         )
-        self.scores[TRUTH].setText("painted anew" if changed else "")
-        self.scores[TRUTH].setToolTip(
+        self.grid.truth.show_score(
+            "painted anew" if changed else "",
             "The truth shown here was painted after a run was scored; the score is of the truth "
             "before. Score the run again."
             if changed
-            else ""
+            else "",
         )
 
     def reload(self) -> None:
@@ -226,26 +222,18 @@ class DifferenceView(QWidget):
         if self._task is not None:
             self._task.cancel()
             self._task = None
+        self._asked += 1
         if file is None or self._image_id not in file.project.images:
-            self._asked += 1
             self._take(None)
             return
-        image_id, z, rows = self._image_id, self._z, list(self._rows)
-        image = file.project.images[image_id]
-
-        self._asked += 1
-        asked = self._asked
+        request = PaneRequest(self._image_id, self._z, tuple(self._rows), self._class_id())
+        asked, before = self._asked, self.data
+        predictions, truth = self.reader, self.truth_reader
 
         def work(task: Task) -> tuple[int, PaneData] | None:
             if task.is_cancelled:
                 return None
-            predictions = [
-                None if row is None else self.reader.plane(row, image_id, z, image.mask_shape)
-                for row in rows
-            ]
-            truth = file.load_mask(image_id).plane(z)
-            pixels = file.read_plane(image_id, z)
-            return asked, PaneData(pixels, image.is_rgb, truth, predictions)
+            return asked, read_panes(file, request, predictions, truth, before=before)
 
         # A bound method: Qt drops the answer when this widget is gone before it comes.
         self._task = self.session.background.start(
@@ -259,70 +247,72 @@ class DifferenceView(QWidget):
 
     def _take(self, data: PaneData | None) -> None:
         self.data = data
-        levels = auto_levels(data.pixels, is_rgb=data.is_rgb) if data else None
-        for place, pane in enumerate(self.panes):
-            guess = data.predictions[place] if data and place != TRUTH else None
-            row = self._rows[place] if place != TRUTH else None
-            if isinstance(guess, str):
-                self._blank(place, guess, row)
-                continue
-            if place == B and row is None and self._rows[A] is not None:
-                self._blank(place, "Choose a second run to compare with.", None)
-                continue
-            self._stacks[place].setCurrentIndex(0)
+        if data is not None:
+            self._z = data.z
+        self.foot.show_plane(data.z if data else 0, self._depth())
+        self.grid.show_data(data)
+        for pane in (self.swipe.pane, self.flicker.pane):
             if data is None:
-                pane.set_plane(None)
+                pane.show_picture(None, [], is_rgb=False)
             else:
-                pane.set_plane(data.pixels, is_rgb=data.is_rgb, levels=levels)
+                pane.show_picture(data.picture, data.levels, is_rgb=data.is_rgb)
         self._paint()
-
-    def _blank(self, place: int, text: str, row: ResultRow | None) -> None:
-        self.blanks[place].set_text(text)
-        self.blanks[place].button.setVisible(row is not None and row.can_score)
-        self._stacks[place].setCurrentIndex(1)
+        self._show_mark()
+        self._say_voxel(*self._clicked)
 
     def _paint(self) -> None:
-        """Overlays for the class and the mode chosen."""
-        self.legend.setVisible(self._mode == MODES[0])
+        """Overlays for the class and the mode chosen, in the view that is seen."""
+        self.legend.setVisible(self._mode == DIFFERENCE)
+        view = self._stack.currentWidget()
+        assert isinstance(view, PaneGrid | SwipeView | FlickerView)
+        view.show_what(self._shown())
+
+    def _shown(self) -> list[Shown]:
+        """What is in each place, the truth last."""
+        data, found = self.data, []
+        for place, row in enumerate(self._rows):
+            guess = data.predictions[place] if data and place < len(data.predictions) else None
+            missing = guess if isinstance(guess, str) else ""
+            if row is None and (place == A or self._rows[A] is not None):
+                missing = "Choose a second run to compare with." if place == B else missing
+            name = row.name if row is not None else "No run"
+            can_score = row is not None and row.can_score
+            layers = () if missing else self._layers(place)
+            words = self._score_words(row)
+            found.append(Shown(LETTERS[place], name, words, layers, missing, can_score))
+        found.append(Shown("", "Truth", "", self._layers(len(self._rows))))
+        return found
+
+    def _layers(self, place: int) -> tuple[OverlayLayer, ...]:
         data = self.data
-        if data is None:
-            return
-        class_id = class_id_of(self.session.classes, self._class_name)
-        classes = [
-            c
-            for c in self.session.classes
-            if c.class_id > 1 and (class_id is None or c.class_id == class_id)
-        ]
-        masks = class_colours(classes, opacity=0.4)
-        ids = [c.class_id for c in classes]
-        shown = np.zeros(256, bool)
-        shown[ids] = True
-        for place, pane in enumerate(self.panes):
-            values = data.truth if place == TRUTH else data.predictions[place]
-            if self._mode == "Image" or not isinstance(values, np.ndarray):
-                pane.set_overlay(None)
-            elif place == TRUTH or self._mode == "Mask":
-                judged_beside = self._mode == MODES[0]
-                pane.set_overlay(
-                    ArrayOverlay(values),
-                    difference.truth_table(ids) if judged_beside else masks,
-                    outline=not judged_beside,
-                    outlined=shown,
-                    hatch_unlabelled=place == TRUTH and bool((values == UNLABELLED).any()),
-                )
-            else:
-                judged = difference.difference(data.truth, values, class_id)
-                pane.set_overlay(
-                    ArrayOverlay(judged),
-                    difference.colour_table(),
-                    outline=False,
-                    hatch_unlabelled=bool((judged == difference.UNJUDGED).any()),
-                )
+        if data is None or len(data.predictions) != len(self._rows):
+            return ()  # others are being read
+        outlines = self.bar.outlines.isChecked()
+        return layers_of(data, place, self._mode, self.session.classes, outlines=outlines)
+
+    def clear(self) -> None:
+        """Another project: forget everything."""
+        self.reader.clear()
+        self.truth_reader.forget()
+        self._image_id, self._z = "", None
+        self._rows = [None, None]
+        self.grid.set_count(2)
+        self._forget_regions()
+        self._asked += 1
+        self._take(None)
+
+    def describe_with(self, describe: Callable[..., object]) -> None:
+        """Have the keys of the menu's actions told in tooltips; see `Shortcuts.describe`."""
+        for button, action_id in self.bar.buttons_of_actions():
+            describe(button, button.toolTip(), action_id)
+        describe(self.foot.next_button, self.foot.next_button.toolTip(), "next_disagreement")
+
+    # -- how it is looked at -----------------------------------------------------------------------
 
     def set_mode(self, mode: str) -> None:
         """``"Difference"``, ``"Mask"`` or ``"Image"``."""
         self._mode = mode
-        self._modes.button(MODES.index(mode)).setChecked(True)
+        self.bar.show_mode(mode)
         self._paint()
 
     @property
@@ -330,31 +320,135 @@ class DifferenceView(QWidget):
         """What the overlay shows."""
         return self._mode
 
-    def clear(self) -> None:
-        """Another project: forget everything."""
-        self.reader.clear()
-        self._image_id = ""
-        self._rows = [None, None]
-        self._take(None)
+    def set_view(self, view: str) -> None:
+        """One of `pane_bar.VIEWS`."""
+        before = self.leading_pane()
+        state, is_fitted = before.view_state(), before.is_fitted
+        had_keyboard = any(pane.hasFocus() for pane in self._all_panes())
+        self._stack.setCurrentIndex((SIDE_BY_SIDE, SWIPE, FLICKER).index(view))
+        self.bar.show_view(view)
+        for pane in self._all_panes():
+            pane.follow(state, is_fitted=is_fitted)
+        self._paint()
+        if had_keyboard or view == FLICKER:
+            self.leading_pane().setFocus()
+
+    @property
+    def view(self) -> str:
+        """How the runs are shown: one of `pane_bar.VIEWS`."""
+        return (SIDE_BY_SIDE, SWIPE, FLICKER)[self._stack.currentIndex()]
+
+    def leading_pane(self) -> ComparePane:
+        """The pane with the keyboard, or the first that shows something."""
+        seen = [*self.panes] if self.view == SIDE_BY_SIDE else []
+        seen += [self.swipe.pane] if self.view == SWIPE else []
+        seen += [self.flicker.pane] if self.view == FLICKER else []
+        visible = [pane for pane in seen if pane.isVisible()] or seen
+        return next((pane for pane in visible if pane.hasFocus()), visible[0])
+
+    def fit(self) -> None:
+        """Show the whole plane."""
+        self.leading_pane().fit()
+
+    def zoom_by(self, factor: float) -> None:
+        """Closer, or further away."""
+        self.leading_pane().zoom_by(factor)
+
+    def set_zoom(self, zoom: float) -> None:
+        """Screen pixels a voxel."""
+        self.leading_pane().set_zoom(zoom)
+
+    def look_at(self, state: ViewState) -> None:
+        """All panes look there."""
+        for pane in self._all_panes():
+            pane.follow(state, is_fitted=False)
+
+    def set_plane(self, z: int) -> None:
+        """Another plane of the volume."""
+        self._z = z
+        self.reload()
+
+    def _link(self, pane: ComparePane, state: ViewState) -> None:
+        for other in self._all_panes():
+            if other is not pane:
+                other.follow(state, is_fitted=pane.is_fitted)
+        if pane.hasFocus() and not pane.underMouse():
+            self._say_voxel(state.y, state.x)
+
+    # -- where they disagree -----------------------------------------------------------------------
+
+    def next_disagreement(self) -> None:
+        """To the largest place where the runs do not agree, then to the next one.
+
+        Of one run: where it and the truth do not.
+        """
+        self._go_to_next(tuple(self._with_predictions()))
+
+    def next_error(self) -> None:
+        """To the largest place where a run is wrong: that of the pane with the keyboard, or A."""
+        rows = self._rows
+        place = next((n for n, pane in enumerate(self.panes[:-1]) if pane.hasFocus()), A)
+        shown = self._with_predictions()
+        self._go_to_next(tuple(row for row in (rows[place], *shown) if row in shown)[:1])
+
+    def _with_predictions(self) -> list[ResultRow]:
+        guesses = self.data.predictions if self.data else []
+        pairs = zip(self._rows, guesses, strict=False)
+        return [row for row, guess in pairs if row is not None and isinstance(guess, np.ndarray)]
+
+    def _go_to_next(self, rows: tuple[ResultRow, ...]) -> None:
+        if not rows:
+            self.session.message.emit("No run shown has a prediction of this image yet.", "info")
+            return
+        self.walk.go_on(Question(self._image_id, rows, self._class_id()))
+
+    def _on_went(self, region: Region) -> None:
+        self.look_at(self.leading_pane().view_of(region))
+        self._clicked = (math.nan, math.nan)
+        self._show_mark()
+        if region.z != self._z:
+            self.set_plane(region.z)
+
+    def _show_mark(self) -> None:
+        region, data = self.walk.region, self.data
+        here = region if region is not None and data and region.z == data.z else None
+        for pane in self._all_panes():
+            pane.mark(here)
+
+    def _forget_regions(self) -> None:
+        self.walk.forget()
+        self._show_mark()
 
     # -- the person --------------------------------------------------------------------------------
 
-    def _link(self, place: int, state: ViewState) -> None:
-        for other, pane in enumerate(self.panes):
-            if other != place:
-                pane.set_view(state)
+    def _on_hovered(self, pane: ComparePane, y: float, x: float) -> None:
+        for other in self._all_panes():
+            if other is not pane:
+                other.set_mirror(y, x)
+        self._say_voxel(*(self._clicked if math.isnan(y) else (y, x)))
 
-    def _on_mode(self, number: int) -> None:
-        self.set_mode(MODES[number])
+    def _on_clicked(self, y: float, x: float) -> None:
+        self._clicked = (y, x)
+        self._say_voxel(y, x)
 
-    def _on_plane(self, z: int) -> None:
-        self._z = z
-        self.plane_label.setText(f"z {z + 1}/{self.plane.maximum() + 1}")
-        self.reload()
+    def _say_voxel(self, y: float, x: float) -> None:
+        if self.data is not None and not math.isnan(y):
+            words = voxel_words(self.data, y, x, self.session.classes, self._depth())
+            self.foot.words.setText(words)
+        else:
+            self.foot.words.setText(self.walk.words)
 
-    def _on_chooser(self) -> None:
-        a, b = (str(chooser.currentData() or "") for chooser in self.choosers)
-        self.runs_chosen.emit(a, b)
+    def _on_opened(self, pane: ComparePane, y: float, x: float) -> None:
+        if self.data is not None:
+            state = ViewState(y, x, pane.view_state().zoom)
+            self.place_opened.emit(self.data.image_id, self.data.z, state)
+
+    def _on_chooser(self, place: int, run_id: str) -> None:
+        ids = ["" if row is None else row.run_id for row in self._rows]
+        if run_id and run_id in ids:  # it stands in another pane: they change places
+            ids[ids.index(run_id)] = ids[place]
+        ids[place] = run_id
+        self.runs_chosen.emit([found for found in ids if found])
 
     def _on_score(self, place: int) -> None:
         row = self._rows[place]

@@ -2,41 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from PySide6.QtCore import (
-    QAbstractTableModel,
-    QEvent,
-    QItemSelectionModel,
-    QModelIndex,
-    QObject,
-    QPersistentModelIndex,
-    QRectF,
-    Qt,
-    Signal,
-)
-from PySide6.QtGui import QColor, QGuiApplication, QKeyEvent, QKeySequence, QPainter
-from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QHeaderView,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
-    QTableView,
-    QWidget,
-)
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
+from orgseg_app.gui.comparing.disagreements import ImageFacts
 from orgseg_app.gui.comparing.measures import class_value
 from orgseg_app.gui.comparing.results_data import ResultRow
-from orgseg_app.gui.comparing.results_model import next_order, sort_mark
-from orgseg_app.gui.panels.table_keys import keeps_key
+from orgseg_app.gui.comparing.results_model import sort_mark
 from orgseg_app.gui.style import theme
-from orgseg_app.gui.style.widgets import plain_tip
+from orgseg_app.gui.style.widgets import THIN_SPACE, plain_tip
 from orgseg_app.runs.comparison import ImageScores
 
 Index = QModelIndex | QPersistentModelIndex
 IMAGE, SCORE_A, SCORE_B, DIFFERENCE = range(4)
 DIFFERENCE_ROLE = Qt.ItemDataRole.UserRole
-ROW_HEIGHT = 28
+ID_ROLE = Qt.ItemDataRole.UserRole + 1
+
+UP, DOWN = Qt.SortOrder.AscendingOrder, Qt.SortOrder.DescendingOrder
+BY_NAME, BY_A, BY_B, BY_SIZE, BY_SIGN, BY_VOXELS = (
+    "name",
+    "score_a",
+    "score_b",
+    "difference",
+    "a_minus_b",
+    "voxels",
+)
+COLUMNS = {BY_NAME: IMAGE, BY_A: SCORE_A, BY_B: SCORE_B, BY_SIZE: DIFFERENCE, BY_SIGN: DIFFERENCE}
+"""The column whose title carries the mark of a sorting; none for voxels."""
 
 
 class ImageScoresModel(QAbstractTableModel):
@@ -49,7 +43,10 @@ class ImageScoresModel(QAbstractTableModel):
         self._b: ResultRow | None = None
         self._class_name = ""
         self._ids: list[str] = []
-        self._sort = (DIFFERENCE, Qt.SortOrder.DescendingOrder)
+        self._pairs: dict[str, tuple[float | None, float | None]] = {}
+        self._digits = 2
+        self._facts: dict[str, ImageFacts] = {}
+        self._sort = (BY_SIZE, DOWN)
 
     def set_runs(
         self, images: dict[str, str], a: ResultRow | None, b: ResultRow | None, class_name: str
@@ -58,8 +55,26 @@ class ImageScoresModel(QAbstractTableModel):
         self.beginResetModel()
         self._images, self._a, self._b = dict(images), a, b
         self._class_name = class_name
+        self._pairs = {i: (self._score(a, i), self._score(b, i)) for i in images}
+        self._digits = 3 if any(map(_look_alike, self._pairs.values())) else 2
         self._arrange()
         self.endResetModel()
+
+    def set_facts(self, facts: Mapping[str, ImageFacts]) -> None:
+        """What was found out about images, by id; others stay as they are."""
+        self._facts |= {i: found for i, found in facts.items() if i in self._images}
+        if self._sort[0] == BY_VOXELS:
+            self.sort_by(*self._sort)
+        elif self._ids:
+            self.dataChanged.emit(self.index(0, 0), self.index(len(self._ids) - 1, 0))
+
+    def forget_facts(self) -> None:
+        """They were of other runs."""
+        self._facts = {}
+
+    def facts_of(self, image_id: str) -> ImageFacts | None:
+        """What is known of an image beside its scores."""
+        return self._facts.get(image_id)
 
     @property
     def image_ids(self) -> list[str]:
@@ -68,7 +83,7 @@ class ImageScoresModel(QAbstractTableModel):
 
     def scores_of(self, image_id: str) -> tuple[float | None, float | None]:
         """IoU of A and of B on one image."""
-        return self._score(self._a, image_id), self._score(self._b, image_id)
+        return self._pairs[image_id]
 
     def difference_of(self, image_id: str) -> float | None:
         """A − B, or None where one of them is missing."""
@@ -83,29 +98,30 @@ class ImageScoresModel(QAbstractTableModel):
     def _item(row: ResultRow | None, image_id: str) -> ImageScores | None:
         return None if row is None else row.images.get(image_id)
 
+    def _key(self, image_id: str, by: str) -> Any:
+        a, b = self.scores_of(image_id)
+        if by == BY_NAME:
+            return self._images[image_id].casefold()
+        if by == BY_VOXELS:
+            facts = self._facts.get(image_id)
+            return None if facts is None else facts.voxels
+        if by in (BY_SIZE, BY_SIGN):
+            difference = self.difference_of(image_id)
+            if difference is None and self._b is None and a is not None:
+                return 1 - a  # one run only: its worst image first
+            return None if difference is None else abs(difference) if by == BY_SIZE else difference
+        return a if by == BY_A else b
+
     def _arrange(self) -> None:
-        column, order = self._sort
-        backwards = order == Qt.SortOrder.DescendingOrder
+        by, order = self._sort
+        keys = {image_id: self._key(image_id, by) for image_id in self._images}
+        known = [i for i in self._images if keys[i] is not None]
+        known.sort(key=keys.__getitem__, reverse=order == DOWN)
+        self._ids = known + [i for i in self._images if keys[i] is None]
 
-        def key(image_id: str) -> Any:
-            a, b = self.scores_of(image_id)
-            if column == IMAGE:
-                return self._images[image_id].casefold()
-            if column == DIFFERENCE:
-                difference = self.difference_of(image_id)
-                if difference is None and self._b is None and a is not None:
-                    return 1 - a  # one run only: its worst image first
-                return None if difference is None else abs(difference)
-            return a if column == SCORE_A else b
-
-        known = [i for i in self._images if key(i) is not None]
-        rest = [i for i in self._images if key(i) is None]
-        known.sort(key=key, reverse=backwards)
-        self._ids = known + rest
-
-    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
-        """Sort; differences by their size."""
-        self._sort = (column, order)
+    def sort_by(self, by: str, order: Qt.SortOrder) -> None:
+        """Sort; what has no value stays below."""
+        self._sort = (by, order)
         self.layoutAboutToBeChanged.emit()
         before = [(i, self._ids[i.row()]) for i in self.persistentIndexList()]
         self._arrange()
@@ -115,19 +131,24 @@ class ImageScoresModel(QAbstractTableModel):
         self.layoutChanged.emit()
         self.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, self.columnCount() - 1)
 
+    def sort(self, column: int, order: Qt.SortOrder = UP) -> None:
+        """Sort by a column; differences by their size."""
+        self.sort_by((BY_NAME, BY_A, BY_B, BY_SIZE)[column], order)
+
     @property
-    def sorted_by(self) -> tuple[int, Qt.SortOrder]:
-        """Column and order."""
+    def sorted_by(self) -> tuple[str, Qt.SortOrder]:
+        """What by, and order."""
         return self._sort
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether there is a run B."""
+        return self._b is not None
 
     @property
     def digits(self) -> int:
         """Two decimals, or three where the runs would look alike on some image."""
-        for image_id in self._ids:
-            a, b = self.scores_of(image_id)
-            if a is not None and b is not None and a != b and f"{a:.2f}" == f"{b:.2f}":
-                return 3
-        return 2
+        return self._digits
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
         """Images."""
@@ -148,11 +169,12 @@ class ImageScoresModel(QAbstractTableModel):
             IMAGE: "Test images; Up and Down show them",
             SCORE_A: f"IoU of run A on the image ({whose})",
             SCORE_B: f"IoU of run B on the image ({whose})",
-            DIFFERENCE: "IoU of A minus IoU of B; sorted by its size",
+            DIFFERENCE: "IoU of A minus IoU of B",
         }
         if role == Qt.ItemDataRole.DisplayRole:
             title = ("Image", "IoU A", "IoU B", "A − B")[section]
-            return f"{sort_mark(self._sort[1])} {title}" if section == self._sort[0] else title
+            is_sorted = section == COLUMNS.get(self._sort[0])
+            return f"{sort_mark(self._sort[1])} {title}" if is_sorted else title
         if role == Qt.ItemDataRole.ToolTipRole:
             return tips[section]
         if role == Qt.ItemDataRole.TextAlignmentRole:
@@ -167,6 +189,8 @@ class ImageScoresModel(QAbstractTableModel):
         image_id, column = self._ids[index.row()], index.column()
         if role == Qt.ItemDataRole.DisplayRole:
             return self.text(image_id, column)
+        if role == ID_ROLE:
+            return image_id
         if role == DIFFERENCE_ROLE and column == DIFFERENCE:
             return self.difference_of(image_id)
         if role == Qt.ItemDataRole.TextAlignmentRole:
@@ -193,8 +217,20 @@ class ImageScoresModel(QAbstractTableModel):
         value = a if column == SCORE_A else b
         return "–" if value is None else f"{value:.{self.digits}f}"
 
+    def voxel_words(self, image_id: str) -> str:
+        """How many voxels are disputed on an image, or "" while that is not known."""
+        facts = self._facts.get(image_id)
+        if facts is None or facts.voxels is None:
+            return ""
+        return f"{shortened(facts.voxels)} {'differ' if self._b is not None else 'wrong'}"
+
     def _tip(self, image_id: str) -> str:
         lines = [self._images[image_id]]
+        facts = self._facts.get(image_id)
+        if facts is not None and facts.voxels is not None:
+            verb = "differ between the runs shown" if self._b is not None else "are wrong"
+            count = f"{facts.voxels:,}".replace(",", THIN_SPACE)
+            lines.append(f"{count} voxels {verb}, yellow in the picture")
         for row in (self._a, self._b):
             item = self._item(row, image_id)
             if row is None:
@@ -231,117 +267,22 @@ class ImageScoresModel(QAbstractTableModel):
         return " ".join(row.name.split()) if row is not None else ""
 
 
-class DifferenceDelegate(QStyledItemDelegate):
-    """The number, and behind it a bar from the middle: to the right where A is better."""
-
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        """Bar, then the cell's number."""
-        super().paint(painter, option, index)
-        difference = index.data(DIFFERENCE_ROLE)
-        if difference is None:
-            return
-        now = theme.current()
-        painter.save()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        left, width = option.rect.left() + 8.0, 28.0
-        middle = left + width / 2
-        y = option.rect.center().y() - 2.0
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(now.line))
-        painter.drawRect(QRectF(middle - 0.5, y - 3, 1, 11))
-        length = max(-1.0, min(1.0, difference * 4)) * width / 2
-        painter.setBrush(QColor(now.secondary))
-        painter.drawRoundedRect(QRectF(middle, y, length, 5).normalized(), 1.5, 1.5)
-        painter.restore()
+def _look_alike(pair: tuple[float | None, float | None]) -> bool:
+    """Whether two decimals do not tell two scores apart."""
+    a, b = pair
+    return a is not None and b is not None and a != b and f"{a:.2f}" == f"{b:.2f}"
 
 
-class ImageScoresTable(QTableView):
-    """The list of test images.
+def shortened(count: int) -> str:
+    r"""A count in at most five characters or so.
 
-    Signals
-    -------
-    image_chosen(image_id)
-        Another row is current.
+    Examples
+    --------
+    >>> shortened(987), shortened(23_456), shortened(1_234_567)
+    ('987', '23\u2009k', '1.2\u2009M')
     """
-
-    image_chosen = Signal(str)
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.scores = ImageScoresModel(self)
-        self._chosen = ""
-        self.setModel(self.scores)
-        self.setAccessibleName("Test images")
-        self.setShowGrid(False)
-        self.setWordWrap(False)
-        self.setMouseTracking(True)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setTabKeyNavigation(False)
-        self.setStyleSheet("QTableView::item { padding: 0 5px; }")  # in line with the titles
-        self.setItemDelegateForColumn(DIFFERENCE, DifferenceDelegate(self))
-        self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
-        header = self.horizontalHeader()
-        header.setHighlightSections(False)
-        header.setMinimumSectionSize(40)
-        header.setSectionsClickable(True)
-        header.sectionClicked.connect(self._on_title_clicked)
-        self.selectionModel().currentRowChanged.connect(self._on_current_changed)
-
-    def set_runs(
-        self, images: dict[str, str], a: ResultRow | None, b: ResultRow | None, class_name: str
-    ) -> None:
-        """Show these; the chosen image stays, or the first becomes it."""
-        kept = self._chosen
-        self.scores.set_runs(images, a, b, class_name)
-        header = self.horizontalHeader()
-        for column in range(self.scores.columnCount()):
-            stretch = column == IMAGE
-            header.setSectionResizeMode(
-                column,
-                QHeaderView.ResizeMode.Stretch if stretch else QHeaderView.ResizeMode.Fixed,
-            )
-            if not stretch:
-                self.setColumnWidth(column, 106 if column == DIFFERENCE else 62)
-        ids = self.scores.image_ids
-        self.choose(kept if kept in ids else ids[0] if ids else "")
-
-    @property
-    def chosen(self) -> str:
-        """Id of the image shown, or ""."""
-        return self._chosen
-
-    def choose(self, image_id: str) -> None:
-        """Show an image."""
-        ids = self.scores.image_ids
-        if image_id not in ids:
-            self._chosen = ""
-            return
-        index = self.scores.index(ids.index(image_id), 0)
-        flag = QItemSelectionModel.SelectionFlag
-        self.selectionModel().setCurrentIndex(index, flag.ClearAndSelect | flag.Rows)
-        self.scrollTo(index)
-
-    def _on_title_clicked(self, column: int) -> None:
-        down, up = Qt.SortOrder.DescendingOrder, Qt.SortOrder.AscendingOrder
-        first = down if column == DIFFERENCE else up
-        self.scores.sort(column, next_order(self.scores.sorted_by, column, first))
-
-    def _on_current_changed(self, index: QModelIndex, before: QModelIndex) -> None:
-        ids = self.scores.image_ids
-        if index.isValid() and index.row() < len(ids) and ids[index.row()] != self._chosen:
-            self._chosen = ids[index.row()]
-            self.image_chosen.emit(self._chosen)
-
-    def event(self, event: QEvent) -> bool:
-        """Keys the window's shortcuts would take: Home, End, Page up, Page down."""
-        return keeps_key(event) or super().event(event)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Copy takes the whole list as tab-separated text."""
-        if event.matches(QKeySequence.StandardKey.Copy):
-            QGuiApplication.clipboard().setText(self.scores.as_tsv())
-        else:
-            super().keyPressEvent(event)
+    if count < 10_000:
+        return f"{count:,}".replace(",", THIN_SPACE)
+    if count < 1_000_000:
+        return f"{count // 1000}{THIN_SPACE}k"
+    return f"{count / 1e6:.1f}{THIN_SPACE}M"

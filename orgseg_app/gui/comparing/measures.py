@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from orgseg_app.core.metrics.class_groups import GROUP_SCORES
 from orgseg_app.runs.class_scores import LOWER_IS_BETTER, ClassScores
 
 OVERLAP, TOGETHER = "Overlap", "All classes together"
 FOUND, FOUND_3D = "Objects, one by one", "Objects in 3-D, one by one"
 OBJECTS = "Objects, as groups of pixels"
-SECTIONS = (OVERLAP, TOGETHER, FOUND, FOUND_3D, OBJECTS)
+EDGES, SKELETONS, RATES = "Outlines", "Skeletons", "Probabilities"
+SECTIONS = (OVERLAP, TOGETHER, FOUND, FOUND_3D, EDGES, SKELETONS, RATES, OBJECTS)
 OF_OBJECTS = (FOUND, FOUND_3D, OBJECTS)
-LONG_SECTIONS = (FOUND, FOUND_3D)
+COUNTED_APART = (*OF_OBJECTS, EDGES, SKELETONS, RATES)
+"""Not made of the confusion matrix: jobs of an older OrgSeg did not look at them."""
+LONG_SECTIONS = (FOUND, FOUND_3D, EDGES, SKELETONS, RATES)
 """They have a menu of their own."""
 EACH_CLASS = "iou/each"
 OF_GROUP = ("mean_iou_group", "mean_recall_group")
@@ -25,6 +29,18 @@ _ALL = "Objects of each plane; all test images counted together: every object co
 _PER_IMAGE = (
     "Objects of each plane; the mean of the test images' own scores, as contests publish it: every "
     "image counts the same."
+)
+_EDGES = "The edges of all test images counted together: every edge pixel counts the same."
+_FURTHEST = "The largest distance in any of the test images."
+_SKELETONS = "The skeletons of all test images added up: every part of them counts the same."
+_RATES = "All test images counted together, at every threshold from 0 to 1."
+_UNIT = (
+    " In micrometres where the images say how large a pixel is, in pixels otherwise. Images "
+    "without any of the class in truth or prediction have none and are left out."
+)
+_SLABS = (
+    " Neighbouring painted planes are one volume, but for large volumes, which are judged plane "
+    "by plane."
 )
 _ERROR = (
     "Takes two pixels inside true objects at a time: are they in one object, in the truth and in "
@@ -113,6 +129,17 @@ def _together(score: str, title: str, words: str) -> Measure:
     return Measure(score, score, TOGETHER, title, words, is_of_class=False)
 
 
+def _counted(
+    section: str, score: str, title: str, words: str, where: str, *, mean: bool = False
+) -> tuple[Measure, ...]:
+    """A score of outlines, skeletons or probabilities: pooled, and as mean of images."""
+    found = [Measure(score, score, section, f"{title}, pooled", words, where)]
+    if mean:
+        key, title = f"{score}/mean", f"{title}, mean of images"
+        found.append(Measure(key, score, section, title, words, _MEAN, is_mean=True))
+    return tuple(found)
+
+
 def _objects(score: str, word: str, words: str) -> tuple[Measure, Measure]:
     space = f"{score}_3d"
     return (
@@ -133,6 +160,11 @@ MEASURES: tuple[Measure, ...] = (
     Measure(
         "recall", "recall", OVERLAP, "Recall, pooled",
         "How much of the true structure the model found.",
+    ),
+    Measure(
+        "specificity", "specificity", OVERLAP, "Specificity, pooled",
+        "How much of what is not the structure the model left unmarked. Where the structure is "
+        "small, it is high for poor models too.",
     ),
     Measure(EACH_CLASS, "iou", OVERLAP, "IoU of each class, pooled", _IOU),
     _together(
@@ -226,6 +258,85 @@ MEASURES: tuple[Measure, ...] = (
     *_objects("adapted_rand_error", "Adapted Rand error", _ERROR),
     *_objects("voi_split", "VOI split", _SPLIT),
     *_objects("voi_merge", "VOI merge", _MERGE),
+    *_counted(
+        EDGES, "boundary_f1", "Boundary F1",
+        "How well the outlines agree: the harmonic mean of boundary precision and recall, with "
+        "two pixels of tolerance. 1 is perfect (Csurka et al. 2013)." + _SLABS,
+        _EDGES, mean=True,
+    ),
+    *_counted(
+        EDGES, "boundary_precision", "Boundary precision",
+        "The share of the predicted outline that lies within two pixels of the true one. "
+        "1 is perfect." + _SLABS, _EDGES,
+    ),
+    *_counted(
+        EDGES, "boundary_recall", "Boundary recall",
+        "The share of the true outline that lies within two pixels of the predicted one. "
+        "1 is perfect." + _SLABS, _EDGES,
+    ),
+    Measure(
+        "hausdorff/mean", "hausdorff", EDGES, "Hausdorff distance, mean of images",
+        "The largest distance of any edge pixel to the other outline: a single stray pixel can "
+        "make it large. 0 is perfect (Huttenlocher et al. 1993)." + _UNIT + _SLABS, _MEAN, True,
+    ),
+    Measure(
+        "hausdorff", "hausdorff", EDGES, "Hausdorff distance, largest",
+        "The largest distance of any edge pixel to the other outline: a single stray pixel can "
+        "make it large. 0 is perfect (Huttenlocher et al. 1993)." + _UNIT + _SLABS, _FURTHEST,
+    ),
+    Measure(
+        "hausdorff_95/mean", "hausdorff_95", EDGES, "HD95, mean of images",
+        "Of 100 edge pixels, 95 lie nearer to the other outline than this; of both directions the "
+        "larger one. 0 is perfect (Maier-Hein et al. 2024)." + _UNIT + _SLABS, _MEAN, True,
+    ),
+    *_counted(
+        EDGES, "surface_distance", "Surface distance",
+        "How far edge pixels lie from the other outline, on average (average symmetric surface "
+        "distance). 0 is perfect (Maier-Hein et al. 2024)." + _UNIT + _SLABS, _EDGES, mean=True,
+    ),
+    *_counted(
+        SKELETONS, "cl_dice", "clDice",
+        "For networks and thin structures, whose course matters more than their width: how much "
+        "of each skeleton lies inside the other mask. 1 is perfect (Shit et al. 2021)." + _SLABS,
+        _SKELETONS, mean=True,
+    ),
+    *_counted(
+        SKELETONS, "cl_precision", "Skeleton precision",
+        "The share of the predicted skeleton that lies inside the true structure. 1 is perfect."
+        + _SLABS, _SKELETONS,
+    ),
+    *_counted(
+        SKELETONS, "cl_recall", "Skeleton recall",
+        "The share of the true skeleton that the prediction covers; gaps lower it. 1 is perfect."
+        + _SLABS, _SKELETONS,
+    ),
+    *_counted(
+        SKELETONS, "skeleton_length_error", "Length error",
+        "Skeleton too long or too short in each image, as a share of the true length; too long "
+        "here does not make up for too short there. 0 is perfect." + _SLABS,
+        _SKELETONS, mean=True,
+    ),
+    *_counted(
+        SKELETONS, "branch_point_error", "Branch point error",
+        "Branching points too many or too few in each image, as a share of the true ones. "
+        "0 is perfect." + _SLABS, _SKELETONS, mean=True,
+    ),
+    *_counted(
+        SKELETONS, "end_point_error", "End point error",
+        "Ends of lines too many or too few in each image, as a share of the true ones: every gap "
+        "makes two. 0 is perfect." + _SLABS, _SKELETONS, mean=True,
+    ),
+    *_counted(
+        RATES, "roc_auc", "ROC-AUC",
+        "The chance that a pixel of the class has a higher probability than one of the others. "
+        "1 is perfect, 0.5 chance (Hanley and McNeil 1982). Where the structure is small, it is "
+        "high for poor models too.", _RATES, mean=True,
+    ),
+    *_counted(
+        RATES, "average_precision", "Average precision of pixels",
+        "Precision at every threshold, averaged over recall: the area below the precision-recall "
+        "curve. 1 is perfect (Davis and Goadrich 2006).", _RATES, mean=True,
+    ),
 )  # fmt: skip
 
 _USUAL = ("iou", "iou/mean", "dice", "dice/mean", "precision", "recall")
@@ -237,6 +348,10 @@ def is_usual(key: str, *, of_means: bool) -> bool:
     return key in (_USUAL_OF_MEANS if of_means else _USUAL)
 
 
+BESIDE_SCORES = ("setting:", "fact:")
+"""How the keys of columns that are no scores begin."""
+
+
 def as_text(chosen: Mapping[str, bool]) -> str:
     """Shown and hidden measures, as settings keep them: ``"+voi_split -dice"``."""
     return " ".join(("+" if shown else "-") + key for key, shown in chosen.items())
@@ -244,14 +359,18 @@ def as_text(chosen: Mapping[str, bool]) -> str:
 
 def from_text(text: object) -> dict[str, bool]:
     """As `as_text` wrote it; what is not understood is left out."""
-    known = {item.key for item in MEASURES}
+    known = {item.key for item in MEASURES} | {"note"}
     words = text.split() if isinstance(text, str) else []
-    return {word[1:]: word[0] == "+" for word in words if word[0] in "+-" and word[1:] in known}
+    return {
+        word[1:]: word[0] == "+"
+        for word in words
+        if word[0] in "+-" and (word[1:] in known or word[1:].startswith(BESIDE_SCORES))
+    }
 
 
 def class_value(scores: ClassScores, score: str, class_name: str = "") -> float | None:
     """One score of a class, or ("") the mean over the classes other than background."""
-    if score in scores.over_classes:
+    if score in GROUP_SCORES:
         return scores.over_classes[score]
     if score == "accuracy":
         return scores.accuracy

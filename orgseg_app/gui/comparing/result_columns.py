@@ -6,19 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orgseg_app.gui.comparing.measures import (
+    COUNTED_APART,
     EACH_CLASS,
     MEASURES,
     OF_GROUP,
-    OF_OBJECTS,
     Measure,
     is_usual,
 )
 from orgseg_app.gui.comparing.results_data import ResultRow
+from orgseg_app.gui.comparing.row_facts import RUN_FACTS, differing, titles
+
+_NUMBERS = frozenset(info.key for info in RUN_FACTS if info.is_number)
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: a score, or words.
+    """One column: a score, a setting, a fact of the run, or words.
 
     Attributes
     ----------
@@ -31,6 +34,12 @@ class Column:
         "" for the mean over classes, or for all of them together.
     field : str
         Attribute of the row, for words.
+    setting : str
+        Path of a recipe's field.
+    fact : str
+        Key of one of `row_facts.RUN_FACTS`.
+    usual : float or str
+        What most runs have in a setting.
     """
 
     title: str
@@ -38,11 +47,19 @@ class Column:
     measure: Measure | None = None
     class_name: str = ""
     field: str = ""
+    setting: str = ""
+    fact: str = ""
+    usual: float | str = ""
 
     @property
     def is_score(self) -> bool:
-        """A number."""
+        """How good a run is."""
         return self.measure is not None
+
+    @property
+    def is_on_the_right(self) -> bool:
+        """Scores, and facts that are numbers."""
+        return self.is_score or self.fact in _NUMBERS
 
     @property
     def is_lower_better(self) -> bool:
@@ -52,6 +69,8 @@ class Column:
     @property
     def key(self) -> tuple[str, str]:
         """What stays the same when another class is chosen."""
+        if self.setting or self.fact:
+            return f"setting:{self.setting}" if self.setting else f"fact:{self.fact}", ""
         if self.measure is None:
             return self.field, ""
         return self.measure.key, self.class_name if self.measure.key == EACH_CLASS else ""
@@ -60,8 +79,58 @@ class Column:
         """Of one run."""
         if self.measure is not None:
             return row.value(self.measure.score, self.class_name, mean=self.measure.is_mean)
+        if self.setting:
+            return row.facts.settings.get(self.setting)
+        if self.fact:
+            return row.facts.value(self.fact)
         value: float | str | None = getattr(row, self.field)
         return value
+
+    def text(self, row: ResultRow) -> str:
+        """Of one run, in words; of scores, two decimals."""
+        if self.fact:
+            return row.facts.text(self.fact)
+        value = self.value(row)
+        if value is None:
+            return "–"
+        if isinstance(value, float):
+            return f"{value:.2f}" if self.is_score else f"{value:g}"
+        return value
+
+    def stands_out(self, row: ResultRow) -> bool:
+        """Whether a run's setting is not that of most."""
+        return bool(self.setting) and self.value(row) not in (None, self.usual)
+
+
+def setting_columns(rows: Sequence[ResultRow]) -> list[Column]:
+    """A column for every setting; those in which the runs differ come first."""
+    settings = [row.facts.settings for row in rows]
+    own = differing(settings)
+    paths = [*own, *(path for path in titles() if path not in own)]
+    first: Mapping[str, float | str] = next((one for one in settings if one), {})
+    return [
+        Column(
+            titles()[path],
+            _setting_tip(path, path in own),
+            setting=path,
+            usual=own.get(path, first.get(path, "")),
+        )
+        for path in paths
+        if first
+    ]
+
+
+def _setting_tip(path: str, differs: bool) -> str:
+    alike = "" if differs else "\nAlike in all runs."
+    return f"{titles()[path]}, a setting of the recipe.{alike}"
+
+
+def fact_columns() -> list[Column]:
+    """What kind of run it is, and what its model costs."""
+    return [Column(info.title, info.tip, fact=info.key) for info in RUN_FACTS]
+
+
+NOTE_COLUMN = Column("Note", "What you noted about the run; F2 changes it", field="note")
 
 
 def score_columns(
@@ -101,7 +170,7 @@ def score_columns(
                 for name in class_names
             ]
         elif item.is_of_class and is_mean:
-            title = item.title if item.section in OF_OBJECTS else f"Mean {_lower(item.title)}"
+            title = item.title if item.section in COUNTED_APART else f"Mean {_lower(item.title)}"
             columns.append(Column(title, tip, item))
         else:
             columns.append(Column(item.title, tip, item, only if item.is_of_class else ""))

@@ -8,26 +8,33 @@ other run stays in the table with the reason why it is not ranked.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orgseg_app.core.classes import BACKGROUND, ClassInfo
 from orgseg_app.core.split import TEST, TRAIN, VALIDATION
-from orgseg_app.gui.comparing.measures import average, class_value
-from orgseg_app.runs.class_scores import ClassScores
+from orgseg_app.gui.comparing.images_by_id import ImagesById
+from orgseg_app.gui.comparing.measures import class_value
+from orgseg_app.gui.comparing.row_facts import KINDS, RowFacts, settings_of
+from orgseg_app.runs.class_scores import DISTANCES, ClassScores
 from orgseg_app.runs.comparison import (
     Comparison,
-    ImageScores,
+    KnownRun,
+    LinedUp,
     RunScores,
-    compare,
+    line_up,
+    made_of,
     scored_by,
 )
-from orgseg_app.runs.folder import ACTIVE_STATES, RunFolder, list_runs
+from orgseg_app.runs.folder import ACTIVE_STATES, ELSEWHERE_KINDS, RunFolder, list_runs
+from orgseg_app.runs.made_elsewhere import MARKS, held_images, words_of
+from orgseg_app.runs.model_facts import facts_in
 from orgseg_app.runs.recipes.fields import recipe_fields
 from orgseg_app.runs.recipes.schema import Recipe
-from orgseg_app.runs.recipes.wording import differences
+from orgseg_app.runs.recipes.wording import describe, differences
+from orgseg_app.runs.remarks import Remarks, remarks_of
 
 if TYPE_CHECKING:
     from orgseg_app.core.project import ProjectImage
@@ -41,7 +48,11 @@ REFUSALS_SHOWN = 2
 
 @dataclass(frozen=True)
 class Candidate:
-    """One run with a model as the results need it, copied from the window's `RunEntry`."""
+    """One run to compare as the results need it, copied from the window's `RunEntry`.
+
+    Of a run made elsewhere, ``held`` are the images that masks were given for, and ``words`` say
+    what it is; it has no model.
+    """
 
     run: RunFolder
     name: str
@@ -50,10 +61,13 @@ class Candidate:
     has_model: bool
     recipe: Recipe | None
     ensemble: EnsembleFacts | None = None
+    held: frozenset[str] | None = None
+    words: str = ""
 
     @classmethod
     def of(cls, entry: RunEntry) -> Candidate:
         """From an entry of the runs model."""
+        is_elsewhere = entry.kind in ELSEWHERE_KINDS
         return cls(
             entry.run,
             entry.name,
@@ -62,7 +76,16 @@ class Candidate:
             entry.has_model,
             entry.recipe,
             entry.ensemble,
+            held_images(entry.run) if is_elsewhere else None,
+            words_of(entry.run),
         )
+
+    @property
+    def known(self) -> KnownRun:
+        """What the disk need not be asked for."""
+        if self.recipe is None or self.ensemble is not None:
+            return KnownRun(self.name, self.state, made_of(self.run))
+        return KnownRun(self.name, self.state, describe(self.recipe))
 
 
 @dataclass(frozen=True)
@@ -81,7 +104,7 @@ class ResultRow:
         Whether scoring it (again) would help.
     pooled : ClassScores or None
         Over all test images it was scored on.
-    images : mapping of image id to ImageScores
+    images : ImagesById
         Test images of today only.
     differs, all_that_differs : str
         Fields of the recipe in which the runs of the table differ; see `what_differs`.
@@ -91,6 +114,13 @@ class ResultRow:
         Where its predictions for the test images lie.
     seconds : float or None
         Time to train; of an ensemble, all its members.
+    mark, caution : str
+        Of a run made elsewhere: that it is one, in few words, and what to know before believing
+        its scores.
+    facts : RowFacts
+        Settings, kind, and what the model costs.
+    remarks : Remarks
+        Note, pinned, hidden.
     """
 
     run_id: str
@@ -100,12 +130,27 @@ class ResultRow:
     reason: str
     can_score: bool
     pooled: ClassScores | None
-    images: Mapping[str, ImageScores]
+    images: ImagesById
     differs: str
     predictions_path: Path
     all_that_differs: str = ""
     seconds: float | None = None
     refused: Mapping[str, str] = field(default_factory=dict)
+    mark: str = ""
+    caution: str = ""
+    facts: RowFacts = field(default_factory=lambda: RowFacts({}))
+    remarks: Remarks = field(default_factory=Remarks)
+
+    @property
+    def note(self) -> str:
+        """What a person noted about it."""
+        return self.remarks.note
+
+    @property
+    def searched(self) -> str:
+        """What the filter looks at, in small letters."""
+        said = (self.name, self.all_that_differs, self.reason, self.mark, self.note)
+        return " ".join(said).casefold()
 
     def value(self, measure: str, class_name: str, *, mean: bool = False) -> float | None:
         """One score.
@@ -121,8 +166,9 @@ class ResultRow:
         """
         if not mean:
             return None if self.pooled is None else class_value(self.pooled, measure, class_name)
-        found = [class_value(item.scores, measure, class_name) for item in self.images.values()]
-        return average(found)
+        if measure in DISTANCES and self.pooled is not None and not self.pooled.distance_unit:
+            return None  # micrometres of some images and pixels of others have no mean
+        return self.images.mean(measure, class_name)
 
 
 @dataclass(frozen=True)
@@ -171,7 +217,12 @@ class Results:
 
 
 def gather(
-    file: ProjectFile, candidates: Sequence[Candidate], group: Collection[str] = ()
+    file: ProjectFile,
+    candidates: Sequence[Candidate],
+    group: Collection[str] = (),
+    *,
+    scorings: Sequence[RunFolder] | None = None,
+    progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Results:
     """Read scores and compare; slow, so run it in the background.
 
@@ -182,6 +233,10 @@ def gather(
     group
         Names of the classes that the means of a group are over; those that the project lacks are
         left out, and none stands for all but background.
+    scorings
+        The scoring jobs of the project, where they are known already.
+    progress
+        Called with the runs that are read, and how many there are.
 
     Raises
     ------
@@ -209,14 +264,28 @@ def gather(
     if not candidates:
         return Results(images=images, class_names=class_names, group=group)
     runs = [item.run for item in candidates]
-    scorings = [run for run in list_runs(file.path) if run.kind == "score"]
-    everything = compare(file, runs, TEST, images, group=group)
+    if scorings is None:
+        scorings = [run for run in list_runs(file.path) if run.kind == "score"]
+    lined = line_up(
+        file,
+        runs,
+        TEST,
+        images,
+        group=group,
+        scorings=scorings,
+        known={item.run.run_id: item.known for item in candidates},
+        progress=progress,
+    )
+    everything = lined.compared(pools=False)
+    by_id = {scored.run_id: ImagesById(scored.per_image) for scored in everything.runs}
     hashes = {i: file.project.images[i].sha256 for i in images}
     reasons = {
-        scored.run_id: _reason(scored, candidate, images, _seen(candidate.run, hashes))
+        scored.run_id: _reason(
+            scored, candidate, images, by_id[scored.run_id], _seen(candidate.run, hashes)
+        )
         for scored, candidate in zip(everything.runs, candidates, strict=True)
     }
-    pooled, comparison = _pool(file, runs, everything, reasons)
+    pooled, comparison = _pool(lined, by_id, reasons)
     differs = what_differs(candidates)
     rows = tuple(
         ResultRow(
@@ -227,14 +296,23 @@ def gather(
             reason=reasons[scored.run_id][0],
             can_score=reasons[scored.run_id][1],
             pooled=pooled.get(scored.run_id),
-            images={item.image_id: item for item in scored.per_image},
+            images=by_id[scored.run_id],
             differs=differs[scored.run_id][0],
             all_that_differs=differs[scored.run_id][1],
             predictions_path=scored_by(candidate.run, scorings).predictions_path,
             seconds=scored.seconds,
             refused=scored.refused,
+            mark=MARKS.get(candidate.run.kind, ""),
+            caution=scored.caution,
+            facts=RowFacts(
+                settings_of(candidate.recipe),
+                KINDS.get(candidate.run.kind, candidate.run.kind),
+                scored.seconds,
+                facts_in(source.metrics),
+            ),
+            remarks=remarks_of(candidate.run),
         )
-        for scored, candidate in zip(everything.runs, candidates, strict=True)
+        for scored, candidate, source in zip(everything.runs, candidates, lined.runs, strict=True)
     )
     return Results(rows, images, class_names, comparison, "", _notes(rows, images), group)
 
@@ -244,21 +322,20 @@ def _is_painted(file: ProjectFile, image: ProjectImage) -> bool:
 
 
 def _pool(
-    file: ProjectFile,
-    runs: Sequence[RunFolder],
-    everything: Comparison,
+    lined: LinedUp,
+    by_id: Mapping[str, ImagesById],
     reasons: Mapping[str, tuple[str, bool]],
 ) -> tuple[dict[str, ClassScores | None], Comparison | None]:
     """Pooled scores of every run over its own images: runs with the same images share a call."""
-    groups: dict[tuple[bool, frozenset[str]], list[RunFolder]] = {}
-    for run, scored in zip(runs, everything.runs, strict=True):
-        if scored.per_image:
-            ids = frozenset(item.image_id for item in scored.per_image)
-            groups.setdefault((not reasons[run.run_id][0], ids), []).append(run)
+    groups: dict[tuple[bool, frozenset[str]], list[str]] = {}
+    for run_id, images in by_id.items():
+        if images:
+            key = not reasons[run_id][0], frozenset(images)
+            groups.setdefault(key, []).append(run_id)
     pooled: dict[str, ClassScores | None] = {}
     ranked: Comparison | None = None
-    for (is_ranked, ids), members in groups.items():
-        found = compare(file, members, TEST, ids, group=everything.group)
+    for (is_ranked, _), members in groups.items():
+        found = lined.only(members).compared()
         pooled |= {scored.run_id: scored.pooled for scored in found.runs}
         if is_ranked:
             ranked = found
@@ -267,23 +344,33 @@ def _pool(
 
 def _seen(run: RunFolder, hashes: Mapping[str, str]) -> set[str]:
     """Ids of today's test images that the run learnt from or was selected on."""
+    if run.kind in ELSEWHERE_KINDS:
+        return set()  # nobody knows: the row says so
     given = run.request.get("images")
     facts = [fact for fact in given if isinstance(fact, dict)] if isinstance(given, list) else []
     known = {fact.get("sha256") for fact in facts if fact.get("split") in (TRAIN, VALIDATION)}
+    if known.isdisjoint(hashes.values()):
+        return set()
     return {image_id for image_id, sha256 in hashes.items() if sha256 in known}
 
 
 def _reason(
-    scored: RunScores, candidate: Candidate, images: Mapping[str, str], seen: Collection[str]
+    scored: RunScores,
+    candidate: Candidate,
+    images: Mapping[str, str],
+    by_id: ImagesById,
+    seen: Collection[str],
 ) -> tuple[str, bool]:
     """Why a run is not ranked ("" when it is), and whether scoring would help."""
-    can_score = candidate.has_model and candidate.state not in ACTIVE_STATES
+    held = images.keys() if candidate.held is None else candidate.held & images.keys()
+    can_score = candidate.has_model or candidate.held is not None
+    can_score = can_score and candidate.state not in ACTIVE_STATES
     if not scored.per_image:
         if candidate.state in ACTIVE_STATES:
             return ("still choosing" if candidate.ensemble else "still learning"), False
         if not can_score:
             return "has no model", False
-        if not seen and not scored.refused:
+        if held and not seen and not scored.refused:
             return "not scored on these test images yet", True
     reasons = []
     if seen:
@@ -292,12 +379,16 @@ def _reason(
         can_score = False
     refused = [name for i, name in images.items() if i in scored.refused and i not in seen]
     if refused:
-        reasons.append(f"no honest score on {_some(refused, len(images))}")
-    have = {item.image_id for item in scored.per_image} | set(seen) | set(scored.refused)
-    missing = [name for image_id, name in images.items() if image_id not in have]
+        why = "no honest score on" if candidate.held is None else "nothing usable given for"
+        reasons.append(f"{why} {_some(refused, len(images))}")
+    have = by_id.keys() | set(seen) | set(scored.refused)
+    not_given = [name for i, name in images.items() if i not in have and i not in held]
+    if not_given:
+        reasons.append(f"nothing given for {_some(not_given, len(images))}")
+    missing = [name for i, name in images.items() if i not in have and i in held]
     if missing:
         reasons.append(f"not scored on {_some(missing, len(images))}")
-    outdated = [item.image for item in scored.per_image if item.is_outdated]
+    outdated = by_id.outdated
     if outdated:
         reasons.append(f"{_some(outdated, len(images))} changed since scoring")
     return "; ".join(reasons), bool(missing or outdated) and can_score
@@ -315,9 +406,7 @@ def _notes(rows: Sequence[ResultRow], images: Mapping[str, str]) -> tuple[str, .
     notes = refused[:REFUSALS_SHOWN]
     if rest := len(refused) - len(notes):
         notes.append(f"So it is with {rest} more; point at a run to read why.")
-    outdated = dict.fromkeys(
-        item.image for row in rows for item in row.images.values() if item.is_outdated
-    )
+    outdated = dict.fromkeys(name for row in rows for name in row.images.outdated)
     if outdated:
         verb = "was" if len(outdated) == 1 else "were"
         notes.append(
@@ -366,6 +455,8 @@ def what_differs(candidates: Sequence[Candidate]) -> dict[str, tuple[str, str]]:
         if item.ensemble is not None:
             words = item.ensemble.words
             said[item.run.run_id] = (words.partition(":")[0], words)
+        elif item.words:
+            said[item.run.run_id] = (item.words, item.words)
     return said
 
 

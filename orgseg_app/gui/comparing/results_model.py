@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import (
@@ -12,14 +13,24 @@ from PySide6.QtCore import (
     QObject,
     QPersistentModelIndex,
     Qt,
+    Signal,
 )
 from PySide6.QtGui import QColor
 
-from orgseg_app.gui.comparing.measures import FOUND, OF_OBJECTS
-from orgseg_app.gui.comparing.result_columns import Column, score_columns
+from orgseg_app.gui.comparing.result_columns import (
+    NOTE_COLUMN,
+    Column,
+    fact_columns,
+    score_columns,
+    setting_columns,
+)
 from orgseg_app.gui.comparing.results_data import ResultRow, Results
+from orgseg_app.gui.comparing.row_facts import Value, mean_text
+from orgseg_app.gui.comparing.row_order import Arrangement, GroupRow, Shown, arranged
+from orgseg_app.gui.comparing.score_words import unit_of, why_none
 from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.widgets import plain_tip
+from orgseg_app.runs.remarks import Remarks
 
 Index = QModelIndex | QPersistentModelIndex
 ROW_ROLE = Qt.ItemDataRole.UserRole
@@ -27,7 +38,16 @@ SORT_ROLE = Qt.ItemDataRole.UserRole + 1
 
 
 class ResultsModel(QAbstractTableModel):
-    """Runs with their scores; sorting keeps the runs that are not ranked below the others."""
+    """Runs with their scores; sorting keeps the runs that are not ranked below the others.
+
+    Signals
+    -------
+    renamed(run_id, name), note_written(run_id, note)
+        A person gave a run another name or note; whoever keeps them changes the rows.
+    """
+
+    renamed = Signal(str, str)
+    note_written = Signal(str, str)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -35,9 +55,14 @@ class ResultsModel(QAbstractTableModel):
         self.columns: list[Column] = []
         self.class_name = ""
         self.chosen: dict[str, bool] = {}
+        self.arrangement = Arrangement()
         self._all: list[ResultRow] = []
-        self._rows: list[ResultRow] = []
-        self._filter = ""
+        self._shown: list[Shown] = []
+        self._places: dict[str, int] = {}
+        self._offered: dict[tuple[str, str], Column] = {}
+        self._values: dict[tuple[int, str], Value] = {}
+        self._column_places: dict[tuple[str, str], int] = {}
+        self._ranked = 0
         self._sort: tuple[int, Qt.SortOrder] = (1, Qt.SortOrder.DescendingOrder)
         self._best: dict[int, float] = {}
         self._digits: dict[int, int] = {}
@@ -53,14 +78,20 @@ class ResultsModel(QAbstractTableModel):
         names = results.class_names
         scores = score_columns(names, self.class_name, self.chosen, results.group)
         words = [Column("Run", "The trained model", field="name")]
-        tail = []
+        others = [*setting_columns(results.rows), *fact_columns()]
+        more = [column for column in others if self.chosen.get(column.key[0])]
+        tail = [NOTE_COLUMN] if self.shows_notes else []
         if any(row.reason for row in results.rows):
             tail.append(Column("Not ranked because", field="reason"))
         if any(row.differs for row in results.rows):
             tip = "Fields of the recipe in which these runs are not all alike"
             tail.append(Column("What differs", tip, field="differs"))
         before = self.columns[self._sort[0]].key if self._sort[0] < len(self.columns) else None
-        self.columns = words + scores + tail
+        self.columns = [*words, *scores, *more, *tail]
+        self._offered = {column.key: column for column in (*others, NOTE_COLUMN, *self.columns)}
+        self._values.clear()
+        self._column_places = {column.key: at for at, column in enumerate(self.columns)}
+        self._ranked = len(results.ranked)
         place = next((i for i, item in enumerate(self.columns) if item.key == before), 1)
         is_kept = place < len(self.columns) and self.columns[place].key == before
         self._sort = (place, self._sort[1] if is_kept else self.first_order(place))
@@ -80,9 +111,41 @@ class ResultsModel(QAbstractTableModel):
         downwards = info is not None and info.is_score and not info.is_lower_better
         return Qt.SortOrder.DescendingOrder if downwards else Qt.SortOrder.AscendingOrder
 
+    @property
+    def shows_notes(self) -> bool:
+        """Whether there is a column for notes: it was asked for, or a run has one."""
+        return self.chosen.get("note", any(row.note for row in self.results.rows))
+
+    @property
+    def offered(self) -> list[Column]:
+        """Columns that one can group and filter by, those that are shown first."""
+        return [*self.columns, *(c for c in self._offered.values() if c not in self.columns)]
+
+    def column_of(self, key: tuple[str, str]) -> Column | None:
+        """One of `offered`."""
+        return self._offered.get(key)
+
     def set_filter(self, text: str) -> None:
-        """Keep runs whose name, recipe or reason contains every word."""
-        self._filter = text
+        """Keep runs whose name, recipe, note or reason contains every word."""
+        self.arrange(words=text)
+
+    def arrange(self, **changes: Any) -> None:
+        """Show other rows, or in other groups; the fields of `Arrangement`."""
+        self.arrangement = replace(self.arrangement, **changes)
+        self._rearrange()
+
+    def flip_group(self, place: int) -> None:
+        """Show or hide the runs of a group by the row of its head."""
+        group = self.group(place)
+        if group is not None:
+            self.arrange(closed=self.arrangement.closed ^ {group.key})
+
+    def set_remarks(self, run_id: str, remarks: Remarks) -> None:
+        """What a person noted about a run is another."""
+        rows = [replace(row, remarks=remarks) if row.run_id == run_id else row for row in self._all]
+        self.set_results(replace(self.results, rows=tuple(rows)), self.class_name)
+
+    def _rearrange(self) -> None:
         self.layoutAboutToBeChanged.emit()
         before = self._persistent()
         self._arrange()
@@ -92,21 +155,42 @@ class ResultsModel(QAbstractTableModel):
     def set_letters(self, letters: dict[str, str]) -> None:
         """Mark runs with A and B."""
         self.letters = letters
-        if self._rows:
-            self.dataChanged.emit(self.index(0, 0), self.index(len(self._rows) - 1, 0))
+        if self._shown:
+            self.dataChanged.emit(self.index(0, 0), self.index(len(self._shown) - 1, 0))
 
     def row(self, place: int) -> ResultRow | None:
-        """The run in a row of the table."""
-        return self._rows[place] if 0 <= place < len(self._rows) else None
+        """The run in a row of the table; None for the head of a group."""
+        found = self._shown[place] if 0 <= place < len(self._shown) else None
+        return found if isinstance(found, ResultRow) else None
+
+    def group(self, place: int) -> GroupRow | None:
+        """The group whose head is in a row of the table."""
+        found = self._shown[place] if 0 <= place < len(self._shown) else None
+        return found if isinstance(found, GroupRow) else None
 
     def place_of(self, run_id: str) -> int:
         """Row of a run, or -1."""
-        return next((i for i, row in enumerate(self._rows) if row.run_id == run_id), -1)
+        return self._places.get(run_id, -1)
 
     @property
     def rows(self) -> list[ResultRow]:
-        """As shown."""
-        return list(self._rows)
+        """Runs as shown."""
+        return [row for row in self._shown if isinstance(row, ResultRow)]
+
+    @property
+    def hidden_count(self) -> int:
+        """Runs that a person hid."""
+        return sum(row.remarks.is_hidden for row in self._all)
+
+    def value(self, row: Shown, place: int) -> Value:
+        """Of a run or a group in a column."""
+        column = self.columns[place]
+        if isinstance(row, GroupRow):
+            return row.value(column)
+        key = place, row.run_id
+        if key not in self._values:
+            self._values[key] = column.value(row)
+        return self._values[key]
 
     @property
     def sorted_by(self) -> tuple[int, Qt.SortOrder]:
@@ -123,7 +207,7 @@ class ResultsModel(QAbstractTableModel):
         for place, column in enumerate(self.columns):
             if not column.is_score:
                 continue
-            found = [column.value(row) for row in self._all if row.is_ranked]
+            found = [self.value(row, place) for row in self._all if row.is_ranked]
             downwards = not column.is_lower_better
             values = sorted({v for v in found if isinstance(v, float)}, reverse=downwards)
             if values:
@@ -133,10 +217,11 @@ class ResultsModel(QAbstractTableModel):
 
     def is_best(self, place: int, column: int) -> bool:
         """Whether it reads as the best value of its column, where there is a choice."""
-        row = self._rows[place]
-        ranked = sum(1 for item in self._all if item.is_ranked)
-        best, value = self._best.get(column), self.columns[column].value(row)
-        if not row.is_ranked or ranked < 2 or best is None or not isinstance(value, float):
+        row = self.row(place)
+        if row is None or not row.is_ranked or self._ranked < 2:
+            return False
+        best, value = self._best.get(column), self.value(row, column)
+        if best is None or not isinstance(value, float):
             return False
         digits = self.digits(column)
         return f"{value:.{digits}f}" == f"{best:.{digits}f}"
@@ -148,32 +233,30 @@ class ResultsModel(QAbstractTableModel):
         if not 0 <= column < len(self.columns):
             return
         self._sort = (column, order)
-        self.layoutAboutToBeChanged.emit()
-        before = self._persistent()
-        self._arrange()
-        self._restore(before)
-        self.layoutChanged.emit()
+        self._rearrange()
         self.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, len(self.columns) - 1)
 
     def _arrange(self) -> None:
-        words = self._filter.casefold().split()
-        kept = [row for row in self._all if all(word in _searched(row) for word in words)]
         place, order = self._sort
         column = self.columns[place] if place < len(self.columns) else None
         backwards = order == Qt.SortOrder.DescendingOrder
-        if column is not None:
-            with_value = [row for row in kept if column.value(row) not in (None, "")]
-            without = [row for row in kept if column.value(row) in (None, "")]
-            with_value.sort(key=lambda row: _key(column.value(row)), reverse=backwards)
-            kept = with_value + without
-        kept.sort(key=lambda row: not row.is_ranked)  # stable
-        self._rows = kept
+        self._shown = arranged(
+            self._all, self._offered, self.arrangement, (column, backwards), look=self._look
+        )
+        self._places = {
+            row.run_id: at for at, row in enumerate(self._shown) if isinstance(row, ResultRow)
+        }
+
+    def _look(self, column: Column, row: ResultRow) -> Value:
+        """The value of a run in a column that is shown is looked up once."""
+        place = self._column_places.get(column.key)
+        return column.value(row) if place is None else self.value(row, place)
 
     def _persistent(self) -> list[tuple[QModelIndex, str]]:
         return [
-            (index, self._rows[index.row()].run_id)
+            (index, row.run_id if row is not None else "")
             for index in self.persistentIndexList()
-            if index.row() < len(self._rows)
+            for row in (self.row(index.row()),)
         ]
 
     def _restore(self, before: list[tuple[QModelIndex, str]]) -> None:
@@ -186,7 +269,7 @@ class ResultsModel(QAbstractTableModel):
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
         """Runs shown."""
-        return 0 if parent.isValid() else len(self._rows)
+        return 0 if parent.isValid() else len(self._shown)
 
     def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
         """Name, scores, words."""
@@ -207,46 +290,117 @@ class ResultsModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.AccessibleTextRole:
             return column.title
         if role == Qt.ItemDataRole.TextAlignmentRole:
-            side = Qt.AlignmentFlag.AlignRight if column.is_score else Qt.AlignmentFlag.AlignLeft
+            side = (
+                Qt.AlignmentFlag.AlignRight
+                if column.is_on_the_right
+                else Qt.AlignmentFlag.AlignLeft
+            )
             return side | Qt.AlignmentFlag.AlignVCenter
         return None
+
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        """Names and notes can be changed; the head of a group cannot be chosen."""
+        flags = super().flags(index)
+        if self.row(index.row()) is None:
+            return flags & ~Qt.ItemFlag.ItemIsSelectable
+        if index.isValid() and self.columns[index.column()].field in ("name", "note"):
+            flags |= Qt.ItemFlag.ItemIsEditable
+        return flags
+
+    def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
+        """Another name or note, told to whoever keeps it."""
+        row = self.row(index.row())
+        if row is None or role != Qt.ItemDataRole.EditRole:
+            return False
+        text = " ".join(str(value).split())
+        if self.columns[index.column()].field == "note":
+            if text != row.note:
+                self.note_written.emit(row.run_id, text)
+        elif text and text != row.name:
+            self.renamed.emit(row.run_id, text)
+        return True
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Cells."""
-        row = self.row(index.row())
-        if row is None:
+        place, at = index.column(), index.row()
+        if not 0 <= at < len(self._shown) or not 0 <= place < len(self.columns):
             return None
-        place = index.column()
-        column = self.columns[place]
+        row, column = self._shown[at], self.columns[place]
         if role == ROW_ROLE:
             return row
-        if role == SORT_ROLE:
-            return column.value(row)
         if role == Qt.ItemDataRole.DisplayRole:
-            return self.text(index.row(), place)
+            return self.text(at, place)
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            right = Qt.AlignmentFlag.AlignRight
+            side = right if column.is_on_the_right else Qt.AlignmentFlag.AlignLeft
+            return side | Qt.AlignmentFlag.AlignVCenter
+        if isinstance(row, GroupRow):
+            return self._data_of_group(row, place, role)
+        if role == SORT_ROLE:
+            return self.value(row, place)
+        if role == Qt.ItemDataRole.EditRole:
+            return row.note if column.field == "note" else row.name
         if role == Qt.ItemDataRole.ToolTipRole:
             return plain_tip(self._tip(row, place))
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            text = self.text(index.row(), place)
-            extra = ", best" if column.is_score and self.is_best(index.row(), place) else ""
-            return f"{column.title}: {text}{extra}"
-        if role == Qt.ItemDataRole.TextAlignmentRole:
-            side = Qt.AlignmentFlag.AlignRight if column.is_score else Qt.AlignmentFlag.AlignLeft
-            return side | Qt.AlignmentFlag.AlignVCenter
-        if role == Qt.ItemDataRole.FontRole and column.is_score:
-            return theme.font(strong=self.is_best(index.row(), place))
+            extra = ", best" if column.is_score and self.is_best(at, place) else ""
+            return f"{column.title}: {self.text(at, place)}{extra}"
+        if role == Qt.ItemDataRole.FontRole and (column.is_score or column.setting):
+            strong = self.is_best(at, place) if column.is_score else column.stands_out(row)
+            return theme.font(strong=strong)
         if role == Qt.ItemDataRole.ForegroundRole:
             now = theme.current()
-            quiet = not row.is_ranked or column.field in ("differs", "reason")
+            is_usual = bool(column.setting) and not column.stands_out(row)
+            quiet = not row.is_ranked or is_usual or column.field in ("differs", "reason")
             return QColor(now.secondary if quiet else now.text)
         return None
 
+    def _data_of_group(self, group: GroupRow, place: int, role: int) -> Any:
+        column = self.columns[place]
+        if role == Qt.ItemDataRole.AccessibleTextRole:
+            if place == 0:
+                state = "open" if group.is_open else "closed"
+                return f"Group {self._group_title(group)}, {state}"
+            return f"{column.title}, mean: {self._text_of_group(group, place)}"
+        if role == Qt.ItemDataRole.ToolTipRole:
+            words = "Enter or a click shows and hides its runs"
+            if column.is_score:
+                words = f"{column.title}: mean of the group's runs that are ranked"
+            return plain_tip(f"{self._group_title(group)}\n{words}.")
+        if role == Qt.ItemDataRole.FontRole:
+            return theme.font(strong=place == 0)
+        if role == Qt.ItemDataRole.BackgroundRole:
+            return QColor(theme.current().window)
+        if role == Qt.ItemDataRole.ForegroundRole:
+            return QColor(theme.current().text)
+        return None
+
+    def _group_title(self, group: GroupRow) -> str:
+        count = len(group.members)
+        return f"{group.title} · {count} {'run' if count == 1 else 'runs'}"
+
+    def _text_of_group(self, group: GroupRow, place: int) -> str:
+        if place == 0:
+            return self._group_title(group)
+        value = group.value(self.columns[place])
+        if value is None:
+            return ""
+        if isinstance(value, float) and self.columns[place].is_score:
+            return f"{value:.{self.digits(place)}f}"
+        if isinstance(value, float):
+            fact = self.columns[place].fact
+            return mean_text(fact, value) if fact else f"{value:g}"
+        return value
+
     def text(self, place: int, column: int) -> str:
         """What a cell says."""
-        value = self.columns[column].value(self._rows[place])
-        if value is None:
-            return "–"
-        return f"{value:.{self.digits(column)}f}" if isinstance(value, float) else value
+        row = self._shown[place]
+        if isinstance(row, GroupRow):
+            return self._text_of_group(row, column)
+        if not self.columns[column].is_score:
+            return self.columns[column].text(row)
+        value = self.value(row, column)
+        return f"{value:.{self.digits(column)}f}" if isinstance(value, float) else "–"
 
     def _tip(self, row: ResultRow, place: int) -> str:
         column = self.columns[place]
@@ -258,37 +412,38 @@ class ResultsModel(QAbstractTableModel):
                 return self._why_none(row, column)
             count = len(row.images)
             noun = "test image" if count == 1 else "test images"
-            return f"{column.title}: {value:.4f} ({count} {noun})"
+            unit = unit_of(column.measure, row.pooled) if column.measure is not None else ""
+            return f"{column.title}: {value:.4f}{unit} ({count} {noun})"
         lines = [row.name]
         if row.reason:
             lines.append(f"Not ranked: {row.reason}.")
         lines += dict.fromkeys(row.refused.values())
+        if row.caution:
+            lines.append(row.caution)
+        if row.note:
+            lines.append(f"Note: {row.note}")
         if row.all_that_differs:
             lines.append(f"What differs: {row.all_that_differs}")
         return "\n".join(lines)
 
     def _why_none(self, row: ResultRow, column: Column) -> str:
         """Why a run has no such score."""
-        item = column.measure
-        if item is None or item.section not in OF_OBJECTS or row.pooled is None:
+        if column.measure is None or row.pooled is None:
             return "No such score: the class occurs neither in truth nor in prediction."
-        if not row.pooled.by_class[item.score]:
-            return "Not known: the run was scored before OrgSeg looked at objects. Score it again."
-        if item.score.endswith("_3d"):
-            return "No such score: no two neighbouring planes of a volume are painted."
-        if item.section == FOUND:
-            return "No such score: there is no object of the class to count."
-        return "No such score: the truth has no object of the class."
+        return why_none(column.measure, row.pooled)
 
     # -- copying -----------------------------------------------------------------------------------
 
     def as_tsv(self, places: Sequence[int] | None = None) -> str:
         """Rows as tab-separated text with a heading, four decimals, for a spreadsheet."""
-        wanted = range(len(self._rows)) if places is None else places
+        wanted = range(len(self._shown)) if places is None else places
         lines = ["\t".join(column.title for column in self.columns)]
         for place in wanted:
-            row = self._rows[place]
-            lines.append("\t".join(_cell(column.value(row)) for column in self.columns))
+            row = self._shown[place]
+            cells = [_cell(self.value(row, at)) for at in range(len(self.columns))]
+            if isinstance(row, GroupRow):
+                cells[0] = _cell(self._group_title(row))
+            lines.append("\t".join(cells))
         return "\n".join(lines) + "\n"
 
 
@@ -303,14 +458,6 @@ def next_order(before: tuple[int, Qt.SortOrder], column: int, first: Qt.SortOrde
         return first
     down = Qt.SortOrder.DescendingOrder
     return Qt.SortOrder.AscendingOrder if before[1] == down else down
-
-
-def _searched(row: ResultRow) -> str:
-    return f"{row.name} {row.all_that_differs} {row.reason}".casefold()
-
-
-def _key(value: float | str | None) -> Any:
-    return value.casefold() if isinstance(value, str) else value
 
 
 def _cell(value: float | str | None) -> str:

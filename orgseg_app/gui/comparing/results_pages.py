@@ -6,8 +6,6 @@ A page is a widget with a method ``show_runs(shown)``; add it to `PAGES` and to
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QButtonGroup,
@@ -22,8 +20,11 @@ from PySide6.QtWidgets import (
 from orgseg_app.gui.comparing.confusion_view import ConfusionView
 from orgseg_app.gui.comparing.curves_view import CurvesView
 from orgseg_app.gui.comparing.difference_view import DifferenceView
-from orgseg_app.gui.comparing.image_scores import ImageScoresTable
-from orgseg_app.gui.comparing.results_data import ResultRow, Results
+from orgseg_app.gui.comparing.image_strip import ImageStrip
+from orgseg_app.gui.comparing.scores_view import ScoresView
+from orgseg_app.gui.comparing.shown_runs import ShownRuns
+from orgseg_app.gui.comparing.statistics_view import StatisticsView
+from orgseg_app.gui.comparing.thresholds_view import ThresholdsView
 from orgseg_app.gui.comparing.verdict_line import VerdictLine
 from orgseg_app.gui.runs.runs_model import RunsModel
 from orgseg_app.gui.session import Session
@@ -33,38 +34,11 @@ PAGES = {
     "images": ("Images", "The runs' predictions for a test image, beside the truth"),
     "curves": ("Curves", "How the runs learned"),
     "confusion": ("Confusion", "Which class was taken for which"),
+    "thresholds": ("Thresholds", "What a stricter or a looser model would do"),
+    "scores": ("Scores", "How every run did on every test image"),
+    "statistics": ("Statistics", "Which models differ, and whether that may be luck"),
 }
 """By key: what is written on a page's button, and what it shows."""
-
-
-@dataclass(frozen=True)
-class ShownRuns:
-    """What the pages are about.
-
-    Attributes
-    ----------
-    results : Results
-    order : tuple of ResultRow
-        All rows, as the table has sorted them.
-    a, b : ResultRow or None
-        The run looked at and the one beside it.
-    others : tuple of ResultRow
-        Further runs selected, as the table has sorted them.
-    class_name : str
-        "" for all classes.
-    """
-
-    results: Results = field(default_factory=Results)
-    order: tuple[ResultRow, ...] = ()
-    a: ResultRow | None = None
-    b: ResultRow | None = None
-    others: tuple[ResultRow, ...] = ()
-    class_name: str = ""
-
-    @property
-    def chosen(self) -> tuple[ResultRow, ...]:
-        """A, B where there is one, and the others."""
-        return tuple(row for row in (self.a, self.b, *self.others) if row is not None)
 
 
 class ResultsPages(QWidget):
@@ -72,13 +46,13 @@ class ResultsPages(QWidget):
 
     Signals
     -------
-    runs_chosen(a, b)
-        Other runs were chosen in the headings of the panes.
+    runs_chosen(run_ids)
+        Other runs were chosen in the headings of the panes: A, B, and so on.
     score_requested(run_ids)
         From a pane whose run has no prediction of the image.
     """
 
-    runs_chosen = Signal(str, str)
+    runs_chosen = Signal(list)
     score_requested = Signal(list)
 
     def __init__(self, session: Session, runs: RunsModel, parent: QWidget | None = None) -> None:
@@ -94,23 +68,30 @@ class ResultsPages(QWidget):
         column.addWidget(self.stack, 1)
 
     def _build_pages(self, session: Session, runs: RunsModel) -> None:
-        self.images = ImageScoresTable(self)
+        self.strip = ImageStrip(session, self)
+        self.images = self.strip.table
         self.images.image_chosen.connect(self._show_panes)
-        self.images.setMinimumWidth(220)
+        self.strip.setMinimumWidth(240)
         self.panes = DifferenceView(session, self)
         self.panes.runs_chosen.connect(self.runs_chosen)
         self.panes.score_requested.connect(self.score_requested)
         self.curves = CurvesView(runs, self)
         self.confusion = ConfusionView(self)
+        self.thresholds = ThresholdsView(runs, self)
+        self.scores = ScoresView(session, self)
+        self.scores.image_chosen.connect(self._open_image)
+        self.statistics = StatisticsView(runs, self)
+        self.statistics.pair_chosen.connect(self._choose_pair)
         across = QSplitter(Qt.Orientation.Horizontal)
         across.setHandleWidth(1)
         across.setChildrenCollapsible(False)
-        across.addWidget(self.images)
+        across.addWidget(self.strip)
         across.addWidget(self.panes)
         across.setStretchFactor(1, 1)
-        across.setSizes([296, 760])
+        across.setSizes([340, 720])
         self.stack = QStackedWidget()
-        for page in (across, self.curves, self.confusion):
+        plots = (self.thresholds, self.scores, self.statistics)
+        for page in (across, self.curves, self.confusion, *plots):
             self.stack.addWidget(page)
 
     def _build_tabs(self) -> QHBoxLayout:
@@ -142,19 +123,30 @@ class ResultsPages(QWidget):
         """Put other runs, or newer scores of them, on all pages."""
         self.shown = shown
         a, b = shown.a, shown.b
-        self.images.set_runs(dict(shown.results.images), a, b, shown.class_name)
+        self.strip.set_runs(dict(shown.results.images), shown.chosen, shown.class_name)
         self.confusion.set_runs(a, b)
         self.verdict.show_runs(a, b, shown.class_name)
         self._show_panes()
         drawn = [row.run_id for row in shown.chosen]
         self.curves.set_runs(drawn, behind=[row.run_id for row in shown.results.rows])
+        for page in (self.thresholds, self.scores, self.statistics):
+            page.show_runs(shown)
+
+    def _choose_pair(self, a: str, b: str) -> None:
+        """Two models become A and B; what else is chosen stays so, where they were among it."""
+        chosen = [row.run_id for row in self.shown.chosen]
+        others = [i for i in chosen if i not in (a, b)] if {a, b} <= set(chosen) else []
+        self.runs_chosen.emit([a, b, *others])
+
+    def _open_image(self, image_id: str) -> None:
+        self.images.choose(image_id)
+        self.show_page("images")
 
     def _show_panes(self) -> None:
         self.panes.show_runs(
             self.shown.results,
             self.shown.order,
-            self.shown.a,
-            self.shown.b,
+            self.shown.chosen,
             image_id=self.images.chosen,
             class_name=self.shown.class_name,
         )
@@ -163,3 +155,5 @@ class ResultsPages(QWidget):
         """Another project: forget everything."""
         self.shown = ShownRuns()
         self.panes.clear()
+        for page in (self.thresholds, self.scores, self.statistics):
+            page.show_runs(self.shown)

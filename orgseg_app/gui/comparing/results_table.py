@@ -11,6 +11,7 @@ from PySide6.QtCore import (
     QRect,
     QRectF,
     Qt,
+    Signal,
 )
 from PySide6.QtGui import (
     QColor,
@@ -24,7 +25,6 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QStyle,
-    QStyledItemDelegate,
     QStyleOptionViewItem,
     QTableView,
     QWidget,
@@ -32,16 +32,43 @@ from PySide6.QtWidgets import (
 
 from orgseg_app.gui.comparing.results_data import ResultRow
 from orgseg_app.gui.comparing.results_model import ROW_ROLE, ResultsModel, next_order
+from orgseg_app.gui.comparing.row_order import GroupRow
+from orgseg_app.gui.panels.name_delegate import NameDelegate
 from orgseg_app.gui.panels.table_keys import keeps_key
 from orgseg_app.gui.style import icons, theme
 from orgseg_app.gui.style.run_colours import paint_key
+from orgseg_app.gui.style.widgets import edit_name
+from orgseg_app.runs.remarks import LONGEST_NOTE
+
+_ALWAYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space)
+_FLIPS = {True: (*_ALWAYS, Qt.Key.Key_Left), False: (*_ALWAYS, Qt.Key.Key_Right)}
+"""Keys that close an open group, and open a closed one."""
 
 Index = QModelIndex | QPersistentModelIndex
 ROW_HEIGHT = 30
+MEASURED_ROWS = 60
+"""So many rows decide how wide a column of words is."""
 
 
-class RunNameDelegate(QStyledItemDelegate):
-    """A run's key and name, its letter when it is shown below, and why it is not ranked."""
+class NoteDelegate(NameDelegate):
+    """A field for the note of a run."""
+
+    field_name = "Note"
+    longest = LONGEST_NOTE
+
+
+class RunNameDelegate(NameDelegate):
+    """A run's key and name, its letter when it is shown below, and why it is not ranked.
+
+    Of a group, its title behind a mark that tells whether its runs are shown.
+    """
+
+    field_name = "Name of the run"
+    longest = 80
+
+    def name_rect(self, row: QRect) -> QRect:
+        """Behind the key."""
+        return QRect(row.left() + 36, row.top(), row.width() - 38, ROW_HEIGHT)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         """The cell's ground, then words on one or two lines."""
@@ -55,6 +82,9 @@ class RunNameDelegate(QStyledItemDelegate):
         table = ground.widget
         table.style().drawControl(QStyle.ControlElement.CE_ItemViewItem, ground, painter, table)
         now = theme.current()
+        if isinstance(row, GroupRow):
+            _draw_group(painter, QRectF(option.rect), str(index.data()), row.is_open)
+            return
         painter.save()
         place = QRectF(option.rect)
         line = QRectF(place.left() + 42, place.top() + 1, place.width() - 50, ROW_HEIGHT - 2)
@@ -65,16 +95,35 @@ class RunNameDelegate(QStyledItemDelegate):
             badge = QRectF(line.right() - 18, line.center().y() - 9, 18, 18)
             paint_letter(painter, badge, letter)
             line.setRight(line.right() - 26)
+        for name, is_so in (("pin", row.remarks.is_pinned), ("eye-off", row.remarks.is_hidden)):
+            if is_so:
+                sign = icons.pixmap(name, "secondary", 14, painter.device().devicePixelRatioF())
+                at = QRect(round(line.right() - 14), round(line.center().y() - 7), 14, 14)
+                painter.drawPixmap(at, sign)
+                line.setRight(line.right() - 20)
         painter.setPen(QColor(now.text if row.is_ranked else now.secondary))
         _draw(painter, line, row.name, theme.font())
-        if row.reason:
+        if row.reason or row.mark:
+            tone = "warning" if row.reason else "info"
             small = QRectF(line.left(), place.top() + 25, place.right() - line.left() - 8, 14)
             ratio = painter.device().devicePixelRatioF()
-            picture = icons.pixmap("warning", "warning", 12, ratio)
+            picture = icons.pixmap(tone, "warning" if row.reason else "secondary", 12, ratio)
             painter.drawPixmap(QRect(round(small.left()), round(small.top() + 1), 12, 12), picture)
-            painter.setPen(QColor(now.warning))
-            _draw(painter, small.adjusted(17, 0, 0, 0), row.reason, theme.font(theme.CAPTION_PX))
+            painter.setPen(QColor(now.warning if row.reason else now.secondary))
+            words = "; ".join(text for text in (row.reason, row.mark) if text)
+            _draw(painter, small.adjusted(17, 0, 0, 0), words, theme.font(theme.CAPTION_PX))
         painter.restore()
+
+
+def _draw_group(painter: QPainter, place: QRectF, title: str, is_open: bool) -> None:
+    painter.save()
+    ratio = painter.device().devicePixelRatioF()
+    sign = icons.pixmap("chevron-down" if is_open else "chevron-right", "secondary", 14, ratio)
+    at = QRect(round(place.left() + 10), round(place.center().y() - 7), 14, 14)
+    painter.drawPixmap(at, sign)
+    painter.setPen(QColor(theme.current().text))
+    _draw(painter, place.adjusted(32, 0, -6, 0), title, theme.font(strong=True))
+    painter.restore()
 
 
 def _draw(painter: QPainter, place: QRectF, text: str, font: QFont) -> None:
@@ -99,7 +148,18 @@ def paint_letter(painter: QPainter, place: QRectF, letter: str) -> None:
 
 
 class ResultsTable(QTableView):
-    """The table itself; Ctrl+C copies the selected rows, or all of them."""
+    """The table itself; Ctrl+C copies the selected rows, or all of them.
+
+    F2 changes a name or a note, Delete asks for the selected runs to be deleted, Space pins them;
+    Enter, Left and Right open and close a group.
+
+    Signals
+    -------
+    delete_pressed(), pin_pressed()
+    """
+
+    delete_pressed = Signal()
+    pin_pressed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -114,6 +174,8 @@ class ResultsTable(QTableView):
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)  # F2: see `edit_cell`
+        self.setItemDelegate(NoteDelegate(self))
         self.setItemDelegateForColumn(0, RunNameDelegate(self))
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.verticalHeader().hide()
@@ -124,6 +186,8 @@ class ResultsTable(QTableView):
         header.setFixedHeight(42)
         header.setSectionsClickable(True)
         header.sectionClicked.connect(self._on_title_clicked)
+        header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.clicked.connect(lambda index: self.results.flip_group(index.row()))
         self.setStyleSheet("QTableView::item { padding: 0 5px; }")  # in line with the titles
         self.results.modelReset.connect(self.fit_rows)
         self.results.layoutChanged.connect(self.fit_rows)
@@ -138,14 +202,25 @@ class ResultsTable(QTableView):
                 words = f"▾ {info.title}".replace(", ", "\n").split("\n")  # with the sorting mark
                 width = max(metrics.horizontalAdvance(word) for word in words)
                 header.resizeSection(place, min(170, max(72, width + 32)))
+            elif info.setting or info.fact:
+                title = metrics.horizontalAdvance(f"▾ {info.title}")
+                texts = [info.text(row) for row in self.results.rows[:MEASURED_ROWS]]
+                most = max((metrics.horizontalAdvance(text) for text in texts), default=0)
+                header.resizeSection(place, min(200, max(72, title + 24, most * 13 // 11 + 28)))
+            elif info.field == "note":
+                header.resizeSection(place, 200)
             elif place == 0:
                 header.resizeSection(place, 248)
             self.setColumnHidden(place, info.field == "reason")  # said below the name
 
     def fit_rows(self) -> None:
-        """Runs that are not ranked have a second line."""
-        for place, row in enumerate(self.results.rows):
-            self.setRowHeight(place, ROW_HEIGHT + 14 if row.reason else ROW_HEIGHT)
+        """Runs that are not ranked, or made elsewhere, have a second line."""
+        for place in range(self.results.rowCount()):
+            row = self.results.row(place)
+            has_second = row is not None and bool(row.reason or row.mark)
+            height = ROW_HEIGHT + 14 if has_second else ROW_HEIGHT
+            if self.rowHeight(place) != height:  # of 200 rows, most have theirs already
+                self.setRowHeight(place, height)
 
     def sort_by(self, column: int) -> None:
         """As a click on a column's title: scores start with the best, words with A."""
@@ -182,9 +257,31 @@ class ResultsTable(QTableView):
         """Keys the window's shortcuts would take: Home, End, Page up, Page down, copy."""
         return keeps_key(event) or super().event(event)
 
+    def edit_cell(self, field: str, run_id: str = "") -> None:
+        """Change the ``"name"`` or the ``"note"`` of a run; without an id, of the current one."""
+        at = self.results.place_of(run_id) if run_id else self.currentIndex().row()
+        columns = [column.field for column in self.results.columns]
+        if field in columns and at >= 0:
+            index = self.results.index(at, columns.index(field))
+            self.setCurrentIndex(index)
+            self.scrollTo(index)
+            edit_name(self, index)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Copy."""
+        """Copy, rename, delete, pin; open and close groups."""
+        current = self.currentIndex()
+        group = self.results.group(current.row())
+        is_chosen = bool(self.selectionModel().selectedRows())
         if event.matches(QKeySequence.StandardKey.Copy):
             self.copy()
+        elif group is not None and event.key() in _FLIPS.get(group.is_open, ()):
+            self.results.flip_group(current.row())
+        elif event.key() == Qt.Key.Key_F2:
+            column = self.results.columns[current.column()] if current.isValid() else None
+            self.edit_cell("note" if column is not None and column.field == "note" else "name")
+        elif event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace) and is_chosen:
+            self.delete_pressed.emit()
+        elif event.key() == Qt.Key.Key_Space and is_chosen:
+            self.pin_pressed.emit()
         else:
             super().keyPressEvent(event)

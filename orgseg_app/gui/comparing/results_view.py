@@ -7,7 +7,7 @@ curves. Scores are read in the background, again whenever runs or test images ch
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,15 @@ from PySide6.QtWidgets import (
 
 from orgseg_app.gui.background import Task
 from orgseg_app.gui.comparing.columns_menu import ColumnsMenu
+from orgseg_app.gui.comparing.filter_bar import FilterBar
+from orgseg_app.gui.comparing.pane_data import LETTERS
+from orgseg_app.gui.comparing.result_columns import Column
 from orgseg_app.gui.comparing.results_data import Candidate, ResultRow, Results, gather
-from orgseg_app.gui.comparing.results_pages import ResultsPages, ShownRuns
+from orgseg_app.gui.comparing.results_pages import ResultsPages
 from orgseg_app.gui.comparing.results_table import ResultsTable
+from orgseg_app.gui.comparing.shown_runs import ShownRuns
+from orgseg_app.gui.comparing.table_acts import TableActs
+from orgseg_app.gui.runs.deleted_bar import DeletedBar
 from orgseg_app.gui.runs.runs_model import RunsModel
 from orgseg_app.gui.session import Session
 from orgseg_app.gui.style.widgets import (
@@ -63,6 +69,8 @@ class ResultsView(QWidget):
 
     Signals
     -------
+    report_requested()
+        The button of the head: write a report of the runs in the table.
     score_requested(run_ids)
         Connect it to `RunsModel.score`.
     train_requested()
@@ -75,6 +83,7 @@ class ResultsView(QWidget):
         Classes that the means of a group are over: to be remembered.
     """
 
+    report_requested = Signal()
     score_requested = Signal(list)
     train_requested = Signal()
     annotate_requested = Signal()
@@ -87,9 +96,11 @@ class ResultsView(QWidget):
         self.results = Results()
         self.group: list[str] = []
         self.a = self.b = ""
+        self._shown: list[str] = []
         self._task: Task | None = None
         self._asked = 0
         self._is_stale = True
+        self._is_choosing = False
         surface(self, "panel")
         self.setAccessibleName("Results")
         self._timer = QTimer(self)
@@ -126,7 +137,12 @@ class ResultsView(QWidget):
         column.setSpacing(0)
         column.addLayout(self._build_head())
         column.addWidget(self._build_note())
+        self.filter_bar = FilterBar(self)
+        column.addWidget(self.filter_bar)
         column.addWidget(self.table, 1)
+        self.deleted_bar = DeletedBar(self.runs, self)
+        column.addWidget(self.deleted_bar)
+        self.acts = TableActs(self)
         splitter = QSplitter(Qt.Orientation.Vertical)
         splitter.setHandleWidth(1)
         splitter.setChildrenCollapsible(False)
@@ -144,29 +160,43 @@ class ResultsView(QWidget):
         self.caption = Caption()
         self.caption.setWordWrap(False)
         self.filter = QLineEdit()
-        self.filter.setPlaceholderText("Filter runs")
+        self.filter.setPlaceholderText("Filter runs, loss = bce")
+        self.filter.setToolTip(
+            "Words of name, settings or note; or a condition such as IoU ≥ 0.7, which Enter keeps"
+        )
         self.filter.setAccessibleName("Filter runs")
         self.filter.setClearButtonEnabled(True)
-        self.filter.setFixedWidth(160)
-        self.filter.textChanged.connect(self._on_filter)
+        self.filter.setFixedWidth(180)
         self.chooser = QComboBox()
         self.chooser.setAccessibleName("Class")
         self.chooser.setToolTip("Class that table and overlays are about")
         self.chooser.setMinimumContentsLength(10)
         self.chooser.currentIndexChanged.connect(self._on_class)
+        self.group_button = IconButton("group", "Group runs, show hidden ones")
+        self.group_button.clicked.connect(self.open_groups)
+        self.group_menu = QMenu(self)
+        self.group_menu.setToolTipsVisible(True)
         self.columns_button = IconButton("table", "Choose columns")
         self.columns_button.clicked.connect(self.open_columns)
         self.copy_button = IconButton("copy", "Copy table", shortcut="Ctrl+C")
         self.copy_button.clicked.connect(self.table.copy)
         self.save_button = IconButton("save", "Save comparison")
         self.save_button.clicked.connect(self.save_comparison)
+        self.report_button = IconButton("file", "Write report")
+        self.report_button.clicked.connect(self.report_requested)
         head = QHBoxLayout()
         head.setContentsMargins(GROUP, 10, GROUP, 6)
         head.setSpacing(GAP)
         head.addWidget(self.title)
         head.addWidget(self.caption)
         head.addStretch(1)
-        buttons = (self.columns_button, self.copy_button, self.save_button)
+        buttons = (
+            self.group_button,
+            self.columns_button,
+            self.copy_button,
+            self.save_button,
+            self.report_button,
+        )
         for widget in (self.filter, self.chooser, *buttons):
             head.addWidget(widget)
         return head
@@ -204,6 +234,8 @@ class ResultsView(QWidget):
         self.results = Results()
         self._asked += 1  # an answer under way is of the project before
         self.a = self.b = ""
+        self._shown = []
+        self.acts.forget()
         self.pages.clear()
         self._show_results()
         self.refresh()
@@ -230,14 +262,17 @@ class ResultsView(QWidget):
             self.results = Results()
             self._show_results()
             return
-        candidates = [Candidate.of(entry) for entry in self.runs.model_runs()]
+        candidates = [Candidate.of(entry) for entry in self.runs.compared_runs()]
+        scorings = [entry.run for entry in self.runs.all() if entry.kind == "score"]
         group = tuple(self.group)
 
         def work(task: Task) -> tuple[int, Results | Exception] | None:
             if task.is_cancelled:
                 return None
             try:
-                return asked, gather(file, candidates, group)
+                return asked, gather(
+                    file, candidates, group, scorings=scorings, progress=task.report
+                )
             except Exception as error:
                 LOG.exception("comparing runs failed")
                 return asked, error
@@ -245,6 +280,7 @@ class ResultsView(QWidget):
         self.session.fold_in()
         # A bound method: Qt drops the answer when this widget is gone before it comes.
         self._task = self.session.background.start("Comparing runs", work, self._on_gathered)
+        self._task.progressed.connect(self._on_progress)
         if not self.results.rows:
             self._show_results()
 
@@ -259,6 +295,11 @@ class ResultsView(QWidget):
             self.results = answer[1]
         self._show_results()
 
+    def _on_progress(self, done: int, total: int, text: str) -> None:
+        """Scores of older runs are worked out once, which takes a second or so for each."""
+        if self._task is not None and not self.results.rows and done:
+            self.empty.set_text(f"Reading scores… {done} of {total} runs")
+
     @property
     def is_gathering(self) -> bool:
         """Whether scores are being read."""
@@ -271,7 +312,7 @@ class ResultsView(QWidget):
         if not self._show_empty():
             return
         self._fill_classes()
-        self.filter.setVisible(len(results.rows) >= FILTER_FROM)
+        self.filter.setVisible(len(results.rows) >= FILTER_FROM or bool(self.filter.text()))
         chosen = [row.run_id for row in self.table.chosen()]
         blocked = self.table.selectionModel().blockSignals(True)
         self.table.results.set_results(results, self.class_name)
@@ -287,6 +328,11 @@ class ResultsView(QWidget):
         self.score_button.setText("Score" if count == 1 else f"Score {count} runs")
         self.score_button.setVisible(count > 0)
         self._choose_runs(chosen)
+
+    def show_rows(self, results: Results) -> None:
+        """The same runs with other notes."""
+        self.results = results
+        self._show_results()
 
     def _show_empty(self) -> bool:
         """Show what is missing; True when there is something to show instead."""
@@ -338,13 +384,20 @@ class ResultsView(QWidget):
         if not chosen:
             with_scores = [row.run_id for row in rows if row.images]
             chosen = (with_scores or shown)[:2]
+        self._is_choosing = True  # the pages are filled once, and not for each change on the way
         self.table.choose(chosen)
+        self._is_choosing = False
         self._on_selection()
 
     def _on_selection(self) -> None:
         """A and B are the first two selected; with one, B is the best other."""
+        if self._is_choosing:
+            return
         chosen = [row.run_id for row in self.table.chosen()]
         if not chosen:
+            return
+        if set(chosen) == set(self._shown):
+            self._show_runs(self._shown)  # with the letters they have
             return
         a = chosen[0]
         others = [row.run_id for row in self.table.results.rows if row.images and row.run_id != a]
@@ -352,18 +405,21 @@ class ResultsView(QWidget):
         self._show_pair(a, b)
 
     def _show_pair(self, a: str, b: str) -> None:
-        self.a, self.b = a, b
-        self.table.results.set_letters({b: "B", a: "A"} if b else {a: "A"})
-        others = tuple(row for row in self.table.chosen() if row.run_id not in (a, b))
+        """Show these as A and B ("" for none), and after them what else is selected."""
+        further = [row.run_id for row in self.table.chosen() if row.run_id not in (a, b)]
+        self._show_runs([a, b, *further] if b else [a])
+
+    def _show_runs(self, run_ids: Sequence[str]) -> None:
+        """Show runs as A, B and so on; they keep their letters until others are selected."""
+        rows = [row for run_id in run_ids if (row := self.results.row(run_id)) is not None]
+        self._shown = [row.run_id for row in rows]
+        self.a, self.b = (*self._shown, "", "")[:2]
+        letters = dict(zip(self._shown, LETTERS, strict=False))
+        self.table.results.set_letters(letters)
+        first, second = (*rows, None, None)[:2]
+        order, further = tuple(self.table.results.rows), tuple(rows[2:])
         self.pages.show_runs(
-            ShownRuns(
-                self.results,
-                tuple(self.table.results.rows),
-                self.results.row(a),
-                self.results.row(b),
-                others,
-                self.class_name,
-            )
+            ShownRuns(self.results, order, first, second, further, self.class_name)
         )
 
     # -- the person --------------------------------------------------------------------------------
@@ -384,7 +440,8 @@ class ResultsView(QWidget):
 
     def _fill_columns(self) -> None:
         names, chosen = self.results.class_names, self.table.results.chosen
-        self.columns_menu.fill(names, self.class_name, chosen, self.results.group)
+        rows = self.results.rows
+        self.columns_menu.fill(names, self.class_name, chosen, self.results.group, rows)
 
     def _on_columns(self, chosen: dict[str, bool]) -> None:
         self.choose_columns(chosen)
@@ -395,39 +452,36 @@ class ResultsView(QWidget):
         self.group_chosen.emit(names)
         self.refresh()
 
-    def _on_filter(self, text: str) -> None:
-        self.table.results.set_filter(text)
+    def open_groups(self) -> None:
+        """A menu of what the runs can be grouped by."""
+        self.acts.fill_groups(self.group_menu)
+        button = self.group_button
+        self.group_menu.popup(button.mapToGlobal(button.rect().bottomLeft()))
 
     def _on_class(self) -> None:
         self._show_results()
 
-    def _on_runs_chosen(self, a: str, b: str) -> None:
-        self._show_pair(a, "" if b == a else b)
+    def _on_runs_chosen(self, run_ids: list[str]) -> None:
+        """In the headings of the panes: the table has them selected, too."""
+        if run_ids:
+            self._shown = run_ids
+            self.table.choose(run_ids)
+            self._show_runs(run_ids)
 
     def _on_score(self) -> None:
         self.score_requested.emit(self.results.to_score)
 
     def _open_menu(self, at: QPoint) -> None:
-        row = self.table.results.row(self.table.indexAt(at).row())
+        index = self.table.indexAt(at)
+        row = self.table.results.row(index.row())
         if row is not None:
-            self.make_menu(row).popup(self.table.viewport().mapToGlobal(at))
+            column = self.table.results.columns[index.column()]
+            self.make_menu(row, column).popup(self.table.viewport().mapToGlobal(at))
 
-    def make_menu(self, row: ResultRow) -> QMenu:
-        """What one may do with a run of the table."""
-        menu = QMenu(self)
+    def make_menu(self, row: ResultRow, column: Column | None = None) -> QMenu:
+        """What one may do with a run of the table, from one of its cells."""
+        menu = self.acts.run_menu(row, column)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        b = self.b if self.b != row.run_id else self.a
-        menu.addAction("Show as A", lambda: self._show_pair(row.run_id, b))
-        a = self.a if self.a != row.run_id else self.b
-        menu.addAction("Show as B", lambda: self._show_pair(a, row.run_id))
-        menu.addSeparator()
-        score = menu.addAction(
-            "Score on the test images", lambda: self.score_requested.emit([row.run_id])
-        )
-        score.setEnabled(row.can_score)
-        menu.addSeparator()
-        menu.addAction("Show confusion", lambda: self._show_confusion(row.run_id, b))
-        menu.addAction("Choose columns…", self.open_columns)
         menu.addSeparator()
         menu.addAction("Copy", self.table.copy)
         menu.addAction("Save comparison…", self.save_comparison)

@@ -38,6 +38,8 @@ TOPICS: dict[str, str] = {
     "preprocessing": "eye",
     "training": "train",
     "comparing": "compare",
+    "examining": "chart",
+    "studies": "table",
     "undo": "undo",
 }
 """Pages that are about no single tool, and their icons."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from orgseg_app.gui.comparing.curves_view import CurvesView
 from orgseg_app.gui.panels.runs_ensemble import EnsembleView
+from orgseg_app.gui.panels.runs_facts import ModelFactsView
 from orgseg_app.gui.panels.runs_previews import RunPreviews
 from orgseg_app.gui.runs.runs_model import RunsModel
 from orgseg_app.gui.style.fields import Segments
@@ -21,7 +22,14 @@ from orgseg_app.gui.style.widgets import (
     surface,
 )
 
-PAGES = (("scores", "Scores"), ("speed", "Speed"), ("previews", "Previews"))
+PAGES = (
+    ("scores", "Scores"),
+    ("speed", "Speed"),
+    ("previews", "Previews"),
+    ("model", "Model"),
+)
+OF_LEARNING = ("speed", "previews")
+"""Pages that an ensemble, which never learned, does not have."""
 
 
 class RunDetails(QWidget):
@@ -33,7 +41,16 @@ class RunDetails(QWidget):
         The pages; scores and speed are both curves.
     ensemble
         Instead of them, where the one run chosen is an ensemble.
+    costs
+        What the models cost.
+
+    Signals
+    -------
+    examination_requested(what, run_id)
+        Find out what a model relies on, or bears: one of `runs.examination.WHATS`.
     """
+
+    examination_requested = Signal(str, str)
 
     def __init__(self, runs: RunsModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -55,6 +72,8 @@ class RunDetails(QWidget):
         self.curves = CurvesView(runs, self)
         self.previews = RunPreviews(runs, self)
         self.ensemble = EnsembleView(runs, self)
+        self.costs = ModelFactsView(self)
+        self.costs.examination_requested.connect(self._on_examination_requested)
         head = QHBoxLayout()
         head.setContentsMargins(GAP, 6, 12, 2)
         head.setSpacing(GAP)
@@ -63,7 +82,8 @@ class RunDetails(QWidget):
         self._stack = QStackedLayout()
         self._stack.addWidget(self.curves)
         self._stack.addWidget(self.previews)
-        self._stack.addWidget(self.ensemble)
+        for page in (self.ensemble, self.costs):
+            self._stack.addWidget(page)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -81,21 +101,34 @@ class RunDetails(QWidget):
         self._show_facts()
 
     def show_page(self, page: str) -> None:
-        """Show ``"scores"``, ``"speed"`` or ``"previews"``."""
+        """Show one of `PAGES`."""
         self.pages.set_value(page)
-        if page != "previews":
+        if page in ("scores", "speed"):
             self.curves.set_page(page)
         self._show_page()
 
+    def _on_examination_requested(self, what: str) -> None:
+        if self.curves.shown:
+            self.examination_requested.emit(what, self.curves.shown[0])
+
     def _show_page(self) -> None:
-        """The page that is chosen; an ensemble has one of its own, for it never learned."""
+        """The page that is chosen; an ensemble has one of its own in place of curves."""
         shown = self.curves.shown
         entry = self.runs.get(shown[0]) if len(shown) == 1 else None
         is_ensemble = entry is not None and entry.ensemble is not None
         self.ensemble.show_run(entry if is_ensemble else None)
-        self.pages.setVisible(not is_ensemble)
-        wanted: QWidget = self.previews if self.pages.value() == "previews" else self.curves
-        self._stack.setCurrentWidget(self.ensemble if is_ensemble else wanted)
+        self.pages.button("scores").setText("Members" if is_ensemble else "Scores")
+        for page in OF_LEARNING:
+            self.pages.button(page).setVisible(not is_ensemble)
+        if is_ensemble and self.pages.value() in OF_LEARNING:
+            self.pages.set_value("scores")
+        elif not is_ensemble:
+            self.curves.set_page("speed" if self.pages.value() == "speed" else "scores")
+        entries = [found for run_id in shown if (found := self.runs.get(run_id)) is not None]
+        self.costs.show_runs(entries)
+        pages: dict[str, QWidget] = {"previews": self.previews, "model": self.costs}
+        curves = self.ensemble if is_ensemble else self.curves
+        self._stack.setCurrentWidget(pages.get(self.pages.value(), curves))
 
     def _on_run_changed(self, run_id: str) -> None:
         if run_id in self.curves.shown[:1]:

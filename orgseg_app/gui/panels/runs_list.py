@@ -40,6 +40,7 @@ from orgseg_app.runs.folder import MODEL_KINDS
 ENTRY_ROLE = Qt.ItemDataRole.UserRole
 ROW_HEIGHT = 46
 
+JOB_WORDS = {"score": "scores", "predict": "predictions", "examine": "examination"}
 STATE_ICONS = {
     "queued": ("clock", "secondary"),
     "paused": ("pause", "secondary"),
@@ -65,7 +66,7 @@ def details_of(entry: RunEntry, now: datetime | None = None) -> str:
     if entry.ensemble is not None:
         parts.insert(0, entry.ensemble.words.partition(":")[0])
     elif entry.kind != "train":
-        parts.insert(0, {"score": "scores", "predict": "predictions"}.get(entry.kind, entry.kind))
+        parts.insert(0, JOB_WORDS.get(entry.kind, entry.kind))
     return " · ".join(part for part in parts if part)
 
 
@@ -94,6 +95,7 @@ class RunsListModel(QAbstractListModel):
         super().__init__(parent)
         self.runs = runs
         self._ids: list[str] = []
+        self.hides_studies = True
         runs.runs_changed.connect(self.reload)
         runs.run_changed.connect(self._on_run_changed)
         self.reload()
@@ -105,6 +107,8 @@ class RunsListModel(QAbstractListModel):
             for entry in self.runs.all()
             if entry.kind in MODEL_KINDS or entry.is_active or entry.state in ("failed", "lost")
         ]
+        if self.hides_studies:
+            wanted = [entry for entry in wanted if entry.is_active or not entry.is_of_study]
         wanted.sort(key=lambda entry: (entry.is_active, entry.created), reverse=True)
         ids = [entry.run_id for entry in wanted]
         if ids != self._ids:
@@ -113,6 +117,11 @@ class RunsListModel(QAbstractListModel):
             self.endResetModel()
         elif ids:
             self.dataChanged.emit(self.index(0), self.index(len(ids) - 1))
+
+    def hide_studies(self, hides: bool) -> None:
+        """Leave out runs of studies that are over, or show them among the others."""
+        self.hides_studies = hides
+        self.reload()
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
         """Runs shown."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QPoint, Qt, QTimer, QUrl, Signal
+from PySide6.QtCore import QPoint, Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QSplitter, QStackedLayout, QVBoxLayout, QWidget
 
@@ -15,12 +14,12 @@ from orgseg_app.gui.panels.log_dialog import LogDialog
 from orgseg_app.gui.panels.runs_details import RunDetails
 from orgseg_app.gui.panels.runs_list import RunsList
 from orgseg_app.gui.panels.training_start import can_start
+from orgseg_app.gui.runs.deleted_bar import DeletedBar
 from orgseg_app.gui.runs.joining import can_join, seeds_of
 from orgseg_app.gui.runs.run_entry import RunEntry
 from orgseg_app.gui.runs.runs_model import RunsModel
 from orgseg_app.gui.style.widgets import (
     GAP,
-    ElidedLabel,
     EmptyState,
     IconButton,
     SecondaryButton,
@@ -28,9 +27,8 @@ from orgseg_app.gui.style.widgets import (
     Separator,
     surface,
 )
+from orgseg_app.runs.examination import NOISE, WHATS
 from orgseg_app.runs.folder import MODEL_KINDS
-
-UNDO_MS = 12_000
 
 
 class RunsPanel(QWidget):
@@ -48,6 +46,8 @@ class RunsPanel(QWidget):
         As `further_requested`, with more weight where that model was wrong.
     ensemble_requested(list of run_id)
         Let these decide together.
+    examination_requested(what, run_id)
+        Find out what its model relies on, or bears: one of `runs.examination.WHATS`.
     train_requested()
         From the empty state.
     """
@@ -56,16 +56,17 @@ class RunsPanel(QWidget):
     further_requested = Signal(str)
     retrain_requested = Signal(str)
     ensemble_requested = Signal(list)
+    examination_requested = Signal(str, str)
     train_requested = Signal()
 
     def __init__(self, runs: RunsModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.runs = runs
-        self._trashed: Path | None = None
         surface(self)
         self.setAccessibleName("Runs of the project")
         self.list = RunsList(runs, self)
         self.details = RunDetails(runs, self)
+        self.details.examination_requested.connect(self.examination_requested)
         self.empty = EmptyState(
             "No models yet. Paint at least two classes, then Train.", icon_name="model"
         )
@@ -78,11 +79,6 @@ class RunsPanel(QWidget):
         runs.run_changed.connect(self._on_run_changed)
         runs.run_ended.connect(self._on_chosen_changed)
         runs.run_prepared.connect(self._on_run_prepared)
-        runs.run_deleted.connect(self._on_run_deleted)
-        self._undo_timer = QTimer(self)
-        self._undo_timer.setSingleShot(True)
-        self._undo_timer.setInterval(UNDO_MS)
-        self._undo_timer.timeout.connect(self.undo_bar.hide)
         self._on_runs_changed()
 
     @property
@@ -106,15 +102,8 @@ class RunsPanel(QWidget):
         head.addStretch(1)
         for button in (self.pause, self.stop, self.more):
             head.addWidget(button)
-        self.undo_bar = QWidget(self)
-        self.undo_text = ElidedLabel()
-        undo = SecondaryButton("Undo", "undo", quiet=True)
-        undo.clicked.connect(self._on_undo)
-        bar = QHBoxLayout(self.undo_bar)
-        bar.setContentsMargins(16, 2, GAP, 2)
-        bar.addWidget(self.undo_text, 1)
-        bar.addWidget(undo)
-        self.undo_bar.hide()
+        self.undo_bar = DeletedBar(self.runs, self)
+        self.undo_text = self.undo_bar.text
         left = QWidget(self)
         left.setMinimumWidth(220)
         column = QVBoxLayout(left)
@@ -122,6 +111,7 @@ class RunsPanel(QWidget):
         column.setSpacing(0)
         column.addLayout(head)
         column.addWidget(self.list, 1)
+        column.addLayout(self._build_studies())
         column.addWidget(self.undo_bar)
         splitter = QSplitter(Qt.Orientation.Horizontal)
         splitter.setHandleWidth(1)
@@ -140,6 +130,21 @@ class RunsPanel(QWidget):
         outer.addWidget(Separator())
         outer.addWidget(pages, 1)
 
+    def _build_studies(self) -> QHBoxLayout:
+        """Dozens of runs of a study would bury the others: they are listed when wanted."""
+        self.studies = SecondaryButton("", quiet=True)
+        self.studies.setToolTip("What came of studies is in Compare, under Studies")
+        self.studies.clicked.connect(self._on_studies)
+        row = QHBoxLayout()
+        row.setContentsMargins(GAP, 2, GAP, 0)
+        row.addWidget(self.studies)
+        row.addStretch(1)
+        return row
+
+    def _on_studies(self) -> None:
+        self.list.list_model.hide_studies(not self.list.list_model.hides_studies)
+        self._on_runs_changed()
+
     # -- showing -----------------------------------------------------------------------------------
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -148,7 +153,11 @@ class RunsPanel(QWidget):
         self._on_chosen_changed()
 
     def _on_runs_changed(self) -> None:
-        has_any = self.list.list_model.rowCount() > 0 or not self.undo_bar.isHidden()
+        count = sum(entry.is_of_study for entry in self.runs.all())
+        hides = self.list.list_model.hides_studies
+        self.studies.setText(f"Show {count} runs of studies" if hides else "Hide runs of studies")
+        self.studies.setVisible(count > 0)
+        has_any = self.list.list_model.rowCount() + count > 0 or not self.undo_bar.isHidden()
         self._stack.setCurrentIndex(1 if has_any else 0)
         self._on_chosen_changed()
 
@@ -245,6 +254,10 @@ class RunsPanel(QWidget):
             add("Train further from this run", further, can_start(one))
             again = partial(self.retrain_requested.emit, one.run_id)
             add("Retrain on corrections…", again, can_start(one))
+        if alone and one.kind in MODEL_KINDS:
+            for what in WHATS if one.kind == "train" else (NOISE,):  # levels are of one network
+                ask = partial(self.examination_requested.emit, what, one.run_id)
+                add(f"{WHATS[what]}…", ask, one.has_model and not one.is_active)
         together = self._together(selected)
         if len(together) > 1:
             ids = [entry.run_id for entry in together]
@@ -293,15 +306,3 @@ class RunsPanel(QWidget):
 
     def _on_delete(self) -> None:
         self.runs.delete(self.list.chosen())
-
-    def _on_run_deleted(self, name: str, trashed: object) -> None:
-        self._trashed = trashed if isinstance(trashed, Path) else None
-        self.undo_text.setText(f"Deleted “{name}”")
-        self.undo_bar.show()
-        self._undo_timer.start()
-
-    def _on_undo(self) -> None:
-        self.undo_bar.hide()
-        self._undo_timer.stop()
-        if self._trashed is not None:
-            self.runs.restore_run(self._trashed)

@@ -53,9 +53,12 @@ class TrainingPanel(QWidget):
     -------
     train_requested(Recipe, name, Start)
         Connect it to `RunsModel.train`.
+    study_requested()
+        A whole grid of recipes.
     """
 
     train_requested = Signal(object, str, object)
+    study_requested = Signal()
 
     def __init__(self, session: Session, runs: RunsModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -218,7 +221,13 @@ class TrainingPanel(QWidget):
         column.addSpacing(4)
         column.addLayout(name_row)
         column.addSpacing(4)
-        column.addWidget(self.button)
+        self.study_button = SecondaryButton("Study…")
+        self.study_button.clicked.connect(self.study_requested)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(GAP)
+        buttons.addWidget(self.button, 1)
+        buttons.addWidget(self.study_button)
+        column.addLayout(buttons)
         return foot
 
     # -- what is painted ---------------------------------------------------------------------------

@@ -184,9 +184,11 @@ class Exporting(QObject):
     def choose_columns(self) -> None:
         """The menu of scores in the Compare workspace."""
         self.window.show_workspace("compare")
+        self.window.ensure_parts().compare.show_page("runs")
         self.window.ensure_parts().results.open_columns()
 
-    def show_confusion(self) -> None:
-        """The confusion matrices of the runs chosen in the Compare workspace."""
+    def show_results(self, page: str) -> None:
+        """A page about the runs chosen in the Compare workspace: one of `results_pages.PAGES`."""
         self.window.show_workspace("compare")
-        self.window.ensure_parts().results.pages.show_page("confusion")
+        self.window.ensure_parts().compare.show_page("runs")
+        self.window.ensure_parts().results.pages.show_page(page)

@@ -14,6 +14,7 @@ from orgseg_app.gui.panels.import_bar import ImportBar
 if TYPE_CHECKING:
     from orgseg_app.files.annotations.plan import ImportPlan
     from orgseg_app.files.importing import ImportChoice
+    from orgseg_app.files.readers.apart import ReadingChild
     from orgseg_app.gui.background import Task
     from orgseg_app.gui.main_window import MainWindow
 
@@ -38,6 +39,8 @@ class Importing(QObject):
         self.session = window.session
         self.bar: ImportBar | None = None
         self._paths: list[Path] = []
+        self._child: ReadingChild | None = None
+        self.session.closing.connect(self.stop)
 
     def take(self, paths: Sequence[Path]) -> None:
         """Open a project, or look at images and folders."""
@@ -56,21 +59,27 @@ class Importing(QObject):
         self._paths = paths
         file = self.session.file
 
-        def work(task: Task) -> tuple[ImportPlan, int] | None:
+        def work(task: Task) -> tuple[ImportPlan, int, ReadingChild] | None:
             from orgseg_app.files.annotations.plan import plan_import
             from orgseg_app.files.giving_up import GivenUpError, asking
             from orgseg_app.files.importing import image_bytes
+            from orgseg_app.files.readers.apart import ReadingChild
 
             def check() -> None:
                 if task.is_cancelled:
                     raise GivenUpError
 
+            child = ReadingChild()  # the one that looks reads the images afterwards
             try:
-                with asking(check):
+                with asking(check), child.reads():
                     plan = plan_import(paths)
             except GivenUpError:
+                child.close()
                 return None
-            return plan, image_bytes(plan)
+            except BaseException:
+                child.close()
+                raise
+            return plan, image_bytes(plan), child
 
         self.session.background.start(
             "Looking at the files",
@@ -79,9 +88,21 @@ class Importing(QObject):
             self.session.report_error,
         )
 
-    def _on_looked(self, looked: tuple[ImportPlan, int] | None, file: object) -> None:
-        if looked is not None:  # it was not given up
-            self._on_plan(*looked, file)
+    def _on_looked(self, looked: tuple[ImportPlan, int, ReadingChild] | None, file: object) -> None:
+        if looked is None:  # it was given up
+            return
+        plan, size, child = looked
+        self.stop()  # an earlier question is dropped
+        self._child = child
+        self._on_plan(plan, size, file)
+        if self.bar is None or self.bar.plan is None:  # nothing is asked, so nobody waits for it
+            self.stop()
+
+    def stop(self) -> None:
+        """End the process that has read for a question, where there is one."""
+        child, self._child = self._child, None
+        if child is not None:
+            child.close()
 
     def _on_plan(self, plan: ImportPlan, size: int, file: object) -> None:
         from orgseg_app.files.importing import LINK_FROM_BYTES, ImportChoice
@@ -111,6 +132,7 @@ class Importing(QObject):
             self.bar = ImportBar(self.session)
             self.window.add_bar(self.bar)
             self.bar.accepted.connect(self.accept)
+            self.bar.cancelled.connect(self.stop)
         self.bar.show_plan(plan, large_bytes)
 
     def accept(self, plan: ImportPlan, choice: ImportChoice) -> None:
@@ -128,10 +150,12 @@ class Importing(QObject):
             counts = session.file.counts
             images = [(i, bool(counts(i.image_id))) for i in session.project.images.values()]
             intake = prepare_import(plan, choice, session.classes, images)
+            intake.child, self._child = self._child, None
             session.add_images(
                 intake.images(), intake.target.classes, intake.problems, intake.total
             )
         except Exception as error:
+            self.stop()
             session.report_error(error)
 
     def open_sample(self, kind: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,16 +91,19 @@ class Packing(QObject):
 
         def work(task: Task) -> Packed | None:
             from orgseg_app.files.packing import pack
-            from orgseg_app.runs.packing import choose_runs, to_pack
+            from orgseg_app.runs.packing import choose_runs, studies_left, to_pack
 
             runs = choose_runs(file.path, ",".join(run_ids) or "none")
-            return pack(
+            packed = pack(
                 file,
                 path,
                 to_pack(file.path, runs, training=with_training),
                 overwrite=True,  # the file dialog asked
                 progress=lambda done, total, text: task.report(done >> 10, total >> 10, text),
             )
+            if packed is None:
+                return None
+            return replace(packed, notes=(*packed.notes, *studies_left(runs)))
 
         def on_success(packed: Packed | None) -> None:
             if dialog is not None and isValid(dialog):
@@ -160,7 +164,7 @@ def packable(project_path: Path) -> tuple[list[PackableRun], int]:
     from orgseg_app.core.split import VALIDATION
     from orgseg_app.gui.panels.pack_dialog import PackableRun
     from orgseg_app.runs.comparison import compare
-    from orgseg_app.runs.folder import list_runs
+    from orgseg_app.runs.folder import COMPARED_KINDS, list_runs
     from orgseg_app.runs.packing import best_run, packable_runs, share_of_training, to_pack
 
     runs = packable_runs(project_path)
@@ -178,5 +182,5 @@ def packable(project_path: Path) -> tuple[list[PackableRun], int]:
                 is_best=best is not None and run.run_id == best.run_id,
             )
         )
-    trained = [run for run in list_runs(project_path) if run.kind == "train"]
-    return found, len(trained) - len(runs)
+    compared = [run for run in list_runs(project_path) if run.kind in COMPARED_KINDS]
+    return found, len(compared) - len(runs)

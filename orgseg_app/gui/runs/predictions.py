@@ -100,7 +100,7 @@ class Predictions(QObject):
 
     def refresh(self) -> None:
         """Look again which models have predicted what."""
-        made, jobs = self._runs.model_runs(), self._runs.all()
+        made, jobs = self._runs.compared_runs(), self._runs.all()
         asked = {entry.run_id: _files_of(entry, jobs) for entry in made}
         if not any(asked.values()):
             self._take(self._asked, {})
@@ -121,7 +121,7 @@ class Predictions(QObject):
             return []
         shape = project.images[image_id].mask_shape
         found = []
-        for entry in sorted(self._runs.model_runs(), key=_rank):
+        for entry in sorted(self._runs.compared_runs(), key=_rank):
             for held in self._held.get(entry.run_id, ()):
                 image = held.images.get(image_id)
                 if image is not None and tuple(image.shape) == tuple(shape):

@@ -11,6 +11,7 @@ from typing import Any
 from orgseg_app.runs.ensembles import KIND as ENSEMBLE
 from orgseg_app.runs.ensembles import EnsembleFacts, ensemble_facts
 from orgseg_app.runs.folder import ACTIVE_STATES, RunFolder
+from orgseg_app.runs.model_facts import ModelFacts, facts_in
 from orgseg_app.runs.recipes.schema import Recipe
 
 STATE_WORDS = {
@@ -32,8 +33,14 @@ KIND_WORDS = {
     "predict": "predicting",
     "score": "scoring",
     "ensemble": "choosing",
+    "examine": "examining",
 }
-PHASE_WORDS = {"predict": "predicting", "score": "scoring", "choose": "choosing"}
+PHASE_WORDS = {
+    "predict": "predicting",
+    "score": "scoring",
+    "choose": "choosing",
+    "examine": "examining",
+}
 """What a job does while it goes from image to image."""
 
 
@@ -124,6 +131,8 @@ class RunEntry:
         Why test images have no score, a sentence each.
     ensemble : EnsembleFacts or None
         What an ensemble is made of; None for every other run.
+    model_facts : ModelFacts or None
+        What its model costs, once it is over; None of runs of older versions.
     """
 
     run: RunFolder
@@ -165,8 +174,14 @@ class RunEntry:
     test_iou: float | None = None
     refused: tuple[str, ...] = ()
     ensemble: EnsembleFacts | None = None
+    model_facts: ModelFacts | None = None
     started_at: float | None = None
     ended_at: float | None = None
+
+    @property
+    def is_of_study(self) -> bool:
+        """Whether it is one of the runs of a study."""
+        return isinstance(self.run.request.get("study"), dict)
 
     @property
     def is_active(self) -> bool:
@@ -347,6 +362,8 @@ def _take_end(entry: RunEntry, event: Mapping[str, Any]) -> None:
     if entry.kind == ENSEMBLE and isinstance(chosen_on, dict):
         entry.best_iou = _number(chosen_on.get("mean_iou"))
     entry.test_iou = _number(test.get("mean_iou")) if isinstance(test, dict) else None
+    if (facts := facts_in(event)) is not None:
+        entry.model_facts = facts
     listed = refused if isinstance(refused, list) else []
     reasons = [item.get("reason") for item in listed if isinstance(item, dict)]
     entry.refused = tuple(dict.fromkeys(text for text in reasons if isinstance(text, str) and text))

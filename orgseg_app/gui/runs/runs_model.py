@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
+from orgseg_app.gui.background import Task
 from orgseg_app.gui.runs.run_entry import RunEntry
 from orgseg_app.gui.runs.starting import Start
 from orgseg_app.gui.runs.training_thread import RunFacts, TrainingThread
@@ -22,8 +24,16 @@ from orgseg_app.runs import launcher
 from orgseg_app.runs.ensembles import KIND as ENSEMBLE
 from orgseg_app.runs.ensembles import ensemble_facts
 from orgseg_app.runs.errors import RunError
-from orgseg_app.runs.folder import MODEL_KINDS, RunFolder, restore, runs_dir
+from orgseg_app.runs.folder import (
+    COMPARED_KINDS,
+    ELSEWHERE_KINDS,
+    MODEL_KINDS,
+    RunFolder,
+    restore,
+    runs_dir,
+)
 from orgseg_app.runs.recipes.schema import Recipe
+from orgseg_app.runs.remarks import Remarks, keep_remarks, remarks_of
 
 LOG = logging.getLogger(__name__)
 _ONE_OF = re.compile(r" (fold|seed) \d+ of \d+$")
@@ -97,6 +107,10 @@ class RunsModel(QObject):
         """Everything that ends with a model: trainings and ensembles, oldest first."""
         return [entry for entry in self._entries.values() if entry.kind in MODEL_KINDS]
 
+    def compared_runs(self) -> list[RunEntry]:
+        """Everything that has scores to compare: models, and what was made elsewhere."""
+        return [entry for entry in self._entries.values() if entry.kind in COMPARED_KINDS]
+
     def get(self, run_id: str) -> RunEntry | None:
         """One run, or None when it is not (or no longer) there."""
         return self._entries.get(run_id)
@@ -139,14 +153,70 @@ class RunsModel(QObject):
         self._prepare(f"Preparing {name}", lambda file: asked.prepare(file, recipe, name, watched))
 
     def score(self, run_ids: Sequence[str]) -> None:
-        """Score finished runs on the project's test images as they are painted now."""
+        """Score finished runs on the project's test images as they are painted now.
+
+        Models by jobs; what was made elsewhere, whose masks are there, at once.
+        """
         from orgseg_app.runs.training import prepare_scoring
 
-        runs = [self._entries[i].run for i in run_ids if i in self._entries]
+        asked = [self._entries[i].run for i in run_ids if i in self._entries]
+        runs = [run for run in asked if run.kind not in ELSEWHERE_KINDS]
         if runs:
             self._prepare(
                 "Preparing scores", lambda file: [prepare_scoring(run, file) for run in runs]
             )
+        elsewhere = [run for run in asked if run.kind in ELSEWHERE_KINDS]
+        if elsewhere:
+            self._score_elsewhere(elsewhere)
+
+    def _score_elsewhere(self, runs: Sequence[RunFolder]) -> None:
+        file = self.session.file
+        if file is None:
+            return
+
+        def work(task: Task) -> list[RunFolder]:
+            from orgseg_app.files.giving_up import GivenUpError, asking
+            from orgseg_app.runs.adding_predictions import score_again
+
+            def check() -> None:
+                if task.is_cancelled:
+                    raise GivenUpError
+
+            made: list[RunFolder] = []
+            try:
+                with asking(check):
+                    for run in runs:
+                        made.append(score_again(run, file, progress=task.report))
+            except GivenUpError:
+                LOG.info("scoring was given up")
+            return made
+
+        self.session.fold_in()
+        self.session.background.start("Scoring", work, self.take_in, self.session.report_error)
+
+    def take_in(self, runs: Sequence[RunFolder]) -> None:
+        """Show runs that are over already: made elsewhere, or scored without a job."""
+        for run in runs:
+            if self._path is not None and run.path.parent == runs_dir(self._path):
+                self._adopt(run)
+
+    def examine(self, run_id: str, what: str, split: str) -> None:
+        """Find out what a run's model relies on or bears; see `runs.examining`."""
+        from orgseg_app.runs.examination import WHATS
+        from orgseg_app.runs.examining import prepare_examination
+
+        entry = self._entries.get(run_id)
+        if entry is not None:
+            run, title = entry.run, f"Preparing: {WHATS[what].lower()}"
+            self._prepare(title, lambda file: [prepare_examination(file, run, what, split=split)])
+
+    def examinations_of(self, run_id: str) -> list[RunEntry]:
+        """Jobs that examine, or have examined, a run's model, oldest first."""
+        return [
+            entry
+            for entry in self._entries.values()
+            if entry.kind == "examine" and entry.run.request.get("examined_run") == run_id
+        ]
 
     def make_ensemble(self, run_ids: Sequence[str], name: str, how: str, turns: bool) -> None:
         """Let trainings decide together, as one more run; see `runs.ensembles`."""
@@ -204,6 +274,20 @@ class RunsModel(QObject):
         self.runs_changed.emit()
         self.training_thread.refresh()
         return True
+
+    def remark(self, run_id: str, **changes: Any) -> Remarks | None:
+        """Change note, pin or hiding of a run, by the fields of `Remarks`; None when that failed.
+
+        The message says why.
+        """
+        entry = self._entries.get(run_id)
+        if entry is None:
+            return None
+        try:
+            return keep_remarks(entry.run, replace(remarks_of(entry.run), **changes))
+        except RunError as error:
+            self.session.report_error(error)
+            return None
 
     def delete(self, run_ids: Sequence[str]) -> None:
         """Move runs to the trash beside the project's runs; `restore_run` brings them back."""

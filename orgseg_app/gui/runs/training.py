@@ -13,6 +13,7 @@ from PySide6.QtCore import QObject, Qt
 from orgseg_app.core.edits.grouped_objects import PutObjects
 from orgseg_app.core.edits.whole import ReplaceMask
 from orgseg_app.gui.runs.joining import can_join, suggested
+from orgseg_app.runs.folder import MODEL_KINDS
 
 if TYPE_CHECKING:
     from orgseg_app.core.weighting.mistakes import CorrectionSettings
@@ -146,15 +147,59 @@ class Training(QObject):
         self.window.show_workspace("train")
         self._runs.make_ensemble(run_ids, name, how, turns)
 
+    def examine(self, what: str, run_id: str = "") -> None:
+        """Show what a run's model relies on, or what noise it bears; find it out the first time.
+
+        Parameters
+        ----------
+        what
+            One of `runs.examination.WHATS`.
+        run_id
+            Without one the run selected in the list of runs, else the best.
+        """
+        panel = self.window.ensure_parts().runs_panel
+        known = [self._runs.get(run_id)] if run_id else [*panel.selected(), self.best_run()]
+        usable = [
+            run
+            for run in known
+            if run is not None
+            and run.kind in MODEL_KINDS
+            and run.has_model
+            and not run.is_active
+            and (run_id or what != "levels" or run.kind == "train")
+        ]
+        if not usable:
+            self.session.message.emit(
+                "There is no finished model to examine yet. Train one first.", "info"
+            )
+            return
+        run = usable[0]
+        from orgseg_app.gui.panels.examination_dialog import ExaminationDialog
+
+        open_now = self.window.findChildren(ExaminationDialog)
+        dialog = next((found for found in open_now if found.run_id == run.run_id), None)
+        if dialog is None:
+            dialog = ExaminationDialog(self._runs, run.run_id, self.window)
+            dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+            self.session.project_changed.connect(dialog.close)
+        dialog.view.show_what(what)
+        dialog.show()
+        dialog.raise_()
+        dialog.activateWindow()
+        asked = [job.run.request.get("what") for job in self._runs.examinations_of(run.run_id)]
+        if what not in asked:
+            dialog.view.examine()
+
     def pause_or_resume(self) -> None:
         """Of the run in the strip."""
         run = self._runs.current()
+        studying = self.window.commands.studying
         if run is None:
             self.session.message.emit("Nothing is running.", "info")
         elif run.state == "paused":
-            self._runs.request_resume(run.run_id)
+            studying.resume_run(run.run_id)
         else:
-            self._runs.request_pause(run.run_id)
+            studying.pause_run(run.run_id)
 
     def stop(self) -> None:
         """Of the run in the strip; the best model so far is kept."""
@@ -162,7 +207,7 @@ class Training(QObject):
         if run is None:
             self.session.message.emit("Nothing is running.", "info")
         else:
-            self._runs.request_stop(run.run_id)
+            self.window.commands.studying.stop_run(run.run_id)
 
     def score_all(self) -> None:
         """Score every run that has a model on the test images as they are now."""
@@ -258,6 +303,8 @@ class Training(QObject):
                 self.session.message.emit(f"The prediction did not finish. {run.message}", "error")
         elif run.kind == "predict" and self.window.workspace == "export":
             pass  # the panel says it
+        elif run.is_of_study:
+            pass  # one of many: the study says how it ends, and which runs did not
         elif run.state == "failed":
             self.session.message.emit(f"“{run.name}” failed. {run.message}", "error")
         elif run.state in ("finished", "stopped"):

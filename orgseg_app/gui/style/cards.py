@@ -201,7 +201,9 @@ class Card(QAbstractButton):
             line = words.pop(0)
             while words and metrics.horizontalAdvance(f"{line} {words[0]}") <= width:
                 line = f"{line} {words.pop(0)}"
-            lines.append(metrics.elidedText(line, self._elide, width))
+            # Qt's own measure of what fits is a hair stricter, and would cut a line that does.
+            fits = metrics.horizontalAdvance(line) <= width
+            lines.append(line if fits else metrics.elidedText(line, self._elide, width))
         if words:
             lines.append(metrics.elidedText(" ".join(words), self._elide, width))
         return lines

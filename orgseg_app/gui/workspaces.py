@@ -255,7 +255,8 @@ class Workspaces(QWidget):
         """The canvas turns the wheel, and the status line tells the keys, as they are chosen."""
         keys = self.window_.shortcuts
         self.area.set_wheel(keys.wheel)
-        self.status.show_hint(keys.hint(self.canvas.tool.hint))
+        has_canvas = self.window_.workspace in ("annotate", "train")
+        self.status.show_hint(keys.hint(self.canvas.tool.hint) if has_canvas else "")
 
     def _tell_keys(self) -> None:
         """Tooltips of what an action does, too, end in its key."""
@@ -316,6 +317,7 @@ class Workspaces(QWidget):
     def show_workspace(self, name: str) -> None:
         """Panels of one workspace; "compare" takes the middle and the right."""
         compare = name == "compare"
+        self._follow_keys()
         self.middle.setCurrentWidget(self.compare if compare else self.canvas_and_runs)
         self.runs_panel.setVisible(name == "train")
         self._show_object_table()

@@ -24,7 +24,11 @@ Floats = NDArray[np.float64]
 FEWEST_IMAGES = 6
 """With five, no result has p ≤ 0.05: the smallest p there is, 2 / 2⁵, is above it."""
 
-BETTER, WORSE, ALIKE, SAME, TOO_FEW = "better", "worse", "alike", "same", "too few images"
+MANY_IMAGES = 20
+"""From so many on, a difference that cannot be told from luck is not put down to their number."""
+
+BETTER, WORSE, ALIKE, SAME = "better", "worse", "alike", "same"
+TOO_FEW, UNCLEAR = "too few images", "no clear difference"
 
 _EXACT = 200  # images; with more, the normal distribution does
 _ROUNDING = 12  # digits: scores that differ less are equal
@@ -81,7 +85,9 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """`BETTER` or `WORSE` (the first), `ALIKE`, `SAME` (on every image) or `TOO_FEW`.
+        """`BETTER` or `WORSE` (the first), `ALIKE`, `SAME` (on every image), else not to be told.
+
+        That is `TOO_FEW`, or with `MANY_IMAGES` `UNCLEAR`.
 
         One is better when both interval and test say so, the test corrected for all pairs.
         """
@@ -94,7 +100,7 @@ class Difference:
             return ALIKE
         is_luck = self.p_adjusted is None or self.p_adjusted > 1 - LEVEL
         if low <= 0 <= high or is_luck:
-            return TOO_FEW
+            return TOO_FEW if self.images < MANY_IMAGES else UNCLEAR
         return BETTER if (self.mean > 0) == self.higher_is_better else WORSE
 
     def in_words(self, first: str, second: str) -> str:
@@ -336,7 +342,8 @@ def _sentence(found: Difference, first: str, second: str) -> str:
     if verdict == ALIKE:
         margin = _number(found.margin, places)
         return f"{first} and {second} are alike to within {margin}: {first} − {second} is {said}"
-    return f"too few images to tell: {first} − {second} is {said}"
+    reason = "too few images to tell" if verdict == TOO_FEW else UNCLEAR
+    return f"{reason}: {first} − {second} is {said}"
 
 
 def _facts(found: Difference) -> str:
@@ -347,7 +354,8 @@ def _facts(found: Difference) -> str:
     if max(found.runs) > 1:
         first, second = found.runs
         said += f", {first} runs each" if first == second else f", {first} and {second} runs"
-    if found.verdict == TOO_FEW and found.interval is not None and found.p_adjusted is not None:
+    is_open = found.verdict in (TOO_FEW, UNCLEAR)
+    if is_open and found.interval is not None and found.p_adjusted is not None:
         low, high = found.interval
         if not low <= 0 <= high:
             said += f", p = {_number(found.p_adjusted, 2)}"

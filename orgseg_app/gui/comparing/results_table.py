@@ -24,6 +24,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import (
     QAbstractItemView,
+    QHeaderView,
     QStyle,
     QStyleOptionViewItem,
     QTableView,
@@ -182,7 +183,6 @@ class ResultsTable(QTableView):
         self.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
         header = self.horizontalHeader()
         header.setHighlightSections(False)
-        header.setStretchLastSection(True)
         header.setFixedHeight(42)
         header.setSectionsClickable(True)
         header.sectionClicked.connect(self._on_title_clicked)
@@ -212,6 +212,13 @@ class ResultsTable(QTableView):
             elif place == 0:
                 header.resizeSection(place, 248)
             self.setColumnHidden(place, info.field == "reason")  # said below the name
+        # Words take the room that is left, else names: a number far from the others is not read.
+        shown = [info for info in self.results.columns if info.field != "reason"]
+        ends_in_words = bool(shown) and not shown[-1].is_score
+        header.setStretchLastSection(ends_in_words)
+        if self.results.columns:
+            mode = QHeaderView.ResizeMode
+            header.setSectionResizeMode(0, mode.Interactive if ends_in_words else mode.Stretch)
 
     def fit_rows(self) -> None:
         """Runs that are not ranked, or made elsewhere, have a second line."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import QEvent, QObject
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
@@ -37,6 +38,7 @@ class CompareSwitch(QWidget):
         self.switch.button("runs").setToolTip("Single runs, judged on the test images")
         self.switch.button("studies").setToolTip("Grids of runs that answer a question")
         self.switch.chosen.connect(self.show_page)
+        self.switch.installEventFilter(self)
         results.title.setText("")
         self._place()
         studies.runs_chosen.connect(self._select)
@@ -53,6 +55,12 @@ class CompareSwitch(QWidget):
         """Words have their size only once they are seen."""
         super().showEvent(event)
         self._place()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """The theme, or another type size, has given the switch another size."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._place()
+        return super().eventFilter(watched, event)
 
     @property
     def page(self) -> str:

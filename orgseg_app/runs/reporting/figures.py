@@ -146,7 +146,7 @@ def pairs_figure(pairs: Sequence[Pair]) -> Figure:
         "pairs",
         "Mean difference of the mean IoU on the same images, first run less second, with its 95 % "
         "interval (symmetric bootstrap-t over images) and Wilcoxon's p, corrected for all pairs by "
-        f"Holm. Blue: one is better; grey: too few images to tell.{more}",
+        f"Holm. Blue: one is better; grey: not told apart.{more}",
         rows_plot(
             rows,
             title="Differences between runs",

@@ -26,6 +26,7 @@ _FINDINGS = {
     "worse": "second is better",
     "alike": "alike",
     "same": "the same on every image",
+    "no clear difference": "no clear difference",
 }
 
 MARKS = (

@@ -16,6 +16,7 @@ from orgseg_app.core.metrics.statistics import (
     BETTER,
     SAME,
     TOO_FEW,
+    UNCLEAR,
     WORSE,
     Difference,
     cohens_d,
@@ -193,6 +194,9 @@ def test_too_few_images() -> None:
     words = unclear.in_words("A", "B")
     assert words.startswith("too few images to tell: A − B is 0.03 (−0.09 to 0.15)")
     assert words.endswith(", 7 images")
+    many = difference([0.5, 0.7, 0.4, 0.8] * 10, [0.6, 0.5, 0.5, 0.7] * 10)
+    assert many.verdict == UNCLEAR  # nobody is told that 40 images are too few
+    assert many.in_words("A", "B").startswith("no clear difference: A − B is 0.03 (−0.02")
 
 
 def test_many_comparisons_need_more_images() -> None:

@@ -18,10 +18,11 @@ The file is replaced as a whole, as projects are: it is never found half written
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -252,24 +253,16 @@ def read_predicted_plane(
         When the file cannot be read, or does not hold this.
     """
     target = Path(path)
-    with _opened(target) as file:
-        try:
-            group = file["predictions"][image_id]
-            layer = group["mask" if class_id is None else "probability"]
-            check_declared(layer, target.name)
-            if layer.dtype != np.uint8:
-                raise damaged(target.name, f"a prediction is {layer.dtype}")
-            place = (z,) if class_id is None else (_class_ids(layer).index(class_id), z)
-            plane: NDArray[np.uint8] = layer[place]
-            if plane.ndim != 2:
-                raise damaged(target.name, "a prediction of another shape")
-            return plane
-        except FileError:
-            raise
-        except (KeyError, ValueError, IndexError) as error:
-            raise ProjectError(f"“{target.name}” does not hold this prediction.") from error
-        except DAMAGE as error:
-            raise damaged(target.name, "a prediction") from error
+    with _reading(target, image_id) as group:
+        layer = group["mask" if class_id is None else "probability"]
+        check_declared(layer, target.name)
+        if layer.dtype != np.uint8:
+            raise damaged(target.name, f"a prediction is {layer.dtype}")
+        place = (z,) if class_id is None else (_class_ids(layer).index(class_id), z)
+        plane: NDArray[np.uint8] = layer[place]
+        if plane.ndim != 2:
+            raise damaged(target.name, "a prediction of another shape")
+        return plane
 
 
 def read_predicted_planes(path: str | Path, image_id: str, z0: int, z1: int) -> NDArray[np.uint8]:
@@ -281,20 +274,12 @@ def read_predicted_planes(path: str | Path, image_id: str, z0: int, z1: int) -> 
         When the file cannot be read, or does not hold this.
     """
     target = Path(path)
-    with _opened(target) as file:
-        try:
-            group = file["predictions"][image_id]
-            _check_layer(group, "mask", target.name)
-            planes: NDArray[np.uint8] = group["mask"][z0:z1]
-            if planes.ndim != 3 or len(planes) != z1 - z0:
-                raise ProjectError(f"“{target.name}” does not hold this prediction.")
-            return planes
-        except FileError:
-            raise
-        except (KeyError, ValueError, IndexError) as error:
-            raise ProjectError(f"“{target.name}” does not hold this prediction.") from error
-        except DAMAGE as error:
-            raise damaged(target.name, "a prediction") from error
+    with _reading(target, image_id) as group:
+        _check_layer(group, "mask", target.name)
+        planes: NDArray[np.uint8] = group["mask"][z0:z1]
+        if planes.ndim != 3 or len(planes) != z1 - z0:
+            raise ProjectError(f"“{target.name}” does not hold this prediction.")
+        return planes
 
 
 def read_predicted_objects(path: str | Path, image_id: str, z: int) -> NDArray[np.uint32]:
@@ -328,20 +313,12 @@ def _read_layer(
     path: str | Path, image_id: str, layer: str, place: tuple[Any, ...], dimensions: int
 ) -> NDArray[Any]:
     target = Path(path)
-    with _opened(target) as file:
-        try:
-            group = file["predictions"][image_id]
-            _check_layer(group, layer, target.name)
-            values: NDArray[Any] = group[layer][place]
-            if values.ndim != dimensions or (dimensions == 3 and len(values) not in MAPS):
-                raise damaged(target.name, f"{layer} of another shape")
-            return values
-        except FileError:
-            raise
-        except (KeyError, ValueError, IndexError) as error:
-            raise ProjectError(f"“{target.name}” does not hold this prediction.") from error
-        except DAMAGE as error:
-            raise damaged(target.name, "a prediction") from error
+    with _reading(target, image_id) as group:
+        _check_layer(group, layer, target.name)
+        values: NDArray[Any] = group[layer][place]
+        if values.ndim != dimensions or (dimensions == 3 and len(values) not in MAPS):
+            raise damaged(target.name, f"{layer} of another shape")
+        return values
 
 
 def _check_layer(group: Any, layer: str, name: str) -> None:
@@ -397,6 +374,20 @@ def _opened(path: Path) -> Any:
         file.close()
         raise damaged(path.name, type(error).__name__) from error
     return file
+
+
+@contextlib.contextmanager
+def _reading(path: Path, image_id: str) -> Iterator[Any]:
+    """The group of a prediction; what is wrong with it is said in a sentence."""
+    with _opened(path) as file:
+        try:
+            yield file["predictions"][image_id]
+        except FileError:
+            raise
+        except (KeyError, ValueError, IndexError) as error:
+            raise ProjectError(f"“{path.name}” does not hold this prediction.") from error
+        except DAMAGE as error:
+            raise damaged(path.name, "a prediction") from error
 
 
 def _store(group: Any, prediction: Prediction) -> None:

@@ -162,6 +162,8 @@ class Workspaces(QWidget):
         self.canvas_and_runs.addWidget(self.area)
         self.canvas_and_runs.addWidget(self.object_table)
         self.canvas_and_runs.addWidget(self.runs_panel)
+        for hidden in (self.object_table, self.runs_panel):
+            hidden.hide()  # or the window is as wide as these need from the start
         self.canvas_and_runs.setStretchFactor(0, 1)
         self.canvas_and_runs.setSizes([460, 220, 240])
         self.middle = PageStack()

@@ -467,3 +467,21 @@ def test_a_line_says_whether_a_is_better_than_b(view: ResultsView) -> None:
     assert line.pair.found.mean == pytest.approx(np.mean([d for d in differences if d is not None]))
     view._show_pair(view.a, "")
     assert not line.isVisible()
+
+
+def test_scores_are_read_before_anybody_asks(
+    world: World, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A moment after the project is open; what is painted meanwhile is read on showing."""
+    from orgseg_app.gui.comparing import results_view
+
+    monkeypatch.setattr(results_view, "AHEAD_MS", 1)
+    view = ResultsView(world.session, world.runs)
+    qtbot.addWidget(view)
+    world.runs.runs_changed.emit()
+    qtbot.waitUntil(lambda: bool(view.results.rows))
+    assert view.table.results.rowCount() == 0  # nothing is laid out for nobody
+    asked = view._asked
+    view.show()
+    assert view.table.results.rowCount() > 0  # at once
+    assert view._asked == asked

@@ -284,6 +284,7 @@ def test_scoring_job_uses_an_existing_model(
         return object_scores(*pair, **known)
 
     monkeypatch.setattr(judging, "object_scores", ask)
+    monkeypatch.setattr("orgseg_app.learn.control._LOOK_EVERY_S", 0.0)
     assert run_job(str(stopped.path)) == 0
     last = stopped.last_event()
     assert last is not None

@@ -170,6 +170,8 @@ def divided_by_centres(
     check()
     # Nobody votes for the centre of another component.
     found = np.where(home[nearest] == labels, nearest + 1, 0).astype(np.int32)
+    # A component that votes for none of its own has nothing to be divided by.
+    shared &= (np.bincount(labels[found > 0], minlength=count + 1) > 0)[labels]
     found = _in_one_piece(np.where(shared, found, 0), labels, shared, home, min_size, check)
     whole = np.where(shared, 0, labels)
     return np.where(found > 0, found + count, whole).astype(np.int32), count + len(centres)

@@ -72,7 +72,7 @@ class Wanted:
     class_id: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # of two attempts none is the other, whatever is in them
 class Tried:
     """Objects of a plane that nobody has taken yet.
 

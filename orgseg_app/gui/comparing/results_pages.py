@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
-    QButtonGroup,
     QHBoxLayout,
-    QPushButton,
     QSplitter,
     QStackedWidget,
     QVBoxLayout,
@@ -28,17 +26,18 @@ from orgseg_app.gui.comparing.thresholds_view import ThresholdsView
 from orgseg_app.gui.comparing.verdict_line import VerdictLine
 from orgseg_app.gui.runs.runs_model import RunsModel
 from orgseg_app.gui.session import Session
+from orgseg_app.gui.style.fields import Segments
 from orgseg_app.gui.style.widgets import GROUP, Separator
 
 PAGES = {
-    "images": ("Images", "The runs' predictions for a test image, beside the truth"),
-    "curves": ("Curves", "How the runs learned"),
-    "confusion": ("Confusion", "Which class was taken for which"),
-    "thresholds": ("Thresholds", "What a stricter or a looser model would do"),
-    "scores": ("Scores", "How every run did on every test image"),
-    "statistics": ("Statistics", "Which models differ, and whether that may be luck"),
+    "images": "The runs' predictions for a test image, beside the truth",
+    "curves": "How the runs learned",
+    "confusion": "Which class was taken for which",
+    "thresholds": "What a stricter or a looser model would do",
+    "scores": "How every run did on every test image",
+    "statistics": "Which models differ, and whether that may be luck",
 }
-"""By key: what is written on a page's button, and what it shows."""
+"""What each page shows, in the order of their buttons."""
 
 
 class ResultsPages(QWidget):
@@ -95,29 +94,20 @@ class ResultsPages(QWidget):
             self.stack.addWidget(page)
 
     def _build_tabs(self) -> QHBoxLayout:
-        self._buttons = QButtonGroup(self)
+        words = [(page, page.capitalize()) for page in PAGES]
+        self.tabs = Segments("Pages", words, self, tips=PAGES)
+        self.tabs.chosen.connect(self.show_page)
         tabs = QHBoxLayout()
         tabs.setContentsMargins(12, 6, GROUP, 2)
-        tabs.setSpacing(2)
-        for number, (text, tip) in enumerate(PAGES.values()):
-            button = QPushButton(text)
-            button.setToolTip(tip)
-            button.setProperty("look", "segment")
-            button.setCheckable(True)
-            button.setChecked(number == 0)
-            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-            self._buttons.addButton(button, number)
-            tabs.addWidget(button)
-        self._buttons.idClicked.connect(self.stack.setCurrentIndex)
+        tabs.addWidget(self.tabs)
         tabs.addStretch(1)
         tabs.addWidget(self.verdict)
         return tabs
 
     def show_page(self, page: str) -> None:
         """One of `PAGES`."""
-        number = list(PAGES).index(page)
-        self.stack.setCurrentIndex(number)
-        self._buttons.button(number).setChecked(True)
+        self.stack.setCurrentIndex(list(PAGES).index(page))
+        self.tabs.set_value(page)
 
     def show_runs(self, shown: ShownRuns) -> None:
         """Put other runs, or newer scores of them, on all pages."""

@@ -42,7 +42,7 @@ from orgseg_app.gui.comparing.shown_runs import ShownRuns
 from orgseg_app.gui.comparing.table_acts import TableActs
 from orgseg_app.gui.runs.deleted_bar import DeletedBar
 from orgseg_app.gui.runs.runs_model import RunsModel
-from orgseg_app.gui.session import Session
+from orgseg_app.gui.session import SAVED, Session
 from orgseg_app.gui.style.widgets import (
     GAP,
     GROUP,
@@ -59,6 +59,8 @@ from orgseg_app.gui.style.widgets import (
 LOG = logging.getLogger(__name__)
 
 GATHER_DELAY_MS = 400
+AHEAD_MS = 1500
+"""After a project was opened or a run has ended, scores are read before anybody asks for them."""
 ALL_CLASSES = "All classes"
 FILTER_FROM = 9
 """A filter field is offered from so many runs on."""
@@ -107,14 +109,19 @@ class ResultsView(QWidget):
         self._timer.setSingleShot(True)
         self._timer.setInterval(GATHER_DELAY_MS)
         self._timer.timeout.connect(self._gather)
+        self._ahead = QTimer(self)
+        self._ahead.setSingleShot(True)
+        self._ahead.setInterval(AHEAD_MS)
+        self._ahead.timeout.connect(self._gather_ahead)
+        self._has_news = False
         self._build()
         session.project_changed.connect(self._on_project_changed)
         session.images_changed.connect(self.refresh)
         session.classes_changed.connect(self.refresh)
         session.mask_changed.connect(self._on_mask_changed)
         session.image_selected.connect(self._on_image_selected)
-        runs.runs_changed.connect(self.refresh)
-        runs.run_ended.connect(self.refresh)
+        runs.runs_changed.connect(self._on_runs_changed)
+        runs.run_ended.connect(self._on_runs_changed)
 
     # -- building ----------------------------------------------------------------------------------
 
@@ -219,8 +226,10 @@ class ResultsView(QWidget):
     # -- gathering ---------------------------------------------------------------------------------
 
     def showEvent(self, event: QShowEvent) -> None:
-        """What changed while the view was away is read now."""
+        """What was read while the view was away is shown, and what changed since is read."""
         super().showEvent(event)
+        if self._has_news:
+            self._show_results()
         if self._is_stale:
             self._gather()
 
@@ -230,7 +239,18 @@ class ResultsView(QWidget):
         if self.isVisible():
             self._timer.start()
 
+    def _gather_ahead(self) -> None:
+        """Read in good time; never while strokes are on their way to the disk."""
+        is_wanted = self._is_stale and not self.isVisible() and bool(self.runs.compared_runs())
+        if is_wanted and self.session.save_state == SAVED:
+            self._gather()
+
+    def _on_runs_changed(self, *_: object) -> None:
+        self.refresh()
+        self._ahead.start()
+
     def _on_project_changed(self) -> None:
+        self._ahead.stop()
         self.results = Results()
         self._asked += 1  # an answer under way is of the project before
         self.a = self.b = ""
@@ -293,7 +313,9 @@ class ResultsView(QWidget):
             self.session.report_error(answer[1])
         else:
             self.results = answer[1]
-        self._show_results()
+        self._has_news = not self.isVisible()
+        if self.isVisible():
+            self._show_results()
 
     def _on_progress(self, done: int, total: int, text: str) -> None:
         """Scores of older runs are worked out once, which takes a second or so for each."""
@@ -308,6 +330,7 @@ class ResultsView(QWidget):
     # -- showing -----------------------------------------------------------------------------------
 
     def _show_results(self) -> None:
+        self._has_news = False
         results = self.results
         if not self._show_empty():
             return

@@ -7,16 +7,15 @@ the window or the whole desktop session never ends a job. Nothing here imports t
 from __future__ import annotations
 
 import logging
-import queue
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, QThread, Signal
+from PySide6.QtCore import QObject, Signal
 
+from orgseg_app.gui.runs.following_thread import FollowingThread
 from orgseg_app.runs import launcher
 from orgseg_app.runs.folder import ACTIVE_STATES, RunFolder, list_runs, runs_dir
 from orgseg_app.runs.recipes.schema import Recipe
@@ -87,7 +86,7 @@ class _Followed:
     started: float = field(default_factory=time.monotonic)
 
 
-class TrainingThread(QThread):
+class TrainingThread(FollowingThread):
     """Starts jobs and follows their events, off the window's thread.
 
     Every run of the project being watched is read once; those that are not over are read again
@@ -117,11 +116,7 @@ class TrainingThread(QThread):
     request_failed = Signal(str, str)
 
     def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("training thread")
-        self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._wake = threading.Event()
-        self._is_ending = False
+        super().__init__("training thread", parent)
         self._project: Path | None = None
         self._followed: dict[str, _Followed] = {}
         self._offsets: dict[str, int] = {}
@@ -151,38 +146,20 @@ class TrainingThread(QThread):
         """Ask something of a run (``launcher.request_pause``, ``kill`` …), and follow it on."""
         self._do(lambda: self._ask(run, request))
 
-    def stop(self, timeout_ms: int = 5000) -> bool:
-        """End the following, never a job; True when the thread has ended."""
-        self._is_ending = True
-        self._wake.set()
-        return not self.isRunning() or self.wait(timeout_ms)
-
-    def _do(self, command: Callable[[], None]) -> None:
-        self._commands.put(command)
-        self._wake.set()
-
     # -- in the thread -----------------------------------------------------------------------------
 
-    def run(self) -> None:
-        """Loop until `stop`."""
-        while not self._is_ending:
-            self._wake.clear()
-            try:
-                self._turn()
-            except Exception:  # a folder that vanishes under the hand must not end the following
-                LOG.exception("following runs failed for a moment")
-            if self._is_ending:
-                break
-            self._wake.wait(POLL_S)
-
-    def _turn(self) -> None:
-        while not self._commands.empty():
-            self._commands.get()()
+    def look(self) -> None:
+        """Read on where runs are not over, and list those that came."""
         self._list_if_changed()
         for followed in list(self._followed.values()):
             if self._is_ending:
                 return
             self._read(followed)
+
+    @property
+    def pause_s(self) -> float:
+        """Always the same."""
+        return POLL_S
 
     def _watch(self, project_path: Path | None) -> None:
         self._project = project_path

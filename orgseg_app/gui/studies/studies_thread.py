@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import logging
 import os
-import queue as queues
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QThread, Signal
+from PySide6.QtCore import QObject, Signal
 
+from orgseg_app.gui.runs.following_thread import FollowingThread
 from orgseg_app.gui.studies.study_facts import StudyFacts
 from orgseg_app.runs.folder import ACTIVE_STATES, STUDIES, runs_dir
 from orgseg_app.runs.studies.folder import StudyFolder, list_studies
@@ -42,7 +41,7 @@ class _Followed:
     reconciled: float = 0.0
 
 
-class StudiesThread(QThread):
+class StudiesThread(FollowingThread):
     """Follows the studies of a project, off the window's thread.
 
     Studies started elsewhere (command line, another window) appear by themselves.
@@ -59,11 +58,7 @@ class StudiesThread(QThread):
     request_failed = Signal(str, str)
 
     def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("studies thread")
-        self._commands: queues.SimpleQueue[Callable[[], None]] = queues.SimpleQueue()
-        self._wake = threading.Event()
-        self._is_ending = False
+        super().__init__("studies thread", parent)
         self._project: Path | None = None
         self._followed: dict[str, _Followed] = {}
         self._listing: object = None
@@ -79,35 +74,10 @@ class StudiesThread(QThread):
         """Ask something of a study (``queue.start``, ``queue.request_pause`` …)."""
         self._do(lambda: self._ask(folder, request))
 
-    def stop(self, timeout_ms: int = 5000) -> bool:
-        """End the following, never a study; True when the thread has ended."""
-        self._is_ending = True
-        self._wake.set()
-        return not self.isRunning() or self.wait(timeout_ms)
-
-    def _do(self, command: Callable[[], None]) -> None:
-        self._commands.put(command)
-        self._wake.set()
-
     # -- in the thread -----------------------------------------------------------------------------
 
-    def run(self) -> None:
-        """Loop until `stop`."""
-        while not self._is_ending:
-            self._wake.clear()
-            try:
-                self.turn()
-            except Exception:  # a folder that vanishes under the hand must not end the following
-                LOG.exception("following studies failed for a moment")
-            if self._is_ending:
-                break
-            # Without a project there is nothing to look at until somebody asks.
-            self._wake.wait(POLL_S if self._project is not None else None)
-
-    def turn(self) -> None:
-        """Do what is asked, look once at everything, tell what changed."""
-        while not self._commands.empty():
-            self._commands.get()()
+    def look(self) -> None:
+        """Read on, and tell what changed."""
         if self._project is None:
             return
         has_news = self._list_if_changed()
@@ -119,6 +89,11 @@ class StudiesThread(QThread):
             self._has_told = True
             facts = [f.facts.copy() for f in self._followed.values()]
             self.studies_listed.emit(self._project, facts)
+
+    @property
+    def pause_s(self) -> float | None:
+        """Without a project there is nothing to look at until somebody asks."""
+        return POLL_S if self._project is not None else None
 
     def _watch(self, project_path: Path | None) -> None:
         self._project = project_path

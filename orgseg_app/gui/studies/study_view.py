@@ -6,9 +6,7 @@ import time
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import (
-    QButtonGroup,
     QHBoxLayout,
-    QPushButton,
     QSplitter,
     QStackedWidget,
     QVBoxLayout,
@@ -23,7 +21,7 @@ from orgseg_app.gui.studies.grid_data import Grid, grid_of
 from orgseg_app.gui.studies.heat_map_view import HeatMapView
 from orgseg_app.gui.studies.study_facts import StudyFacts
 from orgseg_app.gui.studies.wording import SCORES, axis_title, runs_words
-from orgseg_app.gui.style.fields import CalmComboBox, show_choice
+from orgseg_app.gui.style.fields import CalmComboBox, Segments, show_choice
 from orgseg_app.gui.style.widgets import (
     GAP,
     GROUP,
@@ -151,19 +149,14 @@ class StudyView(QWidget):
         return words
 
     def _build_tabs(self) -> QHBoxLayout:
-        self._buttons = QButtonGroup(self)
+        words = [(page, text) for page, (text, _) in PAGES.items()]
+        tips = {page: tip for page, (_, tip) in PAGES.items()}
+        self.tabs = Segments("Pages", words, self, tips=tips)
+        self.tabs.chosen.connect(self.show_page)
         tabs = QHBoxLayout()
         tabs.setContentsMargins(12, 6, GROUP, 2)
         tabs.setSpacing(2)
-        for number, (text, tip) in enumerate(PAGES.values()):
-            button = QPushButton(text)
-            button.setToolTip(tip)
-            button.setProperty("look", "segment")
-            button.setCheckable(True)
-            button.setChecked(number == 0)
-            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-            self._buttons.addButton(button, number)
-            tabs.addWidget(button)
+        tabs.addWidget(self.tabs)
         tabs.addStretch(1)
         self.runs_button = SecondaryButton("", "table", quiet=True)
         self.runs_button.setToolTip("In the table of runs, beside their pictures and curves")
@@ -176,7 +169,6 @@ class StudyView(QWidget):
         self.save_page.clicked.connect(self._on_save_page)
         tabs.addWidget(self.copy_page)
         tabs.addWidget(self.save_page)
-        self._buttons.idClicked.connect(self._show_page)
         return tabs
 
     def _build_pages(self) -> QStackedWidget:
@@ -279,7 +271,7 @@ class StudyView(QWidget):
         )
         self._show_runs()
         self._show_notes(results)
-        self._show_page(self.pages.currentIndex())
+        self.show_page(self.tabs.value())
 
     def _show_runs(self) -> None:
         if self.results is not None and self.facts is not None:
@@ -322,17 +314,12 @@ class StudyView(QWidget):
             self._notes.addWidget(_note("file", f"Source: {source}"))
         self._notes.addStretch(1)
         count = len(dict.fromkeys(said)) + len(results.refused)
-        self._buttons.button(list(PAGES).index("notes")).setText(f"Notes ({count})")
+        self.tabs.button("notes").setText(f"Notes ({count})")
 
     def show_page(self, page: str) -> None:
         """One of `PAGES`."""
-        number = list(PAGES).index(page)
-        self._buttons.button(number).setChecked(True)
-        self._show_page(number)
-
-    def _show_page(self, number: int) -> None:
-        self.pages.setCurrentIndex(number)
-        page = list(PAGES)[number]
+        self.tabs.set_value(page)
+        self.pages.setCurrentIndex(list(PAGES).index(page))
         axes = self.results.folder.study.axes if self.results is not None else ()
         self.axes.setVisible(len(axes) > 1)
         self.copy_page.setVisible(page != "notes")

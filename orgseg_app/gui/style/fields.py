@@ -6,7 +6,7 @@ The wheel changes a field only while it has the keyboard, so that scrolling a pa
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QWheelEvent
@@ -233,7 +233,18 @@ class SliderField(QWidget):
 
 
 class Segments(QWidget):
-    """A choice among two to four, all in sight; arrow keys move within it.
+    """A choice among a few, all in sight; arrow keys move within it.
+
+    Parameters
+    ----------
+    name
+        Of the whole, for screen readers.
+    options
+        Value and words of each.
+    parent
+        Its parent.
+    tips
+        What a choice means, by value.
 
     Signals
     -------
@@ -244,7 +255,12 @@ class Segments(QWidget):
     chosen = Signal(str)
 
     def __init__(
-        self, name: str, options: Sequence[tuple[str, str]], parent: QWidget | None = None
+        self,
+        name: str,
+        options: Sequence[tuple[str, str]],
+        parent: QWidget | None = None,
+        *,
+        tips: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(parent)
         self.setAccessibleName(name)
@@ -260,6 +276,7 @@ class Segments(QWidget):
             button.setCheckable(True)
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             button.setAccessibleName(f"{name}: {text}")
+            button.setToolTip((tips or {}).get(value, ""))
             button.clicked.connect(lambda _=False, v=value: self.chosen.emit(v))
             self._group.addButton(button)
             self._buttons[value] = button

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -177,6 +177,11 @@ def test_small_ones_go_to_their_neighbour() -> None:
     assert (found > 0).sum() == (objects > 0).sum()
 
 
+@example(  # the left component votes for nothing of its own
+    foreground=np.array([[0, 128, 0, 128], [128, 128, 0, 128]], np.uint8),
+    maps=np.where(np.arange(432).reshape(3, 12, 12) == 13, 0, 134).astype(np.uint8),
+    min_size=0,
+)
 @settings(max_examples=50, deadline=None)
 @given(
     arrays(np.uint8, st.tuples(*[st.integers(1, 12)] * 2)),

@@ -33,6 +33,7 @@ VOLUME = TOUCHING["volume"]
 
 def predictor_of(network: str, target: str = "distance", **more: Any) -> Predictor:
     recipe = tiny_recipe(network=NetworkChoice(network, depth=1, width=4), objects=target)
+    torch.manual_seed(0)
     made = build_network(recipe.network, channels=1, classes=outputs_of(recipe, 2))
     return Predictor([Model(made.eval(), recipe, default_classes(["disc"]), 1)], **more)
 

@@ -18,7 +18,6 @@ from PySide6.QtCore import (
 )
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence, QPainter, QResizeEvent
 from PySide6.QtWidgets import (
-    QAbstractItemView,
     QHeaderView,
     QStyle,
     QStyledItemDelegate,
@@ -38,6 +37,7 @@ from orgseg_app.gui.comparing.forest_painting import (
 )
 from orgseg_app.gui.comparing.statistics_data import ModelPair, Statistics
 from orgseg_app.gui.panels.table_keys import keeps_key
+from orgseg_app.gui.style.tables import make_rows
 from orgseg_app.gui.style.widgets import plain_tip
 
 Index = QModelIndex | QPersistentModelIndex
@@ -216,20 +216,11 @@ class ForestTable(QTableView):
         super().__init__(parent)
         self.forest = ForestModel(self)
         self.setModel(self.forest)
-        self.setAccessibleName("Pairs of models")
         self.setItemDelegate(ForestDelegate(self))
         self.setHorizontalHeader(_AxisHeader(self))
         self.setProperty("look", "rows")
-        self.setShowGrid(False)
-        self.setWordWrap(False)
-        self.setMouseTracking(True)
-        self.setTabKeyNavigation(False)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        make_rows(self, "Pairs of models", height=ROW, several=False)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(ROW)
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         self.clicked.connect(self._choose)
 

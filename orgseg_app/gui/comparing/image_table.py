@@ -27,7 +27,6 @@ from PySide6.QtGui import (
     QPixmap,
 )
 from PySide6.QtWidgets import (
-    QAbstractItemView,
     QHeaderView,
     QStyle,
     QStyledItemDelegate,
@@ -53,6 +52,7 @@ from orgseg_app.gui.comparing.results_data import ResultRow
 from orgseg_app.gui.comparing.results_model import next_order
 from orgseg_app.gui.panels.table_keys import keeps_key
 from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.tables import make_rows
 from orgseg_app.gui.style.widgets import draw_rounded
 
 Index = QModelIndex | QPersistentModelIndex
@@ -185,23 +185,13 @@ class ImageScoresTable(QTableView):
         self.scores = ImageScoresModel(self)
         self._chosen = ""
         self.setModel(self.scores)
-        self.setAccessibleName("Test images")
-        self.setShowGrid(False)
-        self.setWordWrap(False)
-        self.setMouseTracking(True)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setTabKeyNavigation(False)
+        make_rows(self, "Test images", height=ROW_HEIGHT, several=False)
         self.setStyleSheet("QTableView::item { padding: 0 5px; }")  # in line with the titles
         self._pictures = PictureDelegate(self)
         self.setItemDelegateForColumn(IMAGE, self._pictures)
         self.setItemDelegateForColumn(DIFFERENCE, DifferenceDelegate(self))
         self.doubleClicked.connect(lambda index: self.opened.emit(str(index.data(ID_ROLE))))
-        self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
         header = self.horizontalHeader()
-        header.setHighlightSections(False)
         header.setMinimumSectionSize(40)
         header.setSectionsClickable(True)
         header.sectionClicked.connect(self._on_title_clicked)

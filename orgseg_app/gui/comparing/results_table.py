@@ -38,6 +38,7 @@ from orgseg_app.gui.panels.name_delegate import NameDelegate
 from orgseg_app.gui.panels.table_keys import keeps_key
 from orgseg_app.gui.style import icons, theme
 from orgseg_app.gui.style.run_colours import paint_key
+from orgseg_app.gui.style.tables import make_rows
 from orgseg_app.gui.style.widgets import edit_name
 from orgseg_app.runs.remarks import LONGEST_NOTE
 
@@ -166,23 +167,12 @@ class ResultsTable(QTableView):
         super().__init__(parent)
         self.results = ResultsModel(self)
         self.setModel(self.results)
-        self.setAccessibleName("Runs compared")
-        self.setShowGrid(False)
-        self.setWordWrap(False)
-        self.setMouseTracking(True)
-        self.setTabKeyNavigation(False)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        make_rows(self, "Runs compared", height=ROW_HEIGHT)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)  # F2: see `edit_cell`
         self.setItemDelegate(NoteDelegate(self))
         self.setItemDelegateForColumn(0, RunNameDelegate(self))
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
         header = self.horizontalHeader()
-        header.setHighlightSections(False)
         header.setFixedHeight(42)
         header.setSectionsClickable(True)
         header.sectionClicked.connect(self._on_title_clicked)

@@ -17,10 +17,11 @@ from PySide6.QtCore import (
     Signal,
 )
 from PySide6.QtGui import QColor, QFontMetrics, QGuiApplication, QKeyEvent, QKeySequence
-from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QTableView, QWidget
+from PySide6.QtWidgets import QAbstractButton, QTableView, QWidget
 
 from orgseg_app.gui.panels.table_keys import keeps_key
 from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.tables import make_rows
 from orgseg_app.gui.style.widgets import plain_tip
 
 Index = QModelIndex | QPersistentModelIndex
@@ -160,24 +161,13 @@ class FactsTable(QTableView):
         super().__init__(parent)
         self.facts = FactsModel(self)
         self.setModel(self.facts)
-        self.setAccessibleName(name)
-        self.setShowGrid(False)
-        self.setWordWrap(False)
-        self.setMouseTracking(True)
-        self.setTabKeyNavigation(False)
+        make_rows(self, name, height=ROW_HEIGHT)
         self.setProperty("look", "rows")
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
         header = self.horizontalHeader()
         header.setAccessibleName(f"Columns: {name}")
         self.verticalHeader().setAccessibleName(f"Lines: {name}")
         for corner in self.findChildren(QAbstractButton):
             corner.setAccessibleName("Select all lines")
-        header.setHighlightSections(False)
         header.setSectionsClickable(False)
         header.setStretchLastSection(True)
         header.setFixedHeight(HEAD_HEIGHT)

@@ -19,7 +19,6 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence, QPainter, QResizeEvent
 from PySide6.QtWidgets import (
     QHeaderView,
-    QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QTableView,
@@ -37,7 +36,7 @@ from orgseg_app.gui.comparing.forest_painting import (
 )
 from orgseg_app.gui.comparing.statistics_data import ModelPair, Statistics
 from orgseg_app.gui.panels.table_keys import keeps_key
-from orgseg_app.gui.style.tables import make_rows
+from orgseg_app.gui.style.tables import draw_ground, make_rows
 from orgseg_app.gui.style.widgets import plain_tip
 
 Index = QModelIndex | QPersistentModelIndex
@@ -158,11 +157,7 @@ class ForestDelegate(QStyledItemDelegate):
         pair, model = index.data(PAIR_ROLE), index.model()
         if pair is None or not isinstance(model, ForestModel):
             return
-        ground = QStyleOptionViewItem(option)
-        self.initStyleOption(ground, index)
-        ground.text = ""
-        table = ground.widget
-        table.style().drawControl(QStyle.ControlElement.CE_ItemViewItem, ground, painter, table)
+        draw_ground(self, painter, option, index)
         painter.save()
         rect = QRectF(option.rect)
         if index.column() == PAIR:

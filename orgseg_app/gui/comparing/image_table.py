@@ -28,7 +28,6 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import (
     QHeaderView,
-    QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QTableView,
@@ -52,7 +51,7 @@ from orgseg_app.gui.comparing.results_data import ResultRow
 from orgseg_app.gui.comparing.results_model import next_order
 from orgseg_app.gui.panels.table_keys import keeps_key
 from orgseg_app.gui.style import theme
-from orgseg_app.gui.style.tables import make_rows
+from orgseg_app.gui.style.tables import draw_ground, make_rows
 from orgseg_app.gui.style.widgets import draw_rounded
 
 Index = QModelIndex | QPersistentModelIndex
@@ -75,11 +74,7 @@ class PictureDelegate(QStyledItemDelegate):
         model = index.model()
         if not isinstance(model, ImageScoresModel):
             return
-        ground = QStyleOptionViewItem(option)
-        self.initStyleOption(ground, index)
-        ground.text = ""
-        table = ground.widget
-        table.style().drawControl(QStyle.ControlElement.CE_ItemViewItem, ground, painter, table)
+        draw_ground(self, painter, option, index)
         image_id = str(index.data(ID_ROLE))
         place = QRectF(option.rect).adjusted(4, 0, -4, 0)
         picture = QRectF(place.left(), place.center().y() - PICTURE / 2 + 0.5, PICTURE, PICTURE)

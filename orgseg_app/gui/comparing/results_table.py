@@ -25,7 +25,6 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
-    QStyle,
     QStyleOptionViewItem,
     QTableView,
     QWidget,
@@ -38,7 +37,7 @@ from orgseg_app.gui.panels.name_delegate import NameDelegate
 from orgseg_app.gui.panels.table_keys import keeps_key
 from orgseg_app.gui.style import icons, theme
 from orgseg_app.gui.style.run_colours import paint_key
-from orgseg_app.gui.style.tables import make_rows
+from orgseg_app.gui.style.tables import draw_ground, make_rows
 from orgseg_app.gui.style.widgets import edit_name
 from orgseg_app.runs.remarks import LONGEST_NOTE
 
@@ -78,11 +77,7 @@ class RunNameDelegate(NameDelegate):
         model = index.model()
         if row is None or not isinstance(model, ResultsModel):
             return
-        ground = QStyleOptionViewItem(option)
-        self.initStyleOption(ground, index)
-        ground.text = ""
-        table = ground.widget
-        table.style().drawControl(QStyle.ControlElement.CE_ItemViewItem, ground, painter, table)
+        draw_ground(self, painter, option, index)
         now = theme.current()
         if isinstance(row, GroupRow):
             _draw_group(painter, QRectF(option.rect), str(index.data()), row.is_open)

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QAbstractItemView, QTableView
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex
+from PySide6.QtGui import QPainter
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+)
 
 
 def make_rows(table: QTableView, name: str, *, height: int, several: bool = True) -> None:
@@ -32,3 +40,17 @@ def make_rows(table: QTableView, name: str, *, height: int, several: bool = True
     table.verticalHeader().hide()
     table.verticalHeader().setDefaultSectionSize(height)
     table.horizontalHeader().setHighlightSections(False)
+
+
+def draw_ground(
+    delegate: QStyledItemDelegate,
+    painter: QPainter,
+    option: QStyleOptionViewItem,
+    index: QModelIndex | QPersistentModelIndex,
+) -> None:
+    """Paint a cell without its words: chosen, hovered, keyboard; the delegate paints the rest."""
+    ground = QStyleOptionViewItem(option)
+    delegate.initStyleOption(ground, index)
+    ground.text = ""  # type: ignore[attr-defined]
+    table = ground.widget  # type: ignore[attr-defined]
+    table.style().drawControl(QStyle.ControlElement.CE_ItemViewItem, ground, painter, table)

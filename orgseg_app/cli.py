@@ -440,6 +440,12 @@ def build_parser() -> argparse.ArgumentParser:
         prog="orgseg", description=_ABOUT, epilog="orgseg VERB --help says more about a verb."
     )
     parser.add_argument("--version", action="version", version=f"OrgSeg {__version__}")
+    parser.add_argument(
+        "--new-window", action="store_true", help="a second window, while one is open already"
+    )
+    parser.add_argument(
+        "--reset-settings", action="store_true", help="all settings as at the first start"
+    )
     verbs = parser.add_subparsers(title="verbs", dest="verb", metavar="VERB", parser_class=_Parser)
     demo = _verb(verbs, "demo", "demo:run", "make a sample project, train on it, compare, export")
     demo.add_argument("--headless", action="store_true", help="do not open the window")
@@ -449,6 +455,18 @@ def build_parser() -> argparse.ArgumentParser:
     _add_list_verbs(verbs)
     _add_run_verbs(verbs)
     doctor = _verb(verbs, "doctor", "doctor:run", "devices, versions, why it is slow if it is")
+    doctor.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE.zip",
+        help="write what helps to find a fault: logs, versions; no images, no names",
+    )
+    doctor.add_argument(
+        "--project", type=Path, metavar="PROJECT", help="with --report: counts and sizes of it, too"
+    )
+    doctor.add_argument("--self-test", action="store_true", help="ten seconds with the device")
+    doctor.add_argument("--gpu", action="store_true", help="only what there is to say about cards")
+    doctor.add_argument("--here", action="store_true", help=argparse.SUPPRESS)  # not the GPU pack
     _add_json(doctor)
     return parser
 
@@ -493,17 +511,23 @@ def _chosen(words: Sequence[str]) -> Callable[[], int]:
     """The function that does what is asked."""
     parser = build_parser()
     verbs = _verbs(parser)
-    first = words[0] if words else ""
+    named = [word for word in words if word != "--new-window"]
+    first = named[0] if named else ""
     if not first or (first not in verbs and not first.startswith("-")):
-        if not all(_may_be_opened(word) for word in words):
+        if not all(_may_be_opened(word) for word in named):
             near = difflib.get_close_matches(first, verbs, n=1)
             hint = f" Did you mean {near[0]}?" if near else " See orgseg --help."
             sys.stderr.write(f'orgseg: there is no verb "{first}", and no such file.{hint}\n')
             raise SystemExit(WRONG_USAGE)
         from orgseg_app.commands.window import open_window
 
-        return lambda: open_window([Path(word) for word in words])
+        is_new = len(named) < len(words)
+        return lambda: open_window([Path(word) for word in named], is_new=is_new)
     asked = parser.parse_args(words)
+    if asked.reset_settings:
+        from orgseg_app.commands.resetting import reset_settings
+
+        return reset_settings
     if not hasattr(asked, "where"):
         parser.print_help()
         raise SystemExit(DONE)

@@ -22,6 +22,13 @@ def program_command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "orgseg_app", *arguments]
 
 
+def window_command(*arguments: str) -> list[str]:
+    """How this program opens another window: on Windows without a console beside it."""
+    if getattr(sys, "frozen", False):
+        return [sys.executable, *arguments]
+    return program_command(*arguments)
+
+
 def program_environment() -> dict[str, str]:
     """The environment in which `program_command` finds this program, from any folder.
 

@@ -19,6 +19,7 @@ from typing import Any
 from orgseg_app import paths
 
 THEMES = ("system", "light", "dark")
+TEXT_SIZES = (100, 125, 150, 200)
 WORKSPACES = ("annotate", "train", "compare", "export")
 RECENT_PROJECTS_KEPT = 12
 KEY_PRESETS = ("orgseg", "fiji", "napari")
@@ -35,6 +36,9 @@ class Settings:
 
     theme: str = "system"
     """Colours of the window: one of `THEMES`."""
+
+    text_size: int = 100
+    """How large text is, in per cent: one of `TEXT_SIZES`."""
 
     workspace: str = "annotate"
     """Workspace shown last: one of `WORKSPACES`."""
@@ -136,6 +140,48 @@ def save(settings: Settings, path: Path | None = None) -> bool:
     return True
 
 
+def reset(settings: Settings | None = None, path: Path | None = None) -> Path | None:
+    """Set everything back to its default; the file is kept beside as ``*.before-reset``.
+
+    More room for undo than usual stays: less would drop steps of projects that are open or will be.
+
+    Parameters
+    ----------
+    settings
+        The values of a window that is open: set back as well, in place.
+    path
+        The file; None means `settings_path`.
+
+    Returns
+    -------
+    Path or None
+        Where the old file lies now; None where there was none.
+
+    Raises
+    ------
+    OSError
+        When it cannot be moved; then nothing is changed.
+    """
+    path = settings_path() if path is None else path
+    budgets = [one.undo_budget_mb for one in (load(path), settings) if one is not None]
+    fresh = Settings(undo_budget_mb=max(UNDO_BUDGET_MB, *budgets))
+    kept: Path | None = path.with_name(path.name + ".before-reset")
+    try:
+        os.replace(path, str(kept))
+    except FileNotFoundError:
+        kept = None
+    save(fresh, path)
+    for name, value in _values(fresh).items() if settings is not None else ():
+        now = getattr(settings, name)
+        if isinstance(now, dict | list):
+            now.clear()  # others hold it, too
+        else:
+            setattr(settings, name, value)
+    if settings is not None:
+        settings._on_disk = _values(settings)
+    return kept
+
+
 def _read(path: Path) -> dict[str, Any]:
     """Return the file's top-level object; an unreadable file is set aside as ``*.unreadable``."""
     try:
@@ -170,6 +216,12 @@ def _values(settings: Settings) -> dict[str, Any]:
 def _one_of(choices: tuple[str, ...]) -> Callable[[Any], str | None]:
     """Return a check that lets only `choices` through."""
     return lambda value: value if value in choices else None
+
+
+def _percent(value: Any) -> int | None:
+    """Return a size of text that can be chosen."""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_number and value in TEXT_SIZES else None
 
 
 def _text(value: Any) -> str | None:
@@ -208,6 +260,7 @@ def _entries(*kinds: type) -> Callable[[Any], dict[str, Any] | None]:
 # What of a value read from disk is usable; None where nothing is.
 _USABLE: dict[str, Callable[[Any], Any]] = {
     "theme": _one_of(THEMES),
+    "text_size": _percent,
     "workspace": _one_of(WORKSPACES),
     "recent_projects": _texts,
     "last_folder": _text,

@@ -8,6 +8,8 @@ deb        package for Debian and Ubuntu
 appimage   one file for any Linux; without ``appimagetool`` only the folder it is made from
 nsis       installer for Windows; ``makensis`` compiles it on any system
 dmg        disk image for macOS, signed and notarised where the keys are there
+gpu-lock   pins of the GPU pack; pip must find a PyTorch for NVIDIA cards (PIP_EXTRA_INDEX_URL)
+gpu-pack   the GPU pack: OrgSeg without its window, with that PyTorch; needs some 20 GB of room
 ========== =====================================================================================
 
 Everything lands in ``dist/``; ``build/`` may be deleted at any time. An environment of its own
@@ -51,14 +53,24 @@ Others hold little, and those that auditwheel has rewritten (``*.libs``) are bet
 
 def lock() -> None:
     """Write the versions of ``constraints.txt`` with the hashes of their files."""
+    _lock(system_name(), _asked_for())
+
+
+def gpu_lock() -> None:
+    """As `lock`, for the program of the GPU pack, which has no window."""
+    window = ("pyside6", "pyqtgraph")
+    asked = [name for name in _asked_for() if not name.lower().startswith(window)]
+    _lock(f"{system_name()}-cuda", asked)
+
+
+def _lock(name: str, asked: list[str]) -> None:
     report = BUILD / "resolved.json"
-    asked = _asked_for()
     run(
         _python("build/resolver", ()), "-m", "pip", "install", "--quiet", "--dry-run",
         "--ignore-installed", "--only-binary=:all:", "--report", report,
         "-c", HERE / "constraints.txt", *asked,
     )  # fmt: skip
-    target = HERE / "requirements" / f"{system_name()}.txt"
+    target = HERE / "requirements" / f"{name}.txt"
     target.write_text(licences.pins(report), encoding="utf-8")
     say(f"Written: {target.relative_to(ROOT)}")
 
@@ -89,6 +101,25 @@ def bundle() -> None:
             f"The folder has {size:.0f} MB, more than the {LARGEST_MB} MB it may have. Look what "
             "is new in it (du -a dist/OrgSeg | sort -n) and leave it out in orgseg.spec."
         )
+
+
+def gpu_pack() -> None:
+    """Freeze the program of the GPU pack, and pack it."""
+    pins = HERE / "requirements" / f"{system_name()}-cuda.txt"
+    if not pins.is_file():
+        raise BuildError(
+            f"There are no pinned requirements of the GPU pack for {system_name()}. Nothing was "
+            "built; write them first: python packaging/build.py gpu-lock"
+        )
+    python = _python("build/environment-cuda", ("--require-hashes", "-r", str(pins)))
+    folder = BUILD / "orgseg-gpu"
+    shutil.rmtree(folder, ignore_errors=True)
+    run(
+        python, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN",
+        "--distpath", BUILD, "--workpath", BUILD / "pyinstaller-cuda", HERE / "gpu_worker.spec",
+    )  # fmt: skip
+    run(python, HERE / "licences.py", folder, pins, version())
+    run(python, HERE / "gpu_pack.py", folder, DIST, version())
 
 
 def strip() -> None:
@@ -146,6 +177,8 @@ STEPS = {
     "appimage": lambda: linux_packages.appimage(version()),
     "nsis": lambda: other_systems.nsis(version()),
     "dmg": lambda: other_systems.dmg(version()),
+    "gpu-lock": gpu_lock,
+    "gpu-pack": gpu_pack,
 }
 
 

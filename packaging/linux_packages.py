@@ -24,24 +24,33 @@ DEPENDS = (
 
 def archive(version: str) -> None:
     """``.tar.zst`` with a script that installs it for one user."""
-    bundle = need_bundle()
     name = f"orgseg-{version}-linux-{platform.machine()}"
-    place = _fresh(BUILD / name)
-    _hard_copy(bundle, place / "OrgSeg")
+    place = BUILD / name
+    archive_tree(need_bundle(), place, BUILD / "icons")
+    target = DIST / f"{name}.tar.zst"
+    pack(place, target, level=15)
+    _told(target)
+
+
+def archive_tree(bundle: Path, place: Path, icons: Path) -> None:
+    """The folder that the archive unpacks to: the app, and what installs it."""
+    _hard_copy(bundle, _fresh(place) / "OrgSeg")
     share = place / "share"
     (share / "icons").mkdir(parents=True)
     for file in ("orgseg.desktop", "orgseg-mime.xml"):
         shutil.copy(HERE / "linux" / file, share)
     shutil.copy(ROOT / "resources/icons/orgseg.svg", share)
-    for picture in (BUILD / "icons").glob("orgseg-*.png"):
+    for picture in icons.glob("orgseg-*.png"):
         shutil.copy(picture, share / "icons")
     shutil.copy(HERE / "linux/install.sh", place)
-    target = DIST / f"{name}.tar.zst"
+
+
+def pack(place: Path, target: Path, *, level: int) -> None:
+    """A folder as ``.tar.zst``; Zstandard's levels go from 1, fast, to 19."""
     run(
-        "tar", "--use-compress-program=zstd -T0 -15", "--owner=0", "--group=0", "-cf", target,
-        "-C", BUILD, name,
+        "tar", f"--use-compress-program=zstd -T0 -{level}", "--owner=0", "--group=0",
+        "-cf", target, "-C", place.parent, place.name,
     )  # fmt: skip
-    _told(target)
 
 
 def deb(version: str) -> None:
@@ -49,7 +58,7 @@ def deb(version: str) -> None:
     bundle = need_bundle()
     machine = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
     place = _fresh(BUILD / "deb")
-    _system_tree(bundle, place / "usr")
+    _system_tree(bundle, place / "usr", BUILD / "icons")
     control = place / "DEBIAN"
     control.mkdir()
     size = sum(f.stat().st_size for f in place.rglob("*") if f.is_file()) // 1024
@@ -80,13 +89,8 @@ Description: paint masks on microscopy images and train networks from them
 
 def appimage(version: str) -> None:
     """One file that starts on any Linux; the folder it is made from where its tool is missing."""
-    bundle = need_bundle()
-    place = _fresh(BUILD / "OrgSeg.AppDir")
-    _system_tree(bundle, place / "usr")
-    (place / "usr/bin/orgseg").unlink()
-    shutil.copy(HERE / "linux/AppRun", place)
-    shutil.copy(HERE / "linux/orgseg.desktop", place)
-    shutil.copy(BUILD / "icons/orgseg-256.png", place / "orgseg.png")
+    place = BUILD / "OrgSeg.AppDir"
+    app_dir(need_bundle(), place, BUILD / "icons")
     tool = shutil.which("appimagetool")
     target = DIST / f"OrgSeg-{version}-{platform.machine()}.AppImage"
     if tool is None:
@@ -99,7 +103,16 @@ def appimage(version: str) -> None:
     _told(target)
 
 
-def _system_tree(bundle: Path, usr: Path) -> None:
+def app_dir(bundle: Path, place: Path, icons: Path) -> None:
+    """The folder that an AppImage holds."""
+    _system_tree(bundle, _fresh(place) / "usr", icons)
+    (place / "usr/bin/orgseg").unlink()
+    shutil.copy(HERE / "linux/AppRun", place)
+    shutil.copy(HERE / "linux/orgseg.desktop", place)
+    shutil.copy(icons / "orgseg-256.png", place / "orgseg.png")
+
+
+def _system_tree(bundle: Path, usr: Path, icons: Path) -> None:
     """The app below ``usr``, as a package puts it into the system."""
     _hard_copy(bundle, usr / "lib/orgseg")
     (usr / "bin").mkdir()
@@ -111,7 +124,7 @@ def _system_tree(bundle: Path, usr: Path) -> None:
         ROOT / "LICENSE": "share/doc/orgseg/copyright",
     }
     for side in ICON_SIZES:
-        picture = BUILD / f"icons/orgseg-{side}.png"
+        picture = icons / f"orgseg-{side}.png"
         wanted[picture] = f"share/icons/hicolor/{side}x{side}/apps/orgseg.png"
     for source, name in wanted.items():
         target = usr / name

@@ -15,22 +15,39 @@ NSIS_LARGEST = 2_000_000_000
 
 def nsis(version: str) -> None:
     """Installer for Windows; on another system it is compiled around the folder that is there."""
-    folder = need_bundle()
+    target = DIST / f"OrgSeg-{version}-setup.exe"
+    installer(need_bundle(), target, version, icon=BUILD / "icons/orgseg.ico")
+    say(f"{target.relative_to(ROOT)}: {target.stat().st_size / 1e6:.0f} MB")
+
+
+def installer(folder: Path, target: Path, version: str, *, icon: Path, fast: bool = False) -> None:
+    """Compile the installer.
+
+    Parameters
+    ----------
+    folder
+        What it installs.
+    fast
+        Without compression, to look at what is in it.
+
+    Raises
+    ------
+    BuildError
+        Without makensis, or when the installer is larger than NSIS can unpack.
+    """
     if shutil.which("makensis") is None:
         raise BuildError("makensis is not installed. On Debian: apt-get install nsis")
-    icon = BUILD / "icons/orgseg.ico"
-    target = DIST / f"OrgSeg-{version}-setup.exe"
     listed = BUILD / "uninstall-files.nsh"
+    listed.parent.mkdir(exist_ok=True)
     listed.write_text(removal(folder), encoding="utf-8")
     run(
-        "makensis", "-V2", f"-DVERSION={version}", f"-DFOLDER={folder}", f"-DICON={icon}",
-        f"-DTARGET={target}", f"-DREMOVAL={listed}", f"-DLICENCE={ROOT / 'LICENSE'}",
-        HERE / "windows/orgseg.nsi",
+        "makensis", "-V2", *(["-DFAST"] if fast else []), f"-DVERSION={version}",
+        f"-DFOLDER={folder}", f"-DICON={icon}", f"-DTARGET={target}", f"-DREMOVAL={listed}",
+        f"-DLICENCE={ROOT / 'LICENSE'}", HERE / "windows/orgseg.nsi",
     )  # fmt: skip
     size = target.stat().st_size
     if size > NSIS_LARGEST:
         raise BuildError(f"The installer has {size / 1e9:.1f} GB; NSIS cannot unpack more than 2.")
-    say(f"{target.relative_to(ROOT)}: {size / 1e6:.0f} MB")
 
 
 def removal(folder: Path) -> str:
@@ -64,6 +81,7 @@ def dmg(version: str) -> None:
     app = bundle_folder().with_suffix(".app")
     if not app.is_dir():
         raise BuildError("There is no dist/OrgSeg.app yet: python packaging/build.py bundle")
+    _bring_licences(app / "Contents/Resources")
     identity, notary = os.environ.get("ORGSEG_SIGN_AS"), os.environ.get("ORGSEG_NOTARY")
     if identity:
         run(
@@ -87,3 +105,10 @@ def dmg(version: str) -> None:
         run("xcrun", "stapler", "staple", target)
     said = "signed and notarised" if identity and notary else "not signed: macOS will ask"
     say(f"{target.relative_to(ROOT)}: {target.stat().st_size / 1e6:.0f} MB ({said})")
+
+
+def _bring_licences(target: Path) -> None:
+    """Into the ``.app``, which PyInstaller made before the licences lay in the folder."""
+    shutil.rmtree(target / "licences", ignore_errors=True)
+    shutil.copytree(bundle_folder() / "licences", target / "licences")
+    shutil.copy(bundle_folder() / "sbom.cdx.json", target)

@@ -224,7 +224,8 @@ def test_the_window_opens_with_what_was_named(
 
     class FakeApp:
         @staticmethod
-        def run(paths: list[Path]) -> int:
+        def run(paths: list[Path], place: object) -> int:
+            assert place is not None  # where another start finds this window
             opened.append(paths)
             return 0
 
@@ -235,9 +236,10 @@ def test_the_window_opens_with_what_was_named(
     assert cli.main([]) == 0
     assert cli.main([str(path)]) == 0
     assert cli.main([str(tmp_path)]) == 0
-    assert opened == [[], [path], [tmp_path]]
+    assert cli.main(["--new-window", str(path)]) == 0
+    assert opened == [[], [path], [tmp_path], [path]]
     assert cli.main([str(tmp_path / "gone.orgseg")]) == 1
-    assert len(opened) == 3
+    assert len(opened) == 4
 
 
 def test_without_a_display_the_sample_runs_headless(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +16,13 @@ from orgseg_app.commands.reporting import (
     wants_pictures,
     write_reports,
 )
+from orgseg_app.core.metrics.sums import average
 from orgseg_app.runs import launcher
 from orgseg_app.runs.folder import COMPARED_KINDS, ELSEWHERE_KINDS, RunFolder, find_run, list_runs
 
 if TYPE_CHECKING:
     from orgseg_app.files.project_file import ProjectFile
+    from orgseg_app.runs.class_scores import ClassScores
     from orgseg_app.runs.comparison import Comparison
 
 PAIRS_SHOWN = 12
@@ -143,12 +145,12 @@ def show(comparison: Comparison, baseline: dict[str, Any]) -> None:
             rows.append([item.name, *["–"] * (len(classes) + 4)])
             continue
         by_class = item.pooled.by_class
-        means = [_mean(by_class[name].values()) for name in ("precision", "recall")]
+        means = [average(by_class[name].values()) for name in ("precision", "recall")]
         figures = [by_class["iou"].get(name) for name in classes]
         figures += [item.pooled.mean_iou, item.pooled.mean_dice, *means]
         rows.append([item.name, *map(score, figures)])
     figures = [baseline["iou"].get(name) for name in classes] + [baseline["mean_iou"]]
-    figures += [_mean(baseline[name].values()) for name in ("dice", "precision", "recall")]
+    figures += [average(baseline[name].values()) for name in ("dice", "precision", "recall")]
     rows.append(["best threshold", *map(score, figures)])
     count = len(comparison.common_images)
     out(f"Pooled over {count} {comparison.split} image{'' if count == 1 else 's'}:")
@@ -193,7 +195,7 @@ def _show_groups(comparison: Comparison) -> None:
         if item.pooled is not None:
             by_class = item.pooled.by_class
             names = ("adapted_rand_error", "voi_split", "voi_merge", "adapted_rand_error_3d")
-            figures = [_mean(by_class[name].values()) for name in names]
+            figures = [average(by_class[name].values()) for name in names]
             index = item.pooled.over_classes["adjusted_rand_index"]
             rows.append([item.name, *map(score, [index, *figures])])
     if len(rows) > 1:
@@ -215,17 +217,17 @@ def _show_objects(comparison: Comparison) -> None:
         "merged_objects": "merged",
         "count_error": "count error",
     }
-    rows = [["", *titles.values()]]
-    for item in comparison.runs:
-        if item.pooled is not None and _mean(item.pooled.by_class["ap_50"].values()) is not None:
-            figures = [_mean(item.pooled.by_class[name].values()) for name in titles]
-            rows.append([item.name, *map(score, figures)])
-    if len(rows) > 1:
-        out("Objects of each plane, pooled (mean of classes): found when they share more than half")
-        out("of what both cover; mean AP over 0.50 … 0.95; missed, split, merged, miscounted as")
-        out("shares, 0 is perfect:")
-        out(table(rows, right=range(1, len(rows[0]))))
-        out()
+    known = [
+        (item.name, item.pooled)
+        for item in comparison.runs
+        if item.pooled is not None and average(item.pooled.by_class["ap_50"].values()) is not None
+    ]
+    words = (
+        "Objects of each plane, pooled (mean of classes): found when they share more than half",
+        "of what both cover; mean AP over 0.50 … 0.95; missed, split, merged, miscounted as",
+        "shares, 0 is perfect:",
+    )
+    _show_means(known, titles, words)
 
 
 def _show_edges(comparison: Comparison) -> None:
@@ -240,23 +242,31 @@ def _show_edges(comparison: Comparison) -> None:
         "roc_auc": "ROC-AUC",
         "average_precision": "AP of pixels",
     }
+    known = [
+        (item.name, item.pooled)
+        for item in comparison.runs
+        if item.pooled is not None and item.pooled.by_class["boundary_f1"]
+    ]
+    units = {pooled.distance_unit or "several units" for _, pooled in known}
+    words = (
+        "Outlines, skeletons and probabilities, pooled (mean of classes); HD95, the mean of",
+        f"images, and surface distance in {' or '.join(sorted(units))}; of distances and errors",
+        "0 is perfect:",
+    )
+    _show_means(known, titles, words)
+
+
+def _show_means(
+    known: Sequence[tuple[str, ClassScores]], titles: Mapping[str, str], words: Iterable[str]
+) -> None:
+    """Print means over the classes, a row a run; nothing where no run has them."""
+    if not known:
+        return
+    for line in words:
+        out(line)
     rows = [["", *titles.values()]]
-    units = set()
-    for item in comparison.runs:
-        if item.pooled is not None and item.pooled.by_class["boundary_f1"]:
-            units.add(item.pooled.distance_unit or "several units")
-            figures = [_mean(item.pooled.by_class[name].values()) for name in titles]
-            rows.append([item.name, *map(score, figures)])
-    if len(rows) > 1:
-        out("Outlines, skeletons and probabilities, pooled (mean of classes); HD95, the mean of")
-        out(
-            f"images, and surface distance in {' or '.join(sorted(units))}; of distances and errors"
-        )
-        out("0 is perfect:")
-        out(table(rows, right=range(1, len(rows[0]))))
-        out()
-
-
-def _mean(values: Any) -> float | None:
-    found = [value for value in values if value is not None]
-    return sum(found) / len(found) if found else None
+    for name, pooled in known:
+        figures = (average(pooled.by_class[key].values()) for key in titles)
+        rows.append([name, *map(score, figures)])
+    out(table(rows, right=range(1, len(rows[0]))))
+    out()

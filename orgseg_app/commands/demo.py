@@ -121,12 +121,17 @@ def _train(project_file: ProjectFile, recipe: Recipe, *, json: bool) -> RunFolde
 def _compare(
     project_file: ProjectFile, runs: Sequence[RunFolder], folder: Path
 ) -> tuple[Comparison, dict[str, Any]]:
-    from orgseg_app.runs.comparison import compare, write_comparison
+    from orgseg_app.runs.comparison import compare
+    from orgseg_app.runs.reporting.report import make_report
+    from orgseg_app.runs.reporting.writing import write_report
 
     comparison = compare(project_file, runs)
     baseline = baseline_for(project_file, comparison)
-    write_comparison(folder / "compare.json", comparison, {"baseline": baseline})
-    write_comparison(folder / "compare.csv", comparison)
+    report = make_report(
+        comparison, runs, project_file=project_file, baseline=baseline, with_pictures=False
+    )
+    for name in ("compare.json", "compare.csv"):
+        write_report(folder / name, report)
     return comparison, baseline
 
 

@@ -1,7 +1,13 @@
-"""``doctor``: what this computer offers, what is installed, and why it is slow if it is."""
+"""``doctor``: what this computer offers, what is installed, and why it is slow if it is.
+
+The device is that of the program that computes: this one, or the GPU pack's, which is asked in a
+process of its own. Whether a card can be used is found out by its self-test, which is done here
+when it has not been done with this pack and driver.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import platform
 import shutil
@@ -11,11 +17,14 @@ import time
 from argparse import Namespace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orgseg_app import __version__, paths
 from orgseg_app.bootstrap import has_display
 from orgseg_app.commands.console import out, out_json
+
+if TYPE_CHECKING:
+    from orgseg_app.gpu.situation import Situation, Verdict
 
 _PACKAGES = (
     "PySide6-Essentials",
@@ -36,14 +45,23 @@ _GIB = 2**30
 
 
 def run(asked: Namespace) -> int:
-    """Print what was found out."""
-    facts = _facts()
+    """Print what was found out, or how a test went."""
+    if asked.self_test:
+        return _self_test(asked)
+    if asked.gpu:
+        return _only_gpu(asked)
+    facts = _facts(here=asked.here)
+    if asked.report is not None:
+        from orgseg_app.commands.diagnosing import write_report
+
+        return write_report(asked, facts)
     if asked.json:
         out_json(facts)
         return 0
     device = facts["device"]
     out(f"OrgSeg {facts['orgseg']}  ·  Python {facts['python']}  ·  {facts['system']}")
     out(f"Device       {device['line']}")
+    out(f"Graphics     {facts['gpu']['sentence']}")
     out(f"Processor    {device['capability']}, {facts['cores']} cores, {facts['load']}")
     if device["bf16_pays"] is not None:
         out(f"Half precision on the processor: {'pays' if device['bf16_pays'] else 'does not pay'}")
@@ -55,16 +73,83 @@ def run(asked: Namespace) -> int:
         out(f"{name:<12} {place['path']}  ({free}){writable}")
     out("Versions     " + ", ".join(f"{name} {v}" for name, v in facts["versions"].items()))
     out()
-    if facts["reasons"]:
+    reasons = [reason for reason in facts["reasons"] if reason != facts["gpu"]["sentence"]]
+    if reasons:
         out("What slows it down or stands in the way:")
-        for reason in facts["reasons"]:
+        for reason in reasons:
             out(f"  · {reason}")
     else:
         out("Nothing stands in the way.")
     return 0
 
 
-def _facts() -> dict[str, Any]:
+def _self_test(asked: Namespace) -> int:
+    """Test what computes, in a process of its own; with ``--here``, in this one."""
+    import msgspec
+
+    if asked.here:
+        from orgseg_app.learn.self_test import run_self_test
+
+        test = run_self_test()
+    else:
+        from orgseg_app.gpu.check import self_test
+        from orgseg_app.gpu.install import installed
+
+        pack = installed()
+        test = self_test(pack if pack is not None and pack.fits else None)
+    if asked.json:
+        out_json(msgspec.to_builtins(test))
+    elif test.passed:
+        ratio = f", {test.times_cpu:.1f} × as fast as the processor" if test.times_cpu else ""
+        out(f"{test.device}: works{ratio}. Tested in {test.seconds:.0f} s.")
+    else:
+        out(f"Not used: {test.reason}. Training runs on the processor.")
+    return 0 if test.passed else 1
+
+
+def _only_gpu(asked: Namespace) -> int:
+    """What is known without loading PyTorch: quick."""
+    from orgseg_app.gpu.situation import judge, look
+
+    now = look()
+    if asked.json:
+        out_json(_told(now, judge(now)))
+    else:
+        out(judge(now).sentence)
+    return 0
+
+
+def _told(now: Situation, verdict: Verdict) -> dict[str, Any]:
+    import msgspec
+
+    return {**dataclasses.asdict(verdict), "situation": msgspec.to_builtins(now)}
+
+
+def _gpu(*, here: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The device that computes, and what is said about graphics cards."""
+    from orgseg_app.gpu import check, choice, install, situation
+    from orgseg_app.gpu.offers import suits
+
+    now, answer = situation.look(), None
+    pack = install.installed()
+    if not here and pack is not None and pack.fits and pack.is_whole:
+        if suits(pack.facts.needs, now.driver) and not now.is_tested:
+            now = dataclasses.replace(now, test=check.self_test(pack))
+        if choice.chosen_pack() is not None:
+            answer, why = check.ask(pack, "doctor", "--here", "--json")
+            if answer is None:
+                choice.give_up_on([str(pack.program)], why)
+                now = dataclasses.replace(now, test=choice.last_test(pack))
+    device = answer.get("device") if answer is not None else None
+    if not isinstance(device, dict) or "line" not in device:
+        device = _device()
+        # With a pack that is not used, what this program finds says nothing about the card.
+        kind = device["kind"] if now.pack is None else ""
+        now = dataclasses.replace(now, kind=kind or "")
+    return device, _told(now, situation.judge(now))
+
+
+def _facts(*, here: bool) -> dict[str, Any]:
     import psutil
 
     memory = psutil.virtual_memory()
@@ -85,8 +170,8 @@ def _facts() -> dict[str, Any]:
             "Data": _place(paths.data_dir()),
         },
         "versions": _versions(),
-        "device": _device(),
     }
+    facts["device"], facts["gpu"] = _gpu(here=here)
     busy = psutil.cpu_percent(0.3)
     facts["load"] = f"{busy:.0f} % busy"
     facts["reasons"] = _reasons(facts, busy)
@@ -150,27 +235,14 @@ def _device() -> dict[str, Any]:
     return facts
 
 
-def _has_nvidia_card() -> bool:
-    if sys.platform.startswith("linux"):
-        return Path("/proc/driver/nvidia/version").exists()
-    return shutil.which("nvidia-smi") is not None
-
-
 def _reasons(facts: dict[str, Any], busy: float) -> list[str]:
     device, reasons = facts["device"], []
     if device["problem"]:
         reasons.append(f"Training is not possible: {device['problem']}")
     if device["kind"] == "cpu":
-        if _has_nvidia_card():
-            reasons.append(
-                f"An NVIDIA card is in this computer, but torch {device['torch_build']} does not "
-                "use it: install a CUDA build of torch, or a newer driver. See README, GPU."
-            )
-        else:
-            reasons.append(
-                "No graphics card that torch can use: training runs on the processor. Small "
-                'recipes ("fast") are made for that.'
-            )
+        reasons.append(facts["gpu"]["sentence"])
+        if facts["gpu"]["to_do"] == "":
+            reasons.append('Small recipes ("fast") are made for training on the processor.')
         if device["bf16_pays"] is False:
             reasons.append("The processor has no quick half precision: about half the speed.")
         if facts["cores"] <= 2:

@@ -137,7 +137,7 @@ def migrate(path: Path, *, to: int = schema.SCHEMA_VERSION) -> Migration | None:
                 draft.file.attrs["schema_version"] = version + 1
                 draft.check()
             write_text(draft.file, "app_version", __version__)
-    _log.info("%s: schema version %d, was %d", path.name, to, before)
+    _log.info("“%s”: schema version %d, was %d", path.name, to, before)
     return Migration(before, to, _notice(path, before, to, note))
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import QMainWindow
 
+from orgseg_app.settings import TEXT_SIZES
+
 MENUS = ("File", "Edit", "View", "Image", "Annotate", "Train", "Compare", "Export", "Help")
 
 
@@ -52,6 +54,7 @@ ACTIONS: tuple[ActionInfo, ...] = (
     # File
     ActionInfo("new_project", "File", "New project…", ("Ctrl+N",), "plus", "Make an empty project"),
     ActionInfo("open_project", "File", "Open project…", ("Ctrl+O",), "folder", "Open a project file"),
+    ActionInfo("new_window", "File", "New window", (), "", "A second window beside this one, for another project"),
     ActionInfo(
         "open_to_paint", "File", "Open for painting", (), "brush",
         "See whether the other window has closed the project; then it can be changed here", "project",
@@ -116,6 +119,7 @@ ACTIONS: tuple[ActionInfo, ...] = (
         "Make every unlabelled voxel of the plane background", "edit",
     ),
     ActionInfo("command_palette", "Edit", "Find a command…", ("Ctrl+K",), "search", "Search everything OrgSeg can do"),
+    ActionInfo("reset_settings", "Edit", "Reset all settings…", (), "", "Colours, keys and places of windows as at the first start; projects stay as they are"),
     # View
     ActionInfo("workspace_annotate", "View", "Annotate", ("Ctrl+1",), "brush", "Paint masks", "", True, "workspace"),
     ActionInfo("workspace_train", "View", "Train", ("Ctrl+2",), "chart", "Teach a network what you painted", "", True, "workspace"),
@@ -142,6 +146,10 @@ ACTIONS: tuple[ActionInfo, ...] = (
     ActionInfo("theme_system", "View", "Theme: as the system", (), "", "Light or dark, as the system is", "", True, "theme"),
     ActionInfo("theme_light", "View", "Theme: light", (), "sun", "Light", "", True, "theme"),
     ActionInfo("theme_dark", "View", "Theme: dark", (), "moon", "Dark", "", True, "theme"),
+    *(
+        ActionInfo(f"text_{size}", "View", f"Text size: {size} %", (), "", f"Words and numbers {words}", "", True, "text")
+        for size, words in zip(TEXT_SIZES, ("as large as usual", "a quarter larger", "half as large again", "twice as large"), strict=True)
+    ),
     # Image
     ActionInfo("previous_image", "Image", "Previous image", ("A", "Ctrl+PgUp"), "", "One up in the list", "image"),
     ActionInfo("next_image", "Image", "Next image", ("D", "Ctrl+PgDown"), "", "One down in the list", "image"),
@@ -245,6 +253,7 @@ ACTIONS: tuple[ActionInfo, ...] = (
         "predict_image", "Train", "Predict this image", ("Ctrl+P",), "sparkle",
         "Fill what is unlabelled with the best model's prediction; undo takes it back", "edit",
     ),
+    ActionInfo("graphics_card", "Train", "Graphics card…", (), "device", "What networks are trained on here, and the GPU pack that makes an NVIDIA card useful"),
     # Compare
     ActionInfo("score_runs", "Compare", "Score missing images", (), "", "Run the models on test images they have not seen", "project"),
     ActionInfo("add_predictions", "Compare", "Add predictions of another program…", (), "import", "Masks of Cellpose, ilastik, nnU-Net … or of a second person as a row, scored on the test images", "project"),
@@ -259,7 +268,7 @@ ACTIONS: tuple[ActionInfo, ...] = (
     ActionInfo("compare_flicker", "Compare", "Flicker between runs", ("Ctrl+Alt+F",), "", "One after the other in the same place; F or Space shows the next one", "project"),
     ActionInfo("next_disagreement", "Compare", "Go to the largest disagreement", ("Ctrl+D",), "search", "Where the runs chosen do not agree; again for the next largest", "project"),
     ActionInfo("next_error", "Compare", "Go to the largest error", ("Ctrl+G",), "", "Where the run in the pane with the keyboard, or A, is wrong; again for the next largest", "project"),
-    ActionInfo("save_comparison", "Compare", "Save comparison…", ("Ctrl+Shift+C",), "save", "Table as CSV or JSON", "project"),
+    ActionInfo("save_comparison", "Compare", "Save comparison…", ("Ctrl+Shift+C",), "save", "Table as CSV, XLSX or JSON", "project"),
     ActionInfo("write_report", "Compare", "Write report…", ("Ctrl+Alt+P",), "file", "A page to read and print with figures, statistics, methods and model cards, or a folder with all formats", "project"),
     # Export
     ActionInfo("export_masks", "Export", "Export painted masks…", ("Ctrl+E",), "export", "Masks of this project as files", "project"),
@@ -274,10 +283,14 @@ ACTIONS: tuple[ActionInfo, ...] = (
     ActionInfo("sample_er", "Help", "Try the sample “ER network”", (), "", "Simulated images of the endoplasmic reticulum, masks painted, ready to train"),
     ActionInfo("sample_mitochondria", "Help", "Try the sample “Mitochondria”", (), "", "Simulated images of mitochondria, masks painted, ready to train"),
     ActionInfo("sample_nuclei", "Help", "Try the sample “Nuclei”", (), "", "Simulated images of nuclei, masks painted, ready to train"),
-    ActionInfo("help_tool", "Help", "Help for this tool", ("F1",), "help", "What the tool in the hand is for, and how it is used"),
+    ActionInfo("sample_em_volume", "Help", "Try the sample “EM volume”", (), "", "Simulated volumes of brain tissue in an electron microscope, masks painted, ready to train"),
+    ActionInfo("guided_tour", "Help", "Guided tour", (), "", "Paint, give images their split, train, compare and export: five steps on this window"),
+    ActionInfo("help_tool", "Help", "Help for this tool", ("F1",), "help", "What has the keyboard, or else the tool in the hand, is for, and how it is used"),
     ActionInfo("help_contents", "Help", "Help contents", (), "", "A page about every tool, and about what all of them share"),
     ActionInfo("shortcuts", "Help", "Keyboard shortcuts", ("?",), "keyboard", "Every action and its keys"),
     ActionInfo("edit_shortcuts", "Help", "Change keyboard shortcuts…", (), "", "Give every action the keys you like, or those of Fiji, ilastik or napari"),
+    ActionInfo("save_diagnostics", "Help", "Save a diagnostic report…", (), "file", "What helps to find a fault, in one file: logs and versions, no images, no names; shown before it is saved"),
+    ActionInfo("check_updates", "Help", "Check for updates…", (), "", "Ask once, now, whether there is a newer version; OrgSeg never asks by itself"),
     ActionInfo("about", "Help", "About OrgSeg", (), "info", "Version, licence, device"),
 )  # fmt: skip
 
@@ -285,7 +298,7 @@ ACTIONS: tuple[ActionInfo, ...] = (
 FIRST_OF_SECTION = frozenset({
     "add_images", "save", "restore_backup", "close_project", "clear_plane", "command_palette",
     "zoom_in", "toggle_overlay", "toggle_sections", "auto_contrast", "go_to_notice", "previous_plane",
-    "brush_smaller", "swap_class", "class_1", "objects_mode", "object_table", "merge_objects", "copy_to_next", "interpolate_gaps", "open_recipe", "new_study", "pause_run", "predict_image", "compare_side_by_side", "next_disagreement", "save_comparison", "help_tool", "about",
+    "brush_smaller", "swap_class", "class_1", "objects_mode", "object_table", "merge_objects", "copy_to_next", "interpolate_gaps", "open_recipe", "new_study", "pause_run", "predict_image", "graphics_card", "compare_side_by_side", "next_disagreement", "save_comparison", "help_tool", "save_diagnostics", "about",
 })  # fmt: skip
 """A line is drawn above these in their menus, as there is around the actions of a `group`."""
 

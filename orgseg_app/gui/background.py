@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from typing import Any
+from weakref import ref
 
 from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal
 from shiboken6 import isValid
@@ -108,7 +109,9 @@ class Background(QObject):
             task.succeeded.connect(on_success)
         if on_failure is not None:
             task.failed.connect(on_failure)
-        task.ended.connect(lambda: self._on_ended(task))
+        # A connection that held its own task would keep it for ever, and all that it has read.
+        known = ref(task)
+        task.ended.connect(lambda: self._on_ended(known()))
         self._tasks.append(task)
         if len(self._tasks) == 1:
             self.busy_changed.emit(task)
@@ -136,7 +139,8 @@ class Background(QObject):
                 task.cancel()
         return self.wait()
 
-    def _on_ended(self, task: Task) -> None:
-        self._tasks.remove(task)
+    def _on_ended(self, task: Task | None) -> None:
+        if task in self._tasks:
+            self._tasks.remove(task)
         if isValid(self):  # what it worked for may have gone, and it with that
             self.busy_changed.emit(self.current)

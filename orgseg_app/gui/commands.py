@@ -21,6 +21,7 @@ from orgseg_app.gui.editing.going_back import GoingBack
 from orgseg_app.gui.editing.object_acts import ObjectActs
 from orgseg_app.gui.editing.slices import Slices
 from orgseg_app.gui.editing.weights import Weights
+from orgseg_app.gui.gpu.graphics_card import GraphicsCard
 from orgseg_app.gui.help.helping import Helping
 from orgseg_app.gui.panels.question import ask
 from orgseg_app.gui.panels.start_page import SAMPLE_TITLES
@@ -35,7 +36,9 @@ from orgseg_app.gui.project.packing import Packing
 from orgseg_app.gui.project.restoring import Restoring
 from orgseg_app.gui.runs.training import Training
 from orgseg_app.gui.studies.studying import Studying
+from orgseg_app.gui.tour.touring import Touring
 from orgseg_app.gui.viewing.volume_views import VolumeViews
+from orgseg_app.settings import TEXT_SIZES
 
 if TYPE_CHECKING:
     from orgseg_app.gui.canvas.annotation_canvas import AnnotationCanvas
@@ -80,7 +83,9 @@ class Commands(QObject):
         self.weights = Weights(window)
         self.helping = Helping(window)
         self.volume_views = VolumeViews(window)
+        self.graphics_card = GraphicsCard(window)
         self.panes = PaneCommands(window)
+        self.touring = Touring(window)
 
     def handlers(self) -> dict[str, Callable[[], object]]:
         """One for every action of the table."""
@@ -160,8 +165,9 @@ class Commands(QObject):
             "pause_run": self.training.pause_or_resume,
             "stop_run": self.training.stop,
             "predict_image": self.training.predict_image,
+            "graphics_card": self.graphics_card.show,
             "score_runs": self.training.score_all,
-            "add_predictions": self.adding.ask,
+            "add_predictions": self.adding.show,
             "choose_columns": self.exporting.choose_columns,
             "show_confusion": lambda: self.exporting.show_results("confusion"),
             "show_thresholds": lambda: self.exporting.show_results("thresholds"),
@@ -178,6 +184,9 @@ class Commands(QObject):
             "shortcuts": self.helping.show_keys,
             "edit_shortcuts": self.helping.change_keys,
             "about": self.helping.show_about,
+            "guided_tour": self.touring.start,
+            "save_diagnostics": self.helping.show_diagnostics,
+            "check_updates": self.helping.check_updates,
             **self.object_acts.handlers(),
             **self.panes.handlers(),
             **self.studying.handlers(),
@@ -192,6 +201,8 @@ class Commands(QObject):
             found[f"workspace_{name}"] = lambda n=name: self.window.show_workspace(n)
         for name in ("system", "light", "dark"):
             found[f"theme_{name}"] = lambda n=name: self.window.set_theme(n)
+        for size in TEXT_SIZES:
+            found[f"text_{size}"] = lambda s=size: self.window.set_text_size(s)
         for split in ("train", "validation", "test"):
             found[f"split_{split}"] = lambda s=split: session.set_split(session.image_id, s)
         for number in range(1, 10):
@@ -226,6 +237,17 @@ class Commands(QObject):
         """Open a project; when somebody else has it, to look at it."""
         if self.opening.open(path):
             self._remember_open()
+
+    def new_window(self) -> None:
+        """A window in a process of its own; nothing in this one changes."""
+        from orgseg_app.gui.project.handed_over import open_new_window
+
+        if not open_new_window():
+            self.session.message.emit(
+                "Another window could not be started. This one goes on as before; start OrgSeg "
+                "from a terminal with --new-window to see why.",
+                "error",
+            )
 
     def bring_strokes_back(self) -> None:
         """Make the strokes of side files that were set aside."""
@@ -329,6 +351,12 @@ class Commands(QObject):
         palette.move(corner.x() - palette.width() // 2, corner.y() - palette.height() // 2 - 60)
         palette.show()
         palette.field.setFocus()
+
+    def reset_settings(self) -> None:
+        """Ask, then set all settings back."""
+        from orgseg_app.gui.resetting import reset_settings
+
+        reset_settings(self.window)
 
     def full_canvas(self) -> None:
         """Only the canvas, or everything."""

@@ -16,7 +16,9 @@ from PySide6.QtWidgets import (
 )
 
 from orgseg_app.gui.canvas.tools.registry import TOOLS
+from orgseg_app.gui.help.context import set_help
 from orgseg_app.gui.session import COMMITTING, FAILED, READ_ONLY, SAVED, UNSAVED
+from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.widgets import plain_tip
 
 HEADER_HEIGHT = 40
@@ -27,6 +29,10 @@ WORKSPACE_ACTIONS = (
     "workspace_compare",
     "workspace_export",
 )
+TAB_PAGES = dict(
+    zip(WORKSPACE_ACTIONS, ("first_mask", "training", "comparing", "exporting"), strict=True)
+)
+"""The help about each workspace."""
 TOOL_ACTIONS = tuple(f"tool_{name}" for name in TOOLS)
 STATE_TEXTS = {
     SAVED: "saved ✓",
@@ -50,7 +56,7 @@ class HeaderBar(QFrame):
     def __init__(self, actions: Mapping[str, QAction], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("header")
-        self.setFixedHeight(HEADER_HEIGHT)
+        theme.hold(self, height=HEADER_HEIGHT)
         row = QHBoxLayout(self)
         row.setContentsMargins(8, 0, 16, 0)
         row.setSpacing(4)
@@ -61,16 +67,18 @@ class HeaderBar(QFrame):
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
             button.setAccessibleName(actions[action_id].text())
             button.setProperty("role", "tab")
-            button.setFixedHeight(HEADER_HEIGHT - 8)
+            set_help(button, TAB_PAGES[action_id])
+            theme.hold(button, height=HEADER_HEIGHT - 8)
             row.addWidget(button)
         row.addStretch(1)
         self.name = QLineEdit()
         self.name.setObjectName("projectName")
+        set_help(self.name, "projects")
         self.name.setFrame(False)
         self.name.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.name.setAccessibleName("Project name")
         self.name.setToolTip("Name of the project; click to change it")
-        self.name.setMaximumWidth(320)
+        theme.hold(self.name, most_width=320)
         self.name.editingFinished.connect(self._on_renamed)
         row.addWidget(self.name)
         self.state = QLabel()
@@ -79,10 +87,12 @@ class HeaderBar(QFrame):
         self.state.setAccessibleName("Save state")
         row.addWidget(self.state)
         row.addStretch(1)
-        self.device = QLabel()
-        self.device.setTextFormat(Qt.TextFormat.PlainText)
-        self.device.setProperty("role", "caption")
+        self.device = QToolButton()
+        self.device.setProperty("role", "device")
         self.device.setAccessibleName("Device")
+        self.device.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.device.clicked.connect(actions["graphics_card"].trigger)
+        self.device.hide()
         row.addWidget(self.device)
         self._shown = ""
 
@@ -94,7 +104,7 @@ class HeaderBar(QFrame):
         self.name.setVisible(bool(name))
         self.state.setVisible(bool(name))
         width = self.name.fontMetrics().horizontalAdvance(name) + 24
-        self.name.setFixedWidth(max(80, min(320, width)))
+        self.name.setFixedWidth(max(theme.px(80), min(theme.px(320), width)))
 
     def show_state(self, state: str, sentence: str) -> None:
         """Whether everything is on disk; the sentence says more, as a tooltip."""
@@ -109,8 +119,10 @@ class HeaderBar(QFrame):
 
     def show_device(self, sentence: str, explanation: str = "") -> None:
         """What networks are trained on, and why it is slow if it is."""
-        self.device.setText(sentence)
-        self.device.setToolTip(explanation)
+        self.device.setText(sentence.replace("&", "&&"))
+        self.device.setAccessibleName(f"Device: {sentence}")
+        self.device.setToolTip(plain_tip(explanation))
+        self.device.setVisible(bool(sentence))
 
     def _on_renamed(self) -> None:
         name = self.name.text().strip()

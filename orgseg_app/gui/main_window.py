@@ -96,6 +96,7 @@ class MainWindow(QMainWindow):
         session = self.session
         session.project_changed.connect(self._on_project_changed)
         session.message.connect(self.messages.show_message)
+        session.help_named.connect(self.messages.add_help)
         session.save_state_changed.connect(self._on_save_state_changed)
         for signal in (
             session.images_changed,
@@ -114,6 +115,7 @@ class MainWindow(QMainWindow):
         page.project_chosen.connect(self.commands.open_path)
         page.sample_chosen.connect(self.commands.open_sample)
         page.open_images_requested.connect(self.commands.add_images)
+        page.tour_requested.connect(self.commands.touring.start)
         area = page.drop_area
         for button, action_id in (
             (area.images_button, "add_images"),
@@ -195,6 +197,13 @@ class MainWindow(QMainWindow):
             self.parts.show_workspace(name)
         self.refresh_actions()
 
+    def show_help(self, page: str) -> None:
+        """Open a page of the help, at a place of it; "" for the page of the tool in the hand."""
+        if page:
+            self.commands.helping.show(page)
+        else:
+            self.commands.helping.about_tool()
+
     # -- actions ---------------------------------------------------------------------------------
 
     def refresh_actions(self) -> None:
@@ -245,6 +254,8 @@ class MainWindow(QMainWindow):
             )
         for name in ("system", "light", "dark"):
             actions[f"theme_{name}"].setChecked(self.settings.theme == name)
+        for size in settings_module.TEXT_SIZES:
+            actions[f"text_{size}"].setChecked(self.settings.text_size == size)
         switches = {
             "toggle_overlay": any(
                 self.display.look(kind).visible for kind in session.objects.painted_layers
@@ -285,6 +296,7 @@ class MainWindow(QMainWindow):
             event.ignore()
             return
         self.commands.importing.stop()
+        self.commands.graphics_card.stop()
         if self.parts is not None:
             self.parts.shut_down()
         self.is_closed = True  # what is still under way finds nobody to tell
@@ -305,7 +317,16 @@ class MainWindow(QMainWindow):
     def set_theme(self, name: str) -> None:
         """System, light or dark."""
         self.settings.theme = name
-        theme.apply(QApplication.instance(), name)  # type: ignore[arg-type]
+        self._dress()
+
+    def set_text_size(self, percent: int) -> None:
+        """One of `settings.TEXT_SIZES`."""
+        self.settings.text_size = percent
+        self._dress()
+
+    def _dress(self) -> None:
+        app = QApplication.instance()
+        theme.apply(app, self.settings.theme, self.settings.text_size)  # type: ignore[arg-type]
         settings_module.save(self.settings)
         self.refresh_actions()
 

@@ -33,6 +33,7 @@ from orgseg_app.gui.editing.objects import ObjectPainting
 from orgseg_app.gui.editing.painting import Painting
 from orgseg_app.gui.editing.saving import COMMITTING, FAILED, READ_ONLY, SAVED, UNSAVED, Saving
 from orgseg_app.gui.editing.working import Working
+from orgseg_app.gui.help import trouble_pages
 
 if TYPE_CHECKING:
     from orgseg_app.files.project_file import NewImage, ProjectFile
@@ -95,6 +96,8 @@ class Session(QObject):
         "saved", "committing", "unsaved", "failed" or "read-only"; the sentence explains a failure.
     message(text, level)
         For the person: level "info", "warning" or "error".
+    help_named(text, page)
+        The message just sent: what to do is said at this place of the help.
     """
 
     project_changed = Signal()
@@ -109,6 +112,7 @@ class Session(QObject):
     history_changed = Signal()
     save_state_changed = Signal(str, str)
     message = Signal(str, str)
+    help_named = Signal(str, str)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -531,17 +535,25 @@ class Session(QObject):
 
     def say_look_only(self) -> None:
         """Nothing can be changed; why."""
-        self.message.emit(LOOK_ONLY, "warning")
+        self.say(LOOK_ONLY, "warning", trouble_pages.READ_ONLY)
 
     def say_paused(self) -> None:
         """Painting pauses; why."""
-        self.message.emit(
+        self.say(
             f"Painting pauses: {self.saving.waiting_edits} strokes wait to be saved. Make room on "
             "the disk, or save a copy elsewhere (File menu). It goes on by itself.",
             "warning",
+            trouble_pages.NOT_SAVED,
         )
 
     def report_error(self, error: Exception) -> None:
         """Show what went wrong."""
         LOG.error("%s", error, exc_info=error)
-        self.message.emit(str(error) or type(error).__name__, "error")
+        text = str(error) or type(error).__name__
+        self.say(text, "error", trouble_pages.page_of_error(error))
+
+    def say(self, text: str, level: str, page: str = "") -> None:
+        """Tell the person something, and the place of the help that says what to do."""
+        self.message.emit(text, level)
+        if page:
+            self.help_named.emit(text, page)

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QWidget
 
 from orgseg_app.core.classes import UNLABELLED
 from orgseg_app.gui.panels.images_list import percent
+from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.widgets import ElidedLabel
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class StatusLine(QFrame):
         super().__init__(parent)
         self.setObjectName("statusLine")
         self.session = session
-        self.setFixedHeight(26)
+        theme.hold(self, height=26)
         row = QHBoxLayout(self)
         row.setContentsMargins(16, 0, 16, 0)
         row.setSpacing(16)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QSize, Qt, QTimer
+from PySide6.QtCore import QByteArray, QEvent, QObject, QSize, Qt, QTimer
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
+    QScrollArea,
     QSizePolicy,
     QSplitter,
     QVBoxLayout,
@@ -45,6 +46,8 @@ from orgseg_app.gui.studies.compare_switch import CompareSwitch
 from orgseg_app.gui.studies.studies_model import StudiesModel
 from orgseg_app.gui.studies.studies_thread import StudiesThread
 from orgseg_app.gui.studies.studies_view import StudiesView
+from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.focus import tab_in_order
 from orgseg_app.gui.style.widgets import (
     GAP,
     PageStack,
@@ -70,6 +73,9 @@ LEFT_WIDTH = 188
 RIGHT_WIDTH = 276
 UPPER_HEIGHT = 200
 """Least height of classes and layers; in a lower window the tool's settings scroll."""
+
+LARGEST = QSize(1200, 560)
+"""What panels may ask of the window: it has to be as small as the smallest screen."""
 
 
 class Workspaces(QWidget):
@@ -120,6 +126,7 @@ class Workspaces(QWidget):
         self._arrange()
         self._connect()
         self.side_by_side = SideBySide(window, self)
+        tab_in_order(self)
 
     def _add_layers(self) -> None:
         """What lies over the image beside the mask, and how the panel shows it."""
@@ -176,14 +183,15 @@ class Workspaces(QWidget):
         self.splitter.addWidget(self.side)
         self.splitter.setCollapsible(1, False)
         self.splitter.setStretchFactor(1, 1)
-        self.splitter.setSizes([LEFT_WIDTH, 1280 - LEFT_WIDTH - RIGHT_WIDTH, RIGHT_WIDTH])
+        self.set_usual_widths()
         remembered = self.window_.settings.window_state.get("splitter", "")
         if remembered:
             self.splitter.restoreState(QByteArray.fromBase64(remembered.encode("ascii", "ignore")))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        for widget in (self.header, self.splitter, self.run_strip, self.status):
+        self.room = _Room(self.splitter)
+        for widget in (self.header, self.room, self.run_strip, self.status):
             column.addWidget(widget)
         column.setStretch(1, 1)
         self.run_strip.hide()
@@ -313,6 +321,11 @@ class Workspaces(QWidget):
         # Once it has been laid out anew.
         QTimer.singleShot(0, self, lambda: self.annotate.ensureWidgetVisible(section, 0, GAP))
 
+    def set_usual_widths(self) -> None:
+        """The columns as wide as at the first start."""
+        width = max(1280, self.splitter.width())
+        self.splitter.setSizes([LEFT_WIDTH, width - LEFT_WIDTH - RIGHT_WIDTH, RIGHT_WIDTH])
+
     def _show_run(self) -> None:
         self.run_strip.show_run(self.runs.current())
 
@@ -368,6 +381,32 @@ def _scrolled(*panels: QWidget) -> ScrollColumn:
     return ScrollColumn(content)
 
 
+class _Room(QScrollArea):
+    """The panels; in a window too small for them, as with text of 200 %, they scroll."""
+
+    def __init__(self, content: QWidget) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._content = content
+        self.setWidget(content)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """What is inside, which Qt has watched already, may need more room than it did."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
+
+    def sizeHint(self) -> QSize:
+        """What is inside."""
+        return self._content.sizeHint()
+
+    def minimumSizeHint(self) -> QSize:
+        """What is inside, as far as the smallest screen has room for it."""
+        return self._content.minimumSizeHint().boundedTo(LARGEST)
+
+
 class _Over(QWidget):
     """Classes and layers over the tool: what the tool does not need is theirs.
 
@@ -378,7 +417,7 @@ class _Over(QWidget):
     def __init__(self, upper: ScrollColumn, tool: QWidget) -> None:
         super().__init__()
         lower = _AsTallAsNeeded(tool)
-        upper.setMinimumHeight(UPPER_HEIGHT)
+        theme.hold(upper, least_height=UPPER_HEIGHT)
         lower.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
         for part in (upper, lower):
             part.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)

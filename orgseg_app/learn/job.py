@@ -117,6 +117,7 @@ class _Job:
             from orgseg_app.learn.device import choose_device
 
             device = choose_device()
+            self._say_lost_card(device)
             with suppress(OSError):
                 self.run_folder.write_process(os.getpid(), device=str(device))
             kinds = {
@@ -139,6 +140,14 @@ class _Job:
             ProjectFile.open(self.run_folder.snapshot_path, read_only=True) as snapshot,
         ):
             self._trainer(choose_device(), snapshot).follow()
+
+    def _say_lost_card(self, device: Device) -> None:
+        """Where the GPU pack was chosen and its card does not answer any more, say why."""
+        from orgseg_app.gpu.choice import chosen_pack
+        from orgseg_app.learn.self_test import why_no_card
+
+        if device.kind == "cpu" and chosen_pack() is not None:
+            self._say(f"The graphics card is not used: {why_no_card()}. Going on on the processor.")
 
     def _train(self, device: Device) -> tuple[str, dict[str, Any]]:
         from orgseg_app.files.project_file import ProjectFile

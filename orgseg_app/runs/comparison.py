@@ -9,36 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from orgseg_app.core.classes import BACKGROUND
-from orgseg_app.core.metrics.class_groups import GROUP_SCORES
 from orgseg_app.core.split import TEST
-from orgseg_app.files.errors import FileError
-from orgseg_app.runs.class_scores import EVERY_SCORE, PER_CLASS, ClassScores
+from orgseg_app.runs.class_scores import PER_CLASS, ClassScores
 from orgseg_app.runs.ensembles import KIND, facts_of
-from orgseg_app.runs.errors import RunError
 from orgseg_app.runs.folder import ELSEWHERE_KINDS, RunFolder, list_runs
 from orgseg_app.runs.image_scores import ImageScores as ImageScores
 from orgseg_app.runs.image_scores import RunImages, Words, leaked_in, outdated_in
 from orgseg_app.runs.kept_format import KeptImages
 from orgseg_app.runs.kept_scores import KeptScores, kept_scores
-from orgseg_app.runs.made_elsewhere import IMPORTED, caution_of, words_of
+from orgseg_app.runs.made_elsewhere import caution_of, words_of
 from orgseg_app.runs.model_facts import ModelFacts, facts_in
 from orgseg_app.runs.pairs import pairs_of
-from orgseg_app.runs.process import write_json
 from orgseg_app.runs.recipes.wording import describe
 from orgseg_app.runs.truths import Truth, todays_truths
 from orgseg_app.runs.withheld import is_banded, refused_in, seen_by
 
 if TYPE_CHECKING:
     from orgseg_app.files.project_file import ProjectFile
-
-_COLUMNS = (
-    *("run", "id", "split", "image", "class"),
-    *(*EVERY_SCORE, *GROUP_SCORES, "distance_unit", "leaked"),
-)
 
 
 @dataclass(frozen=True)
@@ -529,70 +519,3 @@ def _refusals(runs: Sequence[RunScores]) -> list[str]:
         for reason in run.refused.values():
             about.setdefault(reason, []).append(f'"{run.name}"')
     return [f"{', '.join(names)}: {reason}" for reason, names in about.items()]
-
-
-def comparison_rows(comparison: Comparison) -> list[dict[str, object]]:
-    """The table, one row a run, image and class; pooled rows have the image ``(pooled)``."""
-    rows: list[dict[str, object]] = []
-    for run in comparison.runs:
-        parts = [(item.image, item.scores, item.is_leaked) for item in run.per_image]
-        if run.pooled is not None:
-            parts.append(("(pooled)", run.pooled, bool(run.leaked)))
-        for image, values, leaked in parts:
-            for name in values.by_class["iou"]:
-                row: dict[str, object] = {"run": run.name, "id": run.run_id}
-                row |= {"split": comparison.split, "image": image, "class": name}
-                row |= {score: values.by_class[score].get(name) for score in EVERY_SCORE}
-                row |= values.over_classes
-                row["distance_unit"] = values.distance_unit
-                unknown = "unknown" if run.kind == IMPORTED else "no"
-                rows.append(row | {"leaked": "yes" if leaked else unknown})
-    return rows
-
-
-def write_comparison(
-    path: Path, comparison: Comparison, more: Mapping[str, Any] | None = None
-) -> None:
-    """Write a comparison; the suffix of the file chooses the format.
-
-    Parameters
-    ----------
-    path : Path
-        ``.json`` or ``.csv``; replaced in one go when it exists.
-    comparison : Comparison
-    more : mapping, optional
-        Further keys for the JSON file.
-
-    Raises
-    ------
-    RunError
-        For another suffix, or when the file cannot be written.
-    """
-    if path.suffix.lower() == ".json":
-        write = _write_json
-    elif path.suffix.lower() == ".csv":
-        write = _write_csv
-    else:
-        raise RunError(
-            f'A comparison is written as .json or .csv; "{path.name}" is neither. '
-            "Give the file one of these endings."
-        )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(path, comparison, more or {})
-    except (OSError, FileError) as error:
-        reason = (isinstance(error, OSError) and error.strerror) or str(error)
-        raise RunError(
-            f'The comparison could not be written to "{path}": {reason}. The scores are '
-            "safe in the runs; choose another place."
-        ) from error
-
-
-def _write_json(path: Path, comparison: Comparison, more: Mapping[str, Any]) -> None:
-    write_json(path, comparison.to_dict() | dict(more))
-
-
-def _write_csv(path: Path, comparison: Comparison, more: Mapping[str, Any]) -> None:
-    from orgseg_app.files.export import write_table
-
-    write_table(path, comparison_rows(comparison), _COLUMNS, overwrite=True)

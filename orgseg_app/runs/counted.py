@@ -14,6 +14,7 @@ from orgseg_app.core.metrics.boundaries import BoundaryAgreement
 from orgseg_app.core.metrics.judging import MICROMETRES, PIXELS
 from orgseg_app.core.metrics.object_scores import ObjectAgreement
 from orgseg_app.core.metrics.skeletons import SkeletonAgreement
+from orgseg_app.core.metrics.sums import average
 from orgseg_app.core.metrics.thresholds import RatedVoxels
 
 Objects = Mapping[int, ObjectAgreement]
@@ -103,8 +104,7 @@ class Counted:
     def _mean_95(self, class_id: int) -> float | None:
         agreements = [(image.edges or {}).get(class_id) for image in self._images]
         far = [one.furthest_95 for one in agreements if one is not None]
-        known = [value for value in far if value is not None]
-        return sum(known) / len(known) if known else None
+        return average(far)
 
     def _read(self, key: str, kind: type[T]) -> dict[int, T] | None:
         if key not in self._found:

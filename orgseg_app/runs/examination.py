@@ -31,6 +31,7 @@ from orgseg_app.core.metrics.boundaries import BoundaryAgreement
 from orgseg_app.core.metrics.pixels import scores
 from orgseg_app.core.metrics.skeletons import SkeletonAgreement
 from orgseg_app.core.metrics.statistics import Difference, difference
+from orgseg_app.core.metrics.sums import average
 from orgseg_app.core.split import TEST, VALIDATION
 
 FORMAT = "orgseg-examination"
@@ -143,9 +144,7 @@ class Condition:
             for class_id, called in list(zip(self.class_ids, self.class_names, strict=True))[1:]
             if class_name in ("", called)
         ]
-        found = [self._of_class(images, name, class_id) for class_id in ids]
-        known = [value for value in found if value is not None]
-        return sum(known) / len(known) if known else None
+        return average(self._of_class(images, name, class_id) for class_id in ids)
 
     def _of_class(self, images: Sequence[ImageFacts], name: str, class_id: int) -> float | None:
         if name == "boundary_f1":

@@ -32,7 +32,7 @@ from orgseg_app import __version__
 from orgseg_app.runs.errors import RecipeError, RunError
 from orgseg_app.runs.job_folder import ACTIVE_STATES as ACTIVE_STATES
 from orgseg_app.runs.job_folder import STATES as STATES
-from orgseg_app.runs.job_folder import JobFolder, called
+from orgseg_app.runs.job_folder import JobFolder, called, listed
 from orgseg_app.runs.process import read_json, replace, write_json
 from orgseg_app.runs.recipes.reading import recipe_from_builtins, recipe_to_builtins
 from orgseg_app.runs.recipes.schema import Recipe
@@ -95,20 +95,14 @@ class RunFolder(JobFolder):
         When this is not a run folder, or one of a newer version of OrgSeg.
     """
 
+    FORMAT, VERSION = RUN_FORMAT, RUN_SCHEMA_VERSION
+
     def __init__(self, path: Path) -> None:
-        request = read_json(path / "request.json")
-        if request is None or request.get("format") != RUN_FORMAT:
-            raise RunError(f'"{path.name}" is not a run folder: its request.json is not readable.')
-        if int(request.get("schema_version", 1)) > RUN_SCHEMA_VERSION:
-            raise RunError(
-                f'The run "{path.name}" was made by a newer version of OrgSeg. '
-                "Update OrgSeg to use it; nothing was changed."
-            )
-        super().__init__(path, request, str(request.get("run", "")))
-        self.request: dict[str, Any] = request
+        super().__init__(path)
+        self.request: dict[str, Any] = self._asked
         self.run_id = self.folder_id
-        self.kind = str(request.get("kind", ""))
-        if not re.fullmatch(r"[0-9a-f]{12}", self.run_id) or self.kind not in KINDS:
+        self.kind = str(self.request.get("kind", ""))
+        if self.kind not in KINDS:
             raise RunError(f'"{path.name}" is not a run folder: its request.json is damaged.')
 
     def __repr__(self) -> str:
@@ -196,7 +190,7 @@ class RunFolder(JobFolder):
         try:
             return recipe_from_builtins(data)
         except RecipeError as error:
-            _log.warning("recipe of run %s: %s", self.path.name, error)
+            _log.warning("recipe of run “%s”: %s", self.path.name, error)
             return None
 
     # Where things are
@@ -329,20 +323,7 @@ def _empty_trash(trash: Path) -> None:
 
 def list_runs(project_path: Path) -> list[RunFolder]:
     """All runs of a project, oldest first; broken folders are left out with a note in the log."""
-    found: list[RunFolder] = []
-    try:
-        entries = sorted(os.scandir(runs_dir(project_path)), key=lambda entry: entry.name)
-    except OSError:
-        return []
-    for entry in entries:
-        if entry.name.startswith(".") or entry.name == STUDIES or not entry.is_dir():
-            continue
-        try:
-            found.append(RunFolder(Path(entry.path)))
-        except (RunError, TypeError, ValueError) as error:
-            _log.warning("left out: %s", error)
-    found.sort(key=lambda run: (run.created, run.run_id))
-    return found
+    return listed(runs_dir(project_path), RunFolder, apart=(STUDIES,))
 
 
 def find_run(project_path: Path | None, text: str) -> RunFolder:
@@ -367,6 +348,6 @@ def find_run(project_path: Path | None, text: str) -> RunFolder:
         return run
     if project_path is None:
         raise RunError(f'"{text}" is not the folder of a run.')
-    listed = ", ".join(f'"{run.name}"' for run in runs[-8:])
-    has = f"it has {listed}" if runs else "it has no runs yet"
+    last = ", ".join(f'"{run.name}"' for run in runs[-8:])
+    has = f"it has {last}" if runs else "it has no runs yet"
     raise RunError(f'The project "{project_path.name}" has no run "{text}"; {has}.')

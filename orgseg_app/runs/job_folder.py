@@ -11,8 +11,11 @@ Any of these may be missing or half written; nothing here crashes on that.
 
 from __future__ import annotations
 
+import logging
+import os
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -27,6 +30,8 @@ STOP, PAUSE = "stop", "pause"
 
 _STARTING_S = 60.0
 _LEAST_OF_ID = 4
+_ID = re.compile(r"[0-9a-f]{12}")
+_log = logging.getLogger(__name__)
 
 Folder = TypeVar("Folder", bound="JobFolder")
 
@@ -37,27 +42,46 @@ class JobFolder:
     Parameters
     ----------
     path : Path
-    asked : dict
-        What was asked, as read from `ASKED`.
-    folder_id : str
-        12 hex digits, never changes.
 
     Attributes
     ----------
     path : Path
     folder_id : str
+        12 hex digits, never changes.
+
+    Raises
+    ------
+    RunError
+        As `ERROR`: when it is no such folder, is damaged, or of a newer version of OrgSeg.
     """
 
     ASKED: ClassVar[str] = "request.json"
     """The file that says what was asked: while it is there, so is the folder."""
 
+    FORMAT: ClassVar[str] = ""
+    VERSION: ClassVar[int] = 1
+    """What that file says it is, and the newest version of it that can be read."""
+
     NOUN: ClassVar[str] = "run"
+    """In sentences; also the field with the id."""
+
     ERROR: ClassVar[type[RunError]] = RunError
 
-    def __init__(self, path: Path, asked: dict[str, Any], folder_id: str) -> None:
+    def __init__(self, path: Path) -> None:
+        what = f'"{path.name}" is not a {self.NOUN} folder: its {self.ASKED}'
+        asked = read_json(path / self.ASKED)
+        if asked is None or asked.get("format") != self.FORMAT:
+            raise self.ERROR(f"{what} is not readable.")
+        if int(asked.get("schema_version", 1)) > self.VERSION:
+            raise self.ERROR(
+                f'The {self.NOUN} "{path.name}" was made by a newer version of OrgSeg. '
+                "Update OrgSeg to use it; nothing was changed."
+            )
         self.path = path
-        self.folder_id = folder_id
+        self.folder_id = str(asked.get(self.NOUN, ""))
         self._asked = asked
+        if not _ID.fullmatch(self.folder_id):
+            raise self.ERROR(f"{what} is damaged.")
 
     @property
     def name(self) -> str:
@@ -216,6 +240,27 @@ class JobFolder:
             raise self.ERROR(f'The {self.NOUN} "{self.name}" is not paused.')
         asked.unlink(missing_ok=True)
         return True
+
+
+def listed(parent: Path, kind: type[Folder], *, apart: Collection[str] = ()) -> list[Folder]:
+    """All folders of a kind in another one, oldest first.
+
+    Broken ones are left out with a note in the log; so are names that begin with a dot, and those
+    `apart`.
+    """
+    found: list[Folder] = []
+    try:
+        entries = sorted(os.scandir(parent), key=lambda entry: entry.name)
+    except OSError:
+        return []
+    for entry in entries:
+        if entry.name.startswith(".") or entry.name in apart or not entry.is_dir():
+            continue
+        try:
+            found.append(kind(Path(entry.path)))
+        except (RunError, TypeError, ValueError) as error:
+            _log.warning("left out: %s", error)
+    return sorted(found, key=lambda folder: (folder.created, folder.folder_id))
 
 
 def called(folders: Sequence[Folder], text: str) -> Folder | None:

@@ -311,7 +311,7 @@ class KeptScores:
             draft.write_bytes(_MAGIC + _LENGTH.pack(len(head), len(raw)) + head + raw)
             os.replace(draft, target)
         except (OSError, OverflowError, TypeError) as error:  # numbers that no file holds, too
-            _log.info("scores of %s are not kept: %s", self.run.path.name, error)
+            _log.info("scores of “%s” are not kept: %s", self.run.path.name, error)
             draft.unlink(missing_ok=True)
 
 
@@ -385,7 +385,7 @@ def keep_scores(run: RunFolder) -> None:
         if kept is not None:
             kept.write()
     except (OSError, LookupError) as error:
-        _log.info("scores of %s are not kept: %s", run.path.name, error)
+        _log.info("scores of “%s” are not kept: %s", run.path.name, error)
 
 
 def kept_scores(run: RunFolder) -> KeptScores | None:

@@ -30,7 +30,9 @@ rm -rf "$app"
 mv "$app.new" "$app"
 cp "$here/install.sh" "$app/install.sh"
 ln -sf "$app/orgseg" "$bin/orgseg"
-sed "s|^Exec=orgseg|Exec=\"$app/orgseg\"|" "$here/share/orgseg.desktop" >"$share/applications/orgseg.desktop"
+# In quotes for menus, where "%" is said twice; and \, & and | mean something to sed.
+program=$(printf '%s' "$app/orgseg" | sed 's/%/%%/g; s/[\\&|]/\\&/g')
+sed "s|^Exec=orgseg|Exec=\"$program\"|" "$here/share/orgseg.desktop" >"$share/applications/orgseg.desktop"
 cp "$here/share/orgseg-mime.xml" "$share/mime/packages/orgseg.xml"
 for picture in "$here"/share/icons/orgseg-*.png; do
     side=$(basename "$picture" .png)

@@ -2,7 +2,11 @@
 ; For one user without administrator's rights, or for all with them.
 
 Unicode true
-SetCompressor /SOLID lzma
+!ifdef FAST ; to look at what is in it: tests/bundle/installer_files.py
+  SetCompress off
+!else
+  SetCompressor /SOLID lzma
+!endif
 !define NAME "OrgSeg"
 !define KEY "Software\Microsoft\Windows\CurrentVersion\Uninstall\${NAME}"
 !define MULTIUSER_EXECUTIONLEVEL Highest

@@ -49,6 +49,7 @@ BENCHMARKS = {
     "prediction_speed": "tests.benchmarks.prediction_speed",
     "preprocessing": "tests.benchmarks.preprocessing",
     "instant": "tests.benchmarks.instant",
+    "first_mask": "tests.benchmarks.first_mask",
     "accuracy": "tests.benchmarks.accuracy",
     "scribbles": "tests.benchmarks.scribbles",
     "claims": "tests.benchmarks.claims",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from weakref import ref
+
 from pytestqt.qtbot import QtBot
 
 from orgseg_app.gui.background import Background, Task
@@ -36,3 +39,12 @@ def test_a_failure_is_told_to_whoever_connects_late(qtbot: QtBot) -> None:
     task.failed.connect(heard.append)
     qtbot.waitUntil(lambda: background.is_idle)
     assert heard == [error]
+
+
+def test_what_is_done_is_let_go(qtbot: QtBot) -> None:
+    background, heard = Background(), list[object]()
+    known = ref(background.start("Working", lambda _: "done", heard.append))
+    qtbot.waitUntil(lambda: background.is_idle)
+    gc.collect()
+    assert heard == ["done"]
+    assert known() is None

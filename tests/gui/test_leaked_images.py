@@ -10,9 +10,11 @@ import pytest
 from orgseg_app.files.project_file import NewImage, ProjectFile
 from orgseg_app.gui.comparing.results_data import Candidate, gather
 from orgseg_app.gui.comparing.results_model import ResultsModel
-from orgseg_app.runs.comparison import compare, write_comparison
+from orgseg_app.runs.comparison import compare
 from orgseg_app.runs.folder import RunFolder
 from orgseg_app.runs.pairs import pair_of, pairs_of
+from orgseg_app.runs.reporting.report import make_report
+from orgseg_app.runs.reporting.writing import write_report
 from tests.gui.recorded_runs import make_pixels, make_project, opened_image, record_run
 
 SPLITS = ("train", "train", "validation", "test", "test")
@@ -71,7 +73,7 @@ def test_a_leak_is_marked_everywhere(tmp_path: Path, make, qapp) -> None:
     # Files.
     assert comparison.runs[0].leaked == (image,)
     assert any("flatter" in note and image in note for note in comparison.notes)
-    write_comparison(tmp_path / "c.csv", comparison)
+    write_report(tmp_path / "c.csv", make_report(comparison, runs))
     rows = list(csv.DictReader((tmp_path / "c.csv").read_text().splitlines()))
     marked = {(row["run"], row["image"]) for row in rows if row["leaked"] == "yes"}
     assert marked == {("leaky", image), ("leaky", "(pooled)")}

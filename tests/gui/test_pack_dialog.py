@@ -145,6 +145,7 @@ def test_a_project_is_packed_while_painting_goes_on(
     file = window.session.file
     assert file is not None
     image_id = window.session.image_id
+    window.backing_up._soon.stop()  # a backup, due on a busy machine, would save what is painted
     file.mask(image_id).write(0, 0, 0, np.full((9, 9), 3, np.uint8))  # not saved
     monkeypatch.setattr(
         QFileDialog, "getSaveFileName", lambda *_: (str(target.with_suffix("")), "")

@@ -8,9 +8,10 @@ import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QComboBox, QLabel, QToolTip
+from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QComboBox, QLabel
 from pytestqt.qtbot import QtBot
 
+from orgseg_app.gui.help.context import page_of
 from orgseg_app.gui.panels.recipe_fields import (
     AugmentationField,
     ChoiceField,
@@ -24,6 +25,7 @@ from orgseg_app.gui.panels.recipe_fields import (
 )
 from orgseg_app.gui.panels.recipe_form import RecipeForm
 from orgseg_app.gui.panels.recipe_inputs import ChanceField
+from orgseg_app.gui.panels.recipe_rows import RecipeRow
 from orgseg_app.runs.errors import RecipeError
 from orgseg_app.runs.recipes.augmentation import AUGMENTATION_PRESETS
 from orgseg_app.runs.recipes.choices import AUGMENTATION_NAMES
@@ -339,7 +341,7 @@ def test_switches_and_words(form: RecipeForm, qtbot: QtBot) -> None:
     assert form.recipe().network.encoder == "resnet18"
 
 
-def test_f1_explains_the_field_in_the_window_too(qtbot: QtBot, tmp_path: Path) -> None:
+def test_f1_opens_what_the_help_says_of_the_field(qtbot: QtBot, tmp_path: Path) -> None:
     hand = Hand()
     hand.open(make_volume_project(tmp_path / "help.orgseg"))
     hand.window.activateWindow()
@@ -348,10 +350,11 @@ def test_f1_explains_the_field_in_the_window_too(qtbot: QtBot, tmp_path: Path) -
     steps = hand.parts.training.form.fields["steps"]
     steps.setFocus()
     qtbot.waitUntil(steps.hasFocus)
+    assert page_of(steps) == "recipes#steps"
     qtbot.keyClick(steps, Qt.Key.Key_F1)
-    assert "How many improvements in all" in QToolTip.text()
-    assert hand.window.commands.helping.help is None  # the page of the tool stays away
-    QToolTip.hideText()
+    helps = hand.window.commands.helping.help
+    assert helps is not None
+    assert helps.name == "recipes"
     hand.close()
 
 
@@ -378,18 +381,16 @@ def test_numbers_are_read_as_people_write_them(
     assert field.property("bad") == "true"
 
 
-def test_f1_explains_the_field(form: RecipeForm, qtbot: QtBot) -> None:
-    form.show()
-    qtbot.waitExposed(form)
-    steps = form.fields["steps"]
-    steps.setFocus()
-    qtbot.waitUntil(steps.hasFocus)
-    qtbot.keyClick(steps, Qt.Key.Key_F1)
-    assert QToolTip.isVisible()
-    assert "How many improvements in all" in QToolTip.text()
-    QToolTip.hideText()
+def test_every_field_says_what_it_means_and_where_the_help_tells_of_it(form: RecipeForm) -> None:
+    assert "How many improvements in all" in form.fields["steps"].toolTip()
     for path, field in form.fields.items():
         assert len(field.whatsThis()) > 20, path
+        assert page_of(field) == f"recipes#{path}"
+        row = field.parentWidget()
+        assert isinstance(row, RecipeRow)
+        meaning = row.meaning()
+        assert meaning.page == f"recipes#{path}"
+        assert len(meaning.text) > 20, path
 
 
 def test_planes_are_asked_for_by_networks_that_heed_them(form: RecipeForm) -> None:

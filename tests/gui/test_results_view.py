@@ -369,7 +369,7 @@ def test_the_comparison_is_saved(
         assert [run["name"] for run in data["runs"]] == ["good", "fair", "poor"]
         assert data["split"] == "test"
     else:
-        assert target.read_text("utf-8").startswith("run,")
+        assert target.read_text("utf-8").startswith("rank,run,")
     view.write_comparison(tmp_path / "good.orgseg-is-no-table" / "x.txt")
     qtbot.waitUntil(lambda: world.messages[-1][0] == "error")
 

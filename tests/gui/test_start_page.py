@@ -17,7 +17,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from orgseg_app.core.samples.catalogue import SAMPLES, simulate
+from orgseg_app.core.samples.catalogue import SAMPLES, VOLUMES, simulate, simulate_volume
 from orgseg_app.gui.panels.start_page import SAMPLE_TITLES, StartPage, sample_picture_path
 from orgseg_app.gui.style.pictures import stretched
 from orgseg_app.settings import Settings
@@ -26,7 +26,7 @@ from tests.gui.panel_session import nameless_controls, open_session
 LEFT = Qt.MouseButton.LeftButton
 COPY = Qt.DropAction.CopyAction
 # Which image of each series is on the card; the files are made from it at 480 × 224, JPEG 82.
-PICTURED = {"er": 3, "mitochondria": 5, "nuclei": 4}
+PICTURED = {"er": 3, "mitochondria": 5, "nuclei": 4, "em_volume": 4}
 
 
 @pytest.fixture
@@ -63,16 +63,21 @@ def test_recent_projects_are_cards_and_a_menu(
     page: StartPage, settings: Settings, qtbot: QtBot
 ) -> None:
     page.show()
-    assert [card.text() for card in page.recent_cards] == ["cells ü", "gone", "other & 0"]
+    assert [card.text() for card in page.recent_cards] == [
+        "cells ü",
+        "gone",
+        "other & 0",
+        "other & 1",
+    ]
     with qtbot.waitSignal(page.project_chosen) as told:
         QTest.mouseClick(page.recent_cards[0], LEFT)
     assert told.args == [Path(settings.recent_projects[0])]
     assert page.more_button.isVisible()
     rest = page.more_button.menu().actions()
-    assert len(rest) == 2
-    assert rest[0].text().startswith("other && 1")
+    assert len(rest) == 1
+    assert rest[0].text().startswith("other && 2")
     with qtbot.waitSignal(page.project_chosen) as told:
-        rest[1].trigger()
+        rest[0].trigger()
     assert told.args == [Path(settings.recent_projects[4])]
 
 
@@ -99,7 +104,7 @@ def test_without_recent_projects_there_is_no_empty_heading(qtbot: QtBot) -> None
 
 def test_samples(page: StartPage, qtbot: QtBot) -> None:
     assert list(page.sample_cards) == [kind for kind, _, _ in SAMPLE_TITLES]
-    assert set(page.sample_cards) <= set(SAMPLES)
+    assert set(page.sample_cards) == {*SAMPLES, *VOLUMES}
     page.show()
     card = page.sample_cards["nuclei"]
     card.setFocus()
@@ -112,7 +117,11 @@ def test_samples(page: StartPage, qtbot: QtBot) -> None:
 def test_pictures_of_samples_are_what_is_simulated(kind: str) -> None:
     stored = cv2.imread(str(sample_picture_path(kind)), cv2.IMREAD_GRAYSCALE)
     assert stored is not None
-    simulated = stretched(simulate(kind, PICTURED[kind], size=(196, 420)).pixels)
+    if kind in VOLUMES:
+        pixels = simulate_volume(kind, PICTURED[kind], size=(1, 196, 420)).pixels[0]
+    else:
+        pixels = simulate(kind, PICTURED[kind], size=(196, 420)).pixels
+    simulated = stretched(pixels)
     simulated = cv2.resize(simulated, (480, 224), interpolation=cv2.INTER_CUBIC)
     alike = np.corrcoef(stored.ravel(), simulated.ravel())[0, 1]
     assert alike > 0.97
@@ -146,16 +155,34 @@ def test_links_are_not_taken(page: StartPage, qtbot: QtBot) -> None:
         assert not dropped(page, [QUrl("https://example.org/a.tif")]).isAccepted()
 
 
+@pytest.mark.parametrize(("width", "columns"), [(1280, 4), (1000, 4), (800, 2)])
+def test_cards_stand_in_rows_that_fit(page: StartPage, width: int, columns: int) -> None:
+    page.resize(width, 800)
+    page.show()
+    QApplication.processEvents()
+    for cards in (page.recent_cards, list(page.sample_cards.values())):
+        places = [card.mapTo(page, QPoint(0, 0)) for card in cards]
+        assert sum(place.y() == places[0].y() for place in places) == columns
+        assert min(place.x() for place in places) >= 0
+        assert max(place.x() + cards[0].width() for place in places) <= width
+
+
+def test_one_may_be_shown_around(page: StartPage, qtbot: QtBot) -> None:
+    page.show()
+    with qtbot.waitSignal(page.tour_requested):
+        QTest.mouseClick(page.tour_button, LEFT)
+
+
 def test_tab_reaches_everything(page: StartPage, qtbot: QtBot) -> None:
     page.show()
     page.activateWindow()
     qtbot.waitUntil(page.hasFocus)
     reached = []
-    for _ in range(12):
+    for _ in range(14):
         QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Tab)
         reached.append(QApplication.focusWidget())
     wanted = [page.drop_area.images_button, page.drop_area.project_button]
-    wanted += [*page.recent_cards, *page.sample_cards.values()]
+    wanted += [*page.recent_cards, page.tour_button, *page.sample_cards.values()]
     assert [w for w in wanted if w not in reached] == []
     assert reached[0] is page.drop_area.images_button
 

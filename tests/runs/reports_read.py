@@ -82,6 +82,12 @@ def of_json(path: Path) -> Figures:
         low, high = entry["interval"] or (None, None)
         found[f"{entry['id']} ranking interval low"] = low
         found[f"{entry['id']} ranking interval high"] = high
+    for one in kept["repeats"]:
+        spreads = {f"iou {name}": spread for name, spread in one["iou"].items()}
+        for name in ("mean_iou", "mean_dice", "mean_of_images"):
+            spreads[name] = one[name]
+        for name, spread in spreads.items():
+            found |= {f"{one['runs'][0]} repeats {name} {kind}": x for kind, x in spread.items()}
     return found
 
 

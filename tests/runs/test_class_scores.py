@@ -15,9 +15,12 @@ from orgseg_app.core.metrics.class_groups import group_scores
 from orgseg_app.core.metrics.object_scores import object_scores
 from orgseg_app.core.metrics.pixels import confusion_matrix
 from orgseg_app.runs.class_scores import LOWER_IS_BETTER, PER_OBJECT
-from orgseg_app.runs.comparison import compare, comparison_rows, write_comparison
+from orgseg_app.runs.comparison import compare
 from orgseg_app.runs.folder import RunFolder
 from orgseg_app.runs.process import write_json
+from orgseg_app.runs.reporting.report import make_report
+from orgseg_app.runs.reporting.tables import score_rows
+from orgseg_app.runs.reporting.writing import write_report
 from tests.runs.test_comparison import IDS, make_run
 
 Pair = tuple[np.ndarray, np.ndarray]
@@ -141,9 +144,10 @@ def test_groups_and_confusion(tmp_path: Path, pairs: dict[str, Pair]) -> None:
 def test_tables_have_every_score(tmp_path: Path, pairs: dict[str, Pair]) -> None:
     run = with_objects(make_run(tmp_path, "one", pairs), pairs)
     found = compare(None, [run])
-    write_comparison(tmp_path / "c.csv", found)
+    report = make_report(found, [run])
+    write_report(tmp_path / "c.csv", report)
     rows = list(csv.DictReader(io.StringIO((tmp_path / "c.csv").read_text())))
-    kept = comparison_rows(found)
+    kept = score_rows(report)
     assert len(rows) == len(kept) == 3 * 2
     for row, values in zip(rows, kept, strict=True):
         for score in (*PER_OBJECT, "adjusted_rand_index", "mean_iou_all"):

@@ -18,12 +18,14 @@ from orgseg_app.core.classes import default_classes
 from orgseg_app.core.metrics.object_scores import ObjectAgreement
 from orgseg_app.core.metrics.pixels import PER_CLASS, confusion_matrix
 from orgseg_app.runs.baseline import otsu_threshold, threshold_baseline
-from orgseg_app.runs.comparison import compare, write_comparison
+from orgseg_app.runs.comparison import compare
 from orgseg_app.runs.errors import RunError
 from orgseg_app.runs.events import EventWriter
 from orgseg_app.runs.folder import RunFolder
 from orgseg_app.runs.process import write_json
 from orgseg_app.runs.recipes.presets import PRESETS
+from orgseg_app.runs.reporting.report import make_report
+from orgseg_app.runs.reporting.writing import write_report
 
 CLASSES = [{"id": 1, "name": "background"}, {"id": 2, "name": "ER"}, {"id": 3, "name": "=nucleus"}]
 IDS = [1, 2, 3]
@@ -284,23 +286,25 @@ def test_files(tmp_path: Path) -> None:
     run = make_run(tmp_path / "runs", "=one", {"a": random_pair(1), "b": random_pair(2)})
     found = compare(None, [run])
     folder = tmp_path / "Ordner ü mit Leerzeichen"
-    write_comparison(folder / "c.json", found, {"baseline": {"iou": 0.5}})
+    report = make_report(found, [run], baseline={"iou": 0.5})
+    write_report(folder / "c.json", report)
     data = json.loads((folder / "c.json").read_text())
     assert data["baseline"] == {"iou": 0.5}
     assert data["runs"] == json.loads(json.dumps(found.to_dict()))["runs"]
-    write_comparison(folder / "c.CSV", found)
+    write_report(folder / "c.CSV", report)
     rows = list(csv.DictReader(io.StringIO((folder / "c.CSV").read_text())))
     assert len(rows) == 3 * 2
     assert {row["image"] for row in rows} == {"a", "b", "(pooled)"}
     assert rows[0]["run"] == "'=one"
     assert rows[1]["class"] == "'=nucleus"
     assert float(rows[0]["iou"]) == pytest.approx(slow_iou([random_pair(1)], 2), abs=1e-6)
-    assert list(rows[0])[:6] == ["run", "id", "split", "image", "class", "iou"]
+    assert list(rows[0])[:4] == ["rank", "run", "id", "split"]
+    assert list(rows[0])[4:8] == ["image", "image_id", "class", "iou"]
     with pytest.raises(RunError, match=r"\.json or \.csv"):
-        write_comparison(folder / "c.pdf", found)
+        write_report(folder / "c.pdf", report)
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="could not be written"):
-        write_comparison(tmp_path / "file" / "c.json", found)
+        write_report(tmp_path / "file" / "c.json", report)
     assert sorted(item.name for item in folder.iterdir()) == ["c.CSV", "c.json"]
 
 

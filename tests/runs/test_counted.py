@@ -25,9 +25,12 @@ from orgseg_app.runs.class_scores import (
     PER_SKELETON,
     ClassScores,
 )
-from orgseg_app.runs.comparison import compare, comparison_rows, write_comparison
+from orgseg_app.runs.comparison import compare
 from orgseg_app.runs.folder import RunFolder
 from orgseg_app.runs.process import write_json
+from orgseg_app.runs.reporting.report import make_report
+from orgseg_app.runs.reporting.tables import score_rows
+from orgseg_app.runs.reporting.writing import write_report
 from tests.runs.test_comparison import IDS, make_run
 
 Triple = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -177,12 +180,13 @@ def test_tables_and_files_have_every_score(tmp_path: Path) -> None:
     found = compare(None, [run])
     pooled = found.runs[0].pooled
     assert pooled is not None
+    report = make_report(found, [run])
     for name in ("c.csv", "c.json"):
-        write_comparison(tmp_path / name, found)
+        write_report(tmp_path / name, report)
     rows = list(csv.DictReader(io.StringIO((tmp_path / "c.csv").read_text())))
     kept = json.loads((tmp_path / "c.json").read_text())["runs"][0]
     parts = [*found.runs[0].per_image, None]
-    wanted = comparison_rows(found)
+    wanted = score_rows(report)
     assert len(rows) == len(wanted) == 3 * 2
     for place, (row, values) in enumerate(zip(rows, wanted, strict=True)):
         part, name = parts[place // 2], ("ER", "=nucleus")[place % 2]
@@ -223,7 +227,7 @@ def test_jobs_of_older_versions(tmp_path: Path) -> None:
         assert scores.distance_unit == ""
         assert scores.by_class["specificity"]["ER"] is not None
     run = RunFolder(next(tmp_path.glob("one-*")))
-    assert comparison_rows(compare(None, [run]))[0]["cl_dice"] is None
+    assert score_rows(make_report(compare(None, [run]), [run]))[0]["cl_dice"] is None
 
 
 @pytest.mark.parametrize(

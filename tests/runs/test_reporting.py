@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -27,6 +28,7 @@ from orgseg_app.runs.reporting.axes import span_of, tick_text
 from orgseg_app.runs.reporting.examples import MISSED, RIGHT, TOO_MUCH, difference_picture
 from orgseg_app.runs.reporting.figures import figures_of
 from orgseg_app.runs.reporting.model_card import model_card, to_markdown
+from orgseg_app.runs.reporting.page import report_page
 from orgseg_app.runs.reporting.report import Report, make_report
 from orgseg_app.runs.reporting.standing import standings
 from orgseg_app.runs.reporting.svg import Drawing
@@ -280,6 +282,43 @@ def test_what_cannot_be_written_is_said(tmp_path: Path, report: Report) -> None:
     written = write_report_folder(tmp_path / "half", report, progress=stop_at_third)
     assert [path.name for path in written] == ["report.html", "comparison.xlsx"]
     assert said[2] == "comparison.json"
+
+
+def test_seeds_are_put_together(tmp_path: Path) -> None:
+    with make_project(tmp_path / "p.orgseg", class_names=("ER", EVIL), splits=SPLITS, side=32) as f:
+        runs = [record_run(f, "other", quality=0.8, seed=9, recipe=PRESETS["fast-bce"])]
+        for seed, quality in enumerate((0.95, 0.6, 0.85), 1):
+            recipe = msgspec.structs.replace(PRESETS["fast"], seed=seed)
+            name = f"fast seed {seed} of 3"
+            runs.append(record_run(f, name, quality=quality, seed=seed, recipe=recipe))
+        report = make_report(compare(f, runs), runs, project_file=f, with_pictures=False)
+        alone = make_report(compare(f, runs[:2]), runs[:2], project_file=f, with_pictures=False)
+    for name in ("r.html", "r.json", "r.xlsx", "r.csv"):
+        write_report(tmp_path / name, report)
+    scores = {e.run.name: e.run.pooled.mean_iou for e in report.entries if e.run.pooled}
+    seeds = [value or 0.0 for name, value in scores.items() if name.startswith("fast")]
+    assert len(seeds) == 3
+    together = next(one for one in report.repeated if one.mean_iou.count == 3)
+    assert together.name == "fast (3 seeds)"
+    assert together.mean_iou.mean == pytest.approx(sum(seeds) / 3)
+    assert (together.mean_iou.lowest, together.mean_iou.highest) == (min(seeds), max(seeds))
+    means = {"fast (3 seeds)": sum(seeds) / 3, "other": scores["other"] or 0.0}
+    best_first = sorted(means, key=lambda name: -means[name])
+    assert [one.name for one in report.repeated] == best_first  # not as their best seeds stand
+    assert report.entries[0].run.name == "fast seed 1 of 3"
+
+    known = reports_read.of_json(tmp_path / "r.json")
+    page = reports_read.Page(tmp_path / "r.html")
+    shown = {of: values for of, values in page.figures.items() if " repeats " in of}
+    assert len(shown) == 2 * 6 + 2  # of a single run there is no range
+    assert all(value == known[of] for of, values in shown.items() for value, _ in values)
+    assert "Its training was repeated with 3 seeds" in page.text
+    rows = reports_read.rows_of_sheet(tmp_path / "r.xlsx", "repeats")
+    assert [row["training"] for row in rows] == best_first
+    row = rows[best_first.index(together.name)]
+    assert (row["seeds"], float(row["mean_iou lowest"])) == ("3", pytest.approx(min(seeds)))
+    assert alone.repeated == ()  # nothing was repeated
+    assert "Seeds" not in report_page(alone)
 
 
 def test_equal_scores_share_a_rank(tmp_path: Path) -> None:

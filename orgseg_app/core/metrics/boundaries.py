@@ -14,15 +14,15 @@ Memory: about 6 bytes a voxel.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orgseg_app.core.classes import UNLABELLED
 from orgseg_app.core.metrics.nearest import Places, nearest_distances
+from orgseg_app.core.metrics.sums import Sums
 
 Mask = NDArray[np.bool_]
 Distances = NDArray[np.float64]
@@ -46,7 +46,7 @@ _OF_THE_DIAGONAL = 0.0075
 
 
 @dataclass(frozen=True)
-class BoundaryAgreement:
+class BoundaryAgreement(Sums):
     """What scores of outlines are made of; two of them add up to that of both images together.
 
     Attributes
@@ -81,15 +81,10 @@ class BoundaryAgreement:
         furthest = [x for x in (self.furthest, other.furthest) if x is not None]
         known_95 = [x for x in (self.furthest_95, other.furthest_95) if x is not None]
         is_one = not (self.measured and other.measured)
-        return BoundaryAgreement(
-            self.truth + other.truth,
-            self.predicted + other.predicted,
-            self.found + other.found,
-            self.right + other.right,
-            self.measured + other.measured,
-            self.distance_sum + other.distance_sum,
-            max(furthest, default=None),
-            known_95[0] if is_one and known_95 else None,
+        return replace(
+            super().__add__(other),
+            furthest=max(furthest, default=None),
+            furthest_95=known_95[0] if is_one and known_95 else None,
         )
 
     def scores(self) -> dict[str, float | None]:
@@ -108,36 +103,10 @@ class BoundaryAgreement:
         found = (f1, precision, recall, self.furthest, self.furthest_95, mean)
         return dict(zip(BOUNDARY_SCORES, found, strict=True))
 
-    def to_dict(self) -> dict[str, Any]:
-        """For ``metrics.json``."""
-        return dict(vars(self))
-
-    @classmethod
-    def from_dict(cls, kept: Mapping[str, Any]) -> BoundaryAgreement:
-        """As `to_dict` gave it.
-
-        Raises
-        ------
-        KeyError, TypeError, ValueError
-            When something is missing, or cannot be.
-        """
-        far, far_95 = kept["furthest"], kept["furthest_95"]
-        found = cls(
-            truth=int(kept["truth"]),
-            predicted=int(kept["predicted"]),
-            found=int(kept["found"]),
-            right=int(kept["right"]),
-            measured=int(kept["measured"]),
-            distance_sum=float(kept["distance_sum"]),
-            furthest=None if far is None else float(far),
-            furthest_95=None if far_95 is None else float(far_95),
-        )
-        values = [value for value in vars(found).values() if value is not None]
-        if not all(0 <= value < math.inf for value in values):
-            raise ValueError("Edges and distances are numbers from 0 on.")
-        if found.found > found.truth or found.right > found.predicted:
+    def check(self) -> None:
+        """Only what is there can be found."""
+        if self.found > self.truth or self.right > self.predicted:
             raise ValueError("More of the edge was found than there is.")
-        return found
 
 
 @dataclass(frozen=True)

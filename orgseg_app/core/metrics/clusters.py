@@ -6,14 +6,13 @@ numbers. Sums are exact whole numbers, so that volumes of any size, and several 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orgseg_app.core.metrics.contingency import Contingency, Counts
+from orgseg_app.core.metrics.sums import Sums
 
 NOTHING = 0
 """Label of voxels that are in no object."""
@@ -23,7 +22,7 @@ _HALF = 22  # bits
 
 
 @dataclass(frozen=True)
-class Grouping:
+class Grouping(Sums):
     """What scores of objects are made of; two of them add up to that of both images together.
 
     Attributes
@@ -44,16 +43,6 @@ class Grouping:
     predicted_pairs: int = 0
     split_bits: float = 0.0
     merge_bits: float = 0.0
-
-    def __add__(self, other: Grouping) -> Grouping:
-        return Grouping(
-            self.voxels + other.voxels,
-            self.pairs + other.pairs,
-            self.truth_pairs + other.truth_pairs,
-            self.predicted_pairs + other.predicted_pairs,
-            self.split_bits + other.split_bits,
-            self.merge_bits + other.merge_bits,
-        )
 
     @property
     def precision(self) -> float | None:
@@ -84,29 +73,6 @@ class Grouping:
     def scores(self) -> dict[str, float | None]:
         """All of them, by name; see `OBJECT_SCORES`."""
         return {name: getattr(self, name) for name in OBJECT_SCORES}
-
-    def to_dict(self) -> dict[str, int | float]:
-        """For ``metrics.json``."""
-        return dict(vars(self))
-
-    @classmethod
-    def from_dict(cls, kept: dict[str, Any]) -> Grouping:
-        """As `to_dict` gave it.
-
-        Raises
-        ------
-        KeyError, TypeError, ValueError
-            When something is missing or no number.
-        """
-        whole = ("voxels", "pairs", "truth_pairs", "predicted_pairs")
-        found = cls(
-            **{name: int(kept[name]) for name in whole},
-            split_bits=float(kept["split_bits"]),
-            merge_bits=float(kept["merge_bits"]),
-        )
-        if not all(0 <= value < math.inf for value in vars(found).values()):
-            raise ValueError("Sums of a grouping are numbers from 0 on.")
-        return found
 
 
 OBJECT_SCORES = ("adapted_rand_error", "precision", "recall", "voi_split", "voi_merge")

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from orgseg_app.core.metrics.contingency import Contingency, Counts
 from orgseg_app.core.metrics.overlaps import UNIQUE, overlaps
+from orgseg_app.core.metrics.sums import average, ratio
 
 THRESHOLDS = tuple(percent / 100 for percent in range(50, 100, 5))
 """0.50, 0.55 … 0.95."""
@@ -89,31 +90,31 @@ class Matching:
     def ap(self, threshold: float) -> float | None:
         """TP / (TP + FP + FN): Kaggle's average precision, stardist's accuracy."""
         hits = self._hits(threshold)
-        return _ratio(hits, self.truth + self.predicted - hits)
+        return ratio(hits, self.truth + self.predicted - hits)
 
     def f1(self, threshold: float) -> float | None:
         """2 TP / (2 TP + FP + FN)."""
-        return _ratio(2 * self._hits(threshold), self.truth + self.predicted)
+        return ratio(2 * self._hits(threshold), self.truth + self.predicted)
 
     def scores(self) -> dict[str, float | None]:
         """All of them, by name; see `INSTANCE_SCORES`. One whose denominator is 0 is None."""
         small, middle, large = self.missed_by_third
         found = (
             *(self.ap(threshold) for threshold in THRESHOLDS),
-            _mean([self.ap(threshold) for threshold in THRESHOLDS]),
+            average([self.ap(threshold) for threshold in THRESHOLDS]),
             *(self.f1(threshold) for threshold in THRESHOLDS),
-            _mean([self.f1(threshold) for threshold in THRESHOLDS[:_CAICEDO]]),
-            _ratio(2 * self.iou_sum, self.truth + self.predicted),
-            _ratio(self.iou_sum, self._hits(UNIQUE)),
+            average([self.f1(threshold) for threshold in THRESHOLDS[:_CAICEDO]]),
+            ratio(2 * self.iou_sum, self.truth + self.predicted),
+            ratio(self.iou_sum, self._hits(UNIQUE)),
             self.f1(UNIQUE),
-            _ratio(self.best_sum, self.truth),
-            _ratio(self.best_predicted_sum, self.predicted),
-            _ratio(small[1] + middle[1] + large[1], self.truth),
-            *(_ratio(missed, objects) for objects, missed in self.missed_by_third),
-            _ratio(self.splits, self.truth),
-            _ratio(self.merges, self.predicted),
-            _ratio(self.miscounted, self.truth),
-            _ratio(self.predicted - self.truth, self.truth),
+            ratio(self.best_sum, self.truth),
+            ratio(self.best_predicted_sum, self.predicted),
+            ratio(small[1] + middle[1] + large[1], self.truth),
+            *(ratio(missed, objects) for objects, missed in self.missed_by_third),
+            ratio(self.splits, self.truth),
+            ratio(self.merges, self.predicted),
+            ratio(self.miscounted, self.truth),
+            ratio(self.predicted - self.truth, self.truth),
         )
         return dict(zip(INSTANCE_SCORES, found, strict=True))
 
@@ -274,12 +275,3 @@ def _added(
 
 def _pairs(kept: Any) -> tuple[tuple[int, int], ...]:
     return tuple((int(objects), int(missed)) for objects, missed in kept)
-
-
-def _ratio(top: float, bottom: float) -> float | None:
-    return top / bottom if bottom else None
-
-
-def _mean(values: list[float | None]) -> float | None:
-    found = [value for value in values if value is not None]
-    return sum(found) / len(found) if found else None

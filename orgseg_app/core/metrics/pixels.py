@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orgseg_app.core.classes import BACKGROUND, UNLABELLED
+from orgseg_app.core.metrics.sums import average, ratio
 
 PER_CLASS = ("iou", "dice", "precision", "recall", "specificity")
 _CHUNK = 1 << 18  # voxels that are worked on at once: they stay in the processor's cache
@@ -126,22 +127,17 @@ def scores(confusion: NDArray[np.int64], class_ids: Sequence[int]) -> dict[str, 
     }
     out: dict[str, Any] = {
         name: {
-            int(class_id): _ratio(int(top[i]), int(bottom[i]))
+            int(class_id): ratio(int(top[i]), int(bottom[i]))
             for i, class_id in enumerate(class_ids)
         }
         for name, (top, bottom) in parts.items()
     }
-    out["accuracy"] = _ratio(int(true_positive.sum()), total)
+    out["accuracy"] = ratio(int(true_positive.sum()), total)
     out["mean_iou"] = _mean(out["iou"])
     out["mean_dice"] = _mean(out["dice"])
     out["voxels"] = total
     return out
 
 
-def _ratio(top: int, bottom: int) -> float | None:
-    return top / bottom if bottom else None
-
-
 def _mean(by_class: dict[int, float | None]) -> float | None:
-    found = [x for class_id, x in by_class.items() if class_id != BACKGROUND and x is not None]
-    return sum(found) / len(found) if found else None
+    return average(x for class_id, x in by_class.items() if class_id != BACKGROUND)

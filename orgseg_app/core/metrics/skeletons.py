@@ -8,9 +8,8 @@ looked at only where it is labelled. Planes are thinned by `measuring.thinning`,
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from orgseg_app.core.classes import UNLABELLED
 from orgseg_app.core.measuring import thinning, thinning_3d
 from orgseg_app.core.measuring.networks import networks_of
+from orgseg_app.core.metrics.sums import Sums, ratio
 
 Numbers = NDArray[np.uint8]
 
@@ -36,7 +36,7 @@ SKELETON_SCORES = (
 
 
 @dataclass(frozen=True)
-class Skeleton:
+class Skeleton(Sums):
     """What is counted of the skeleton of one side.
 
     Attributes
@@ -57,18 +57,14 @@ class Skeleton:
     branch_points: int = 0
     end_points: int = 0
 
-    def __add__(self, other: Skeleton) -> Skeleton:
-        return Skeleton(
-            self.voxels + other.voxels,
-            self.inside + other.inside,
-            self.length + other.length,
-            self.branch_points + other.branch_points,
-            self.end_points + other.end_points,
-        )
+    def check(self) -> None:
+        """Only what is there can be found."""
+        if self.inside > self.voxels:
+            raise ValueError("More of a skeleton was found than there is.")
 
 
 @dataclass(frozen=True)
-class SkeletonAgreement:
+class SkeletonAgreement(Sums):
     """What scores of skeletons are made of; two of them add up to that of both images together.
 
     Attributes
@@ -85,22 +81,13 @@ class SkeletonAgreement:
     branch_points_missed: int = 0
     end_points_missed: int = 0
 
-    def __add__(self, other: SkeletonAgreement) -> SkeletonAgreement:
-        return SkeletonAgreement(
-            self.truth + other.truth,
-            self.prediction + other.prediction,
-            self.length_missed + other.length_missed,
-            self.branch_points_missed + other.branch_points_missed,
-            self.end_points_missed + other.end_points_missed,
-        )
-
     def scores(self) -> dict[str, float | None]:
         """All of them, by name; see `SKELETON_SCORES`. One whose denominator is 0 is None.
 
         clDice is 0 where only one of truth and prediction has a skeleton.
         """
         true, seen = self.truth, self.prediction
-        precision, recall = _ratio(seen.inside, seen.voxels), _ratio(true.inside, true.voxels)
+        precision, recall = ratio(seen.inside, seen.voxels), ratio(true.inside, true.voxels)
         both = 0.0 if true.voxels or seen.voxels else None
         if precision and recall:
             both = 2 * precision * recall / (precision + recall)
@@ -108,48 +95,14 @@ class SkeletonAgreement:
             both,
             precision,
             recall,
-            _ratio(self.length_missed, true.length),
-            _ratio(seen.length - true.length, true.length),
-            _ratio(self.branch_points_missed, true.branch_points),
-            _ratio(seen.branch_points - true.branch_points, true.branch_points),
-            _ratio(self.end_points_missed, true.end_points),
-            _ratio(seen.end_points - true.end_points, true.end_points),
+            ratio(self.length_missed, true.length),
+            ratio(seen.length - true.length, true.length),
+            ratio(self.branch_points_missed, true.branch_points),
+            ratio(seen.branch_points - true.branch_points, true.branch_points),
+            ratio(self.end_points_missed, true.end_points),
+            ratio(seen.end_points - true.end_points, true.end_points),
         )
         return dict(zip(SKELETON_SCORES, found, strict=True))
-
-    def to_dict(self) -> dict[str, Any]:
-        """For ``metrics.json``."""
-        sides = {"truth": dict(vars(self.truth)), "prediction": dict(vars(self.prediction))}
-        return dict(vars(self)) | sides
-
-    @classmethod
-    def from_dict(cls, kept: Mapping[str, Any]) -> SkeletonAgreement:
-        """As `to_dict` gave it.
-
-        Raises
-        ------
-        KeyError, TypeError, ValueError
-            When something is missing, or cannot be.
-        """
-        sides = [
-            Skeleton(
-                int(side["voxels"]),
-                int(side["inside"]),
-                float(side["length"]),
-                int(side["branch_points"]),
-                int(side["end_points"]),
-            )
-            for side in (kept["truth"], kept["prediction"])
-        ]
-        missed = (int(kept["branch_points_missed"]), int(kept["end_points_missed"]))
-        found = cls(sides[0], sides[1], float(kept["length_missed"]), *missed)
-        values = [found.length_missed, *missed]
-        values += [value for side in sides for value in vars(side).values()]
-        if not all(0 <= value < math.inf for value in values):
-            raise ValueError("Lengths and numbers of points are from 0 on.")
-        if any(side.inside > side.voxels for side in sides):
-            raise ValueError("More of a skeleton was found than there is.")
-        return found
 
 
 def skeleton_scores(
@@ -301,7 +254,3 @@ def _box(labels: Numbers) -> tuple[slice, slice, slice] | None:
     rows, columns = (np.flatnonzero(np.any(there, axis=axis)) for axis in (1, 0))
     y0, x0 = (places[0] // 2 * 2 for places in (rows, columns))
     return slice(None), slice(y0, rows[-1] + 1), slice(x0, columns[-1] + 1)
-
-
-def _ratio(top: float, bottom: float) -> float | None:
-    return top / bottom if bottom else None

@@ -13,14 +13,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from orgseg_app.core.classes import BACKGROUND, PALETTE
-from orgseg_app.core.samples import er, er_network, mitochondria, nuclei
+from orgseg_app.core.classes import BACKGROUND, PALETTE, ClassInfo, background
+from orgseg_app.core.samples import em_volume, er, er_network, mitochondria, nuclei
 
 STRUCTURE = 2  # class id of what is to be found
 
 Draw = Callable[
     [np.random.Generator, tuple[int, int]],
     tuple[npt.NDArray[np.uint16], npt.NDArray[np.bool_]],
+]
+DrawVolume = Callable[
+    [np.random.Generator, tuple[int, int, int]],
+    tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]],
 ]
 
 
@@ -32,16 +36,16 @@ class SampleImage:
     ----------
     name : str
         Such as ``"er_03"``.
-    pixels : (Y, X) uint16
-        Camera counts.
-    mask : (Y, X) uint8
-        Ground truth in class ids, 1 background and 2 the structure; nothing is unlabelled.
+    pixels : (Y, X) uint16, of volumes (Z, Y, X) uint8
+        Camera counts; brightness in an electron micrograph.
+    mask : uint8, as large as `pixels`
+        Ground truth in class ids, 1 background, from 2 the structures; nothing is unlabelled.
     pixel_size_um : tuple of float
-        (z, y, x) in micrometres; z is the nominal depth of focus.
+        (z, y, x) in micrometres; z is the distance of sections, else the nominal depth of focus.
     """
 
     name: str
-    pixels: npt.NDArray[np.uint16]
+    pixels: npt.NDArray[np.uint16] | npt.NDArray[np.uint8]
     mask: npt.NDArray[np.uint8]
     pixel_size_um: tuple[float, float, float]
 
@@ -75,6 +79,32 @@ class Sample:
     size: tuple[int, int] = (512, 512)
 
 
+@dataclass(frozen=True)
+class VolumeSample:
+    """A kind of simulated volume with several structures.
+
+    Attributes
+    ----------
+    title, description : str
+        As of `Sample`.
+    structures : tuple of (str, str)
+        Name and ``"#RRGGBB"`` of class 2, class 3 and so on.
+    pixel_size_um : tuple of float
+        (z, y, x) in micrometres.
+    size : tuple of int
+        Usual (depth, height, width) in voxels.
+    draw : callable
+        ``(rng, (depth, height, width)) -> (pixels (Z, Y, X) uint8, mask (Z, Y, X) uint8)``.
+    """
+
+    title: str
+    structures: tuple[tuple[str, str], ...]
+    description: str
+    pixel_size_um: tuple[float, float, float]
+    size: tuple[int, int, int]
+    draw: DrawVolume
+
+
 SAMPLES: dict[str, Sample] = {
     "er": Sample(
         title="Endoplasmic reticulum",
@@ -102,6 +132,17 @@ SAMPLES: dict[str, Sample] = {
     ),
 }
 
+VOLUMES: dict[str, VolumeSample] = {
+    "em_volume": VolumeSample(
+        title="EM volume",
+        structures=(("membrane", PALETTE[0]), ("mitochondria", PALETTE[2])),
+        description="Neurites of brain tissue in serial sections of an electron microscope.",
+        pixel_size_um=(em_volume.SECTION_UM, em_volume.PIXEL_UM, em_volume.PIXEL_UM),
+        size=(20, 192, 192),
+        draw=em_volume.draw,
+    ),
+}
+
 
 def simulate(
     kind: str, index: int, seed: int = 0, size: tuple[int, int] = (512, 512)
@@ -126,15 +167,63 @@ def simulate(
     """
     if kind not in SAMPLES:
         raise ValueError(f"There is no sample {kind!r}; there are {', '.join(SAMPLES)}.")
+    sample = SAMPLES[kind]
+    rng = _generator(kind, index, seed, size)
+    pixels, structure = sample.draw(rng, size)
+    mask = np.where(structure, STRUCTURE, BACKGROUND).astype(np.uint8)
+    return SampleImage(f"{kind}_{index + 1:02d}", pixels, mask, sample.pixel_size_um)
+
+
+def simulate_volume(
+    kind: str, index: int, seed: int = 0, size: tuple[int, int, int] | None = None
+) -> SampleImage:
+    """One simulated volume with its ground truth.
+
+    Parameters
+    ----------
+    kind : str
+        A key of ``VOLUMES``.
+    index, seed : int
+        As of `simulate`.
+    size : (depth, height, width), optional
+        Voxels, each at least 1; the usual size by default.
+
+    Raises
+    ------
+    ValueError
+        For an unknown kind, a negative index or seed, or an empty size.
+    """
+    if kind not in VOLUMES:
+        raise ValueError(f"There is no sample {kind!r}; there are {', '.join(VOLUMES)}.")
+    sample = VOLUMES[kind]
+    size = sample.size if size is None else size
+    pixels, mask = sample.draw(_generator(kind, index, seed, size), size)
+    return SampleImage(f"{kind}_{index + 1:02d}", pixels, mask, sample.pixel_size_um)
+
+
+def sample_classes(kind: str) -> tuple[ClassInfo, ...]:
+    """Background, and the structures of a sample of planes or volumes.
+
+    Raises
+    ------
+    KeyError
+        For an unknown kind.
+    """
+    if kind in VOLUMES:
+        structures = VOLUMES[kind].structures
+    else:
+        structures = ((SAMPLES[kind].class_name, SAMPLES[kind].colour),)
+    found = (ClassInfo(number, *named) for number, named in enumerate(structures, STRUCTURE))
+    return (background(), *found)
+
+
+def _generator(kind: str, index: int, seed: int, size: tuple[int, ...]) -> np.random.Generator:
+    """The random numbers of one image. Raises ValueError for what cannot be drawn."""
     if index < 0 or seed < 0:
         raise ValueError("The number and the seed of a sample image are 0 or more.")
     if min(size) < 1:
         raise ValueError("A sample image is at least one pixel high and wide.")
-    sample = SAMPLES[kind]
-    rng = np.random.default_rng([seed, index, *kind.encode()])
-    pixels, structure = sample.draw(rng, size)
-    mask = np.where(structure, STRUCTURE, BACKGROUND).astype(np.uint8)
-    return SampleImage(f"{kind}_{index + 1:02d}", pixels, mask, sample.pixel_size_um)
+    return np.random.default_rng([seed, index, *kind.encode()])
 
 
 def sample_project_images(kind: str, count: int = 12, seed: int = 0) -> list[SampleImage]:

@@ -18,7 +18,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from orgseg_app.files.errors import FileError, ReadError
+from orgseg_app.files.errors import ReadError
 from orgseg_app.files.names import clean_text
 from orgseg_app.files.object_files.format import Annotated, Contents, ObjectFormat, ObjectsRead
+from orgseg_app.files.readers.hdf5_file import opened_hdf5
 from orgseg_app.files.readers.names import clean_name, natural_key, shown
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -337,22 +338,9 @@ def _numbers_of(group: Any, name: str) -> list[int]:
     return numbers if all(0 < n < 2**31 for n in numbers) else []
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """An h5py.File for reading; what goes wrong inside becomes one sentence."""
-    import h5py
-
-    from orgseg_app.files.safety.audit import DAMAGE
-
-    try:
-        with h5py.File(path, "r", locking=False, rdcc_nbytes=0) as file:
-            yield file
-    except FileError:
-        raise
-    except MemoryError as error:
-        raise ReadError(f"{shown(path)} is too large for the memory of this computer.") from error
-    except DAMAGE as error:
-        raise _damaged(path) from error
+def _opened(path: Path) -> AbstractContextManager[Any]:
+    """An h5py.File for reading."""
+    return opened_hdf5(path, lambda error: _damaged(path))
 
 
 def _damaged(path: Path) -> ReadError:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from orgseg_app.core.shapes.run_lengths import (
@@ -91,17 +91,8 @@ def _write_dsb2018(
     target: Path, images: Sequence[ObjectImage], class_names: Sequence[str]
 ) -> list[Path]:
     """``ImageId,EncodedPixels``, as Kaggle wants it handed in: no overlaps, a row at least."""
-    title = "the table of the Data Science Bowl"
-
-    def rows() -> Iterable[Sequence[object]]:
-        for image in images:
-            name = stem_of(Path(image.name))
-            found = _runs(image, DSB2018, title)
-            yield from ((name, text_of(runs)) for runs in found.values())
-            if not found:
-                yield name, ""
-
-    return _written(target, _DSB2018_COLUMNS, rows())
+    rows = _bare_rows(images, DSB2018, "the table of the Data Science Bowl")
+    return _written(target, _DSB2018_COLUMNS, rows)
 
 
 def _write_sartorius(
@@ -123,17 +114,7 @@ def _write_submission(
     target: Path, images: Sequence[ObjectImage], class_names: Sequence[str]
 ) -> list[Path]:
     """``id,predicted``; objects are numbers of pixels and so never overlap."""
-    title = "a submission"
-
-    def rows() -> Iterable[Sequence[object]]:
-        for image in images:
-            name = stem_of(Path(image.name))
-            found = _runs(image, SARTORIUS, title)
-            yield from ((name, text_of(runs)) for runs in found.values())
-            if not found:
-                yield name, ""
-
-    return _written(target, _SUBMISSION_COLUMNS, rows())
+    return _written(target, _SUBMISSION_COLUMNS, _bare_rows(images, SARTORIUS, "a submission"))
 
 
 def _write_unified(
@@ -155,6 +136,18 @@ def _write_unified(
                 yield stem_of(name), label, width, height, kind, image.name, "", form, ""
 
     return _written(target, _UNIFIED_COLUMNS, rows())
+
+
+def _bare_rows(
+    images: Sequence[ObjectImage], coding: Coding, title: str
+) -> Iterator[tuple[str, str]]:
+    """Name and pixels of each object; a row without pixels of an image that has none."""
+    for image in images:
+        name = stem_of(Path(image.name))
+        found = _runs(image, coding, title)
+        yield from ((name, text_of(runs)) for runs in found.values())
+        if not found:
+            yield name, ""
 
 
 def _runs(image: ObjectImage, coding: Coding, title: str) -> dict[int, Runs]:

@@ -12,7 +12,7 @@ import functools
 import math
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orgseg_app.files.annotations.tokens import WEIGHT_WORDS, has_any, has_label_word
-from orgseg_app.files.errors import FileError, ReadError
+from orgseg_app.files.errors import ReadError
 from orgseg_app.files.readers.hdf5_axes import FEW, axes_of, pixel_size_of, read_notes
+from orgseg_app.files.readers.hdf5_file import opened_hdf5
 from orgseg_app.files.readers.inside import split_inside
 from orgseg_app.files.readers.names import clean_name, natural_key, shown
 from orgseg_app.files.readers.volumes import (
@@ -348,25 +349,12 @@ def _refuse_projects(opened: Any, file: Path) -> None:
         )
 
 
-@contextmanager
-def _opened(file: Path) -> Iterator[Any]:
-    """An h5py.File for reading; what goes wrong inside becomes one sentence."""
-    import h5py
+def _opened(file: Path) -> AbstractContextManager[Any]:
+    """An h5py.File for reading."""
 
-    from orgseg_app.files.safety.audit import DAMAGE
-
-    try:
-        with h5py.File(file, "r", locking=False, rdcc_nbytes=0) as opened:
-            yield opened
-    except ReadError:
-        raise
-    except FileError as error:
-        raise ReadError(f"{shown(file)} could not be unpacked: {error}") from error
-    except MemoryError as error:
-        raise ReadError(f"{shown(file)} is too large for the memory of this computer.") from error
-    except DAMAGE as error:
+    def damaged(error: Exception) -> ReadError:
         cut = "truncated" in str(error)
         what = "cut off: its end is missing" if cut else "damaged or not a complete HDF5 file"
-        raise ReadError(
-            f"{shown(file)} is {what}. Copy it again from where it came from."
-        ) from error
+        return ReadError(f"{shown(file)} is {what}. Copy it again from where it came from.")
+
+    return opened_hdf5(file, damaged)

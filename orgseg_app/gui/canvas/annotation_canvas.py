@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QPointF, QRect, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QFocusEvent,
     QHideEvent,
@@ -32,10 +32,12 @@ from orgseg_app.gui.canvas.tools.ring import BrushRing
 from orgseg_app.gui.canvas.tools.strokes import BrushTool
 from orgseg_app.gui.canvas.tools.tool import Tool
 from orgseg_app.gui.canvas.wheel import NOTCH, Notches, is_two_fingers, turn, wheel_act
+from orgseg_app.gui.style.widgets import focus_ring
 
 if TYPE_CHECKING:
     from orgseg_app.gui.session import Session
 
+BY_KEYS = (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
 IN_SIGHT_PX = (6, 6, -6, -6)  # nearer to the edge the cursor of the keys moves the picture
 TAB_HELD_MS = 220  # shorter is a way to the next field
 ARROWS = {
@@ -82,6 +84,7 @@ class AnnotationCanvas(ImageCanvas):
         self.pressure = 1.0  # of a pen, 0…1; a mouse presses as hard as can be
         self._pressed = False
         self._by_keys = False
+        self._came_by_keys = False
         self._ring = BrushRing(self)
         self._marks = ObjectMarks(self)
         self._cursor = ToolCursor(self)
@@ -281,9 +284,17 @@ class AnnotationCanvas(ImageCanvas):
             self._pointer = None
             self._tool.leave()
 
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Show that the keyboard is here, to those who came by it."""
+        super().focusInEvent(event)
+        self._came_by_keys = event.reason() in BY_KEYS
+        self.update()
+
     def focusOutEvent(self, event: QFocusEvent) -> None:
         """A held key let go elsewhere must not stick."""
         super().focusOutEvent(event)
+        self._came_by_keys = False
+        self.update()
         self._hold(Qt.KeyboardModifier.NoModifier)
         self._tab_timer.stop()
         self.hide_overlay(False)
@@ -455,6 +466,8 @@ class AnnotationCanvas(ImageCanvas):
         if self.session.image is not None:
             draw_scale_bar(painter, self.rect(), self.view_state().zoom, self._pixel_um(), rect)
         self._minimap.draw(painter, self, rect)
+        if self._came_by_keys:
+            focus_ring(painter, QRectF(self.rect()), 2)
 
     def scale_bar_rect(self) -> QRect:
         """Where the scale bar is; empty without an image."""

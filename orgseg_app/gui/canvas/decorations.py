@@ -12,6 +12,7 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPen
 
 from orgseg_app.gui.canvas.plane_view import PlaneView
 from orgseg_app.gui.canvas.rendering import compose
+from orgseg_app.gui.style import theme
 
 MARGIN_PX = 16
 BAR_LONGEST_PX = 140
@@ -43,7 +44,8 @@ def scale_bar_rect(area: QRect, zoom: float, pixel_size_um: float | None) -> QRe
     """Where the bar and its ground are drawn."""
     length, _ = bar_length(zoom, pixel_size_um)
     right, bottom = area.right() - MARGIN_PX, area.bottom() - MARGIN_PX
-    return QRectF(right - length - 10, bottom - 30, length + 20, 36)
+    height = theme.px(20) + 16
+    return QRectF(right - length - 10, bottom + 6 - height, length + 20, height)
 
 
 def draw_scale_bar(
@@ -66,7 +68,7 @@ def draw_scale_bar(
     painter.drawRoundedRect(ground, 6, 6)
     painter.fillRect(QRectF(right - length, bottom - 4, length, 3), QColor("#FFFFFF"))
     painter.setPen(QColor("#FFFFFF"))
-    painter.drawText(ground.adjusted(0, 3, 0, -12), int(Qt.AlignmentFlag.AlignCenter), text)
+    painter.drawText(ground.adjusted(0, 3, 0, -10), int(Qt.AlignmentFlag.AlignCenter), text)
     painter.restore()
 
 

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
 
 from orgseg_app.core.preprocessing.order import advice
 from orgseg_app.gui.canvas.preview import PlanePreview
+from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.widgets import IconButton, label, plain_tip
 from orgseg_app.runs.recipes.choices import PREPROCESSING_NAMES
 
@@ -43,7 +44,7 @@ class PreviewBadge(QFrame):
         for widget in (self.words, self.aside, self.close_button):
             row.addWidget(widget)
         self._text = ""
-        self.setMinimumHeight(HEIGHT_PX)
+        theme.hold(self, least_height=HEIGHT_PX)
         self.setCursor(Qt.CursorShape.ArrowCursor)
         self.move(MARGIN_PX, MARGIN_PX)
         self.hide()

@@ -57,10 +57,11 @@ class SectionView(PlaneView):
         self._is_new = True
         self._shown_layers: object = None
         self.look: Look | None = None
-        self._font = theme.font(theme.CAPTION_PX)
         self.section: SectionPicture | None = None
-        self.setMinimumSize(72, 60)  # in a small window the canvas needs the room
+        # In a small window the canvas needs the room.
+        theme.hold(self, least_width=72, least_height=60)
         self.setAccessibleName(f"Section {kind.upper()}")
+        self.setAccessibleDescription("A cut through the volume at the crosshair; arrows move it")
         self.setCursor(Qt.CursorShape.CrossCursor)
 
     # -- place -----------------------------------------------------------------------------------
@@ -156,9 +157,9 @@ class SectionView(PlaneView):
             draw_lines(painter, self, self._drawn_at)
         _, y, x = self._crosshair.place
         text = f"XZ · y {y}" if self.kind == XZ else f"YZ · x {x}"
-        painter.setFont(self._font)
+        painter.setFont(theme.font(theme.CAPTION_PX))
         width = painter.fontMetrics().horizontalAdvance(text)
-        ground = QRectF(8, 8, width + 12, 18)
+        ground = QRectF(8, 8, width + 12, theme.px(18))
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(16, 18, 20, 170))
         painter.drawRoundedRect(ground, 4, 4)

@@ -48,6 +48,9 @@ class ComparePane(PlaneView):
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAccessibleName(name)
+        self.setAccessibleDescription(
+            "A picture of the test image; arrows move it, plus and minus zoom, in all panes alike"
+        )
         self.setMinimumSize(96, 64)
         self._marked: Region | None = None
 

@@ -231,8 +231,8 @@ class ConfusionTable(QTableView):
             "QHeaderView::section { padding: 0 4px; }"
             "QTableCornerButton::section { background: transparent; border: none; }"
         )
-        self.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
-        self.horizontalHeader().setFixedHeight(40)
+        theme.hold_rows(self, ROW_HEIGHT)
+        theme.hold(self.horizontalHeader(), height=40)
         for header in (self.verticalHeader(), self.horizontalHeader()):
             header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
             header.setHighlightSections(False)
@@ -245,10 +245,10 @@ class ConfusionTable(QTableView):
         metrics = QFontMetrics(theme.font(theme.CAPTION_PX))
         names = self.matrix.names
         widths = [metrics.horizontalAdvance(name) for name in names]
-        self.verticalHeader().setFixedWidth(min(160, max(widths, default=0) + 36))
+        self.verticalHeader().setFixedWidth(min(theme.px(160), max(widths, default=0) + 36))
         for place, name in enumerate(names):
             widest = max(metrics.horizontalAdvance(part) for part in name.split(" ", 1))
-            self.setColumnWidth(place, min(WIDEST, max(NARROWEST, widest + 14)))
+            self.setColumnWidth(place, min(theme.px(WIDEST), max(theme.px(NARROWEST), widest + 24)))
 
     def event(self, event: QEvent) -> bool:
         """Keys the window's shortcuts would take."""

@@ -82,9 +82,10 @@ class CurvesLegend(QWidget):
         return QSize(200, self.height())
 
     def _fit(self) -> None:
-        places, _ = self._places()
+        with theme.base_size() as scale:
+            places, _ = self._places(self.width() / scale)
         rows = 1 + max((int(place.top() - 6) // ROW for place, *_ in places), default=0)
-        self.setFixedHeight(12 + rows * ROW)
+        self.setFixedHeight(theme.px(12 + rows * ROW))
 
     @property
     def text(self) -> str:
@@ -93,10 +94,10 @@ class CurvesLegend(QWidget):
             f"{entry.name} {self._notes.get(entry.run_id, '')}".strip() for entry in self._entries
         )
 
-    def _places(self) -> tuple[list[tuple[QRectF, Drawn, str]], int]:
+    def _places(self, width: float) -> tuple[list[tuple[QRectF, Drawn, str]], int]:
         """Where each name goes, and how many found no place."""
         metrics = QFontMetricsF(theme.font(theme.CAPTION_PX))
-        room, x, row = max(self.width() - 16.0, 120.0), 12.0, 0
+        room, x, row = max(width - 16.0, 120.0), 12.0, 0
         found: list[tuple[QRectF, Drawn, str]] = []
         for number, entry in enumerate(self._entries):
             name = metrics.elidedText(entry.name, Qt.TextElideMode.ElideMiddle, MAX_NAME)
@@ -121,7 +122,10 @@ class CurvesLegend(QWidget):
 
     def paint(self, painter: QPainter) -> None:
         """Draw it with any painter, for saving."""
-        places, rest = self._places()
+        with theme.magnified(painter) as scale:
+            self._paint(painter, *self._places(self.width() / scale))
+
+    def _paint(self, painter: QPainter, places: list[tuple[QRectF, Drawn, str]], rest: int) -> None:
         painter.setFont(theme.font(theme.CAPTION_PX))
         metrics = QFontMetricsF(painter.font())
         for place, entry, name in places:
@@ -175,6 +179,11 @@ class Readout(QWidget):
             What the values are.
         """
         self._head, self._titles = head, tuple(titles)
+        with theme.base_size() as scale:
+            self._measure(head, rows, titles)
+        self._move_to(at, scale)
+
+    def _measure(self, head: str, rows: Sequence[ReadRow], titles: Sequence[str]) -> None:
         self._rows, self._rest = list(rows[:MAX_READ]), max(0, len(rows) - MAX_READ)
         metrics = QFontMetricsF(theme.font(theme.CAPTION_PX))
         width_of = metrics.horizontalAdvance
@@ -184,8 +193,10 @@ class Readout(QWidget):
         names = max((min(MAX_NAME, width_of(row[1])) for row in self._rows), default=0.0)
         # A long head, such as an image's name, has the room of the names.
         self._name_width = max(names, min(MAX_NAME, width_of(head)) - KEY)
-        width = 20 + KEY + self._name_width + sum(self._numbers)
-        height = 14 + ROW * (1 + len(self._rows) + bool(self._rest))
+
+    def _move_to(self, at: QPointF, scale: float) -> None:
+        width = scale * (20 + KEY + self._name_width + sum(self._numbers))
+        height = scale * (14 + ROW * (1 + len(self._rows) + bool(self._rest)))
         parent = self.parentWidget()
         assert parent is not None
         x = at.x() + 14
@@ -205,10 +216,16 @@ class Readout(QWidget):
         painter.setPen(QPen(QColor(now.line), 1))
         painter.setBrush(QColor(now.raised))
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
+        with theme.magnified(painter) as scale:
+            self._paint_rows(painter, self.width() / scale)
+        painter.end()
+
+    def _paint_rows(self, painter: QPainter, width: float) -> None:
+        now = theme.current()
         painter.setFont(theme.font(theme.CAPTION_PX))
         metrics = QFontMetricsF(painter.font())
         middle, elided = Qt.AlignmentFlag.AlignVCenter, Qt.TextElideMode.ElideMiddle
-        row = QRectF(10, 6, self.width() - 20.0, ROW)
+        row = QRectF(10, 6, width - 20.0, ROW)
         painter.setPen(QColor(now.secondary))
         room = KEY + self._name_width + 1
         painter.drawText(row, middle, metrics.elidedText(self._head, elided, room))
@@ -224,7 +241,6 @@ class Readout(QWidget):
             row.translate(0, ROW)
             painter.setPen(QColor(now.secondary))
             painter.drawText(row, middle, f"and {self._rest} more")
-        painter.end()
 
     def _paint_numbers(self, painter: QPainter, row: QRectF, texts: Sequence[str]) -> None:
         flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight

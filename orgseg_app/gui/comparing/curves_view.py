@@ -8,10 +8,17 @@ from PySide6.QtCore import QSize, QTimer
 from PySide6.QtWidgets import QMenu, QWidget
 
 from orgseg_app.gui.comparing.figure_view import FigureView
+from orgseg_app.gui.help.meaning import add_meaning
+from orgseg_app.gui.help.training_numbers import TRAINING_NUMBERS
 from orgseg_app.gui.runs.run_entry import RunEntry
 from orgseg_app.gui.runs.runs_model import RunsModel
 
 REDRAW_MS = 200
+NUMBERS = {
+    "scores": ("loss", "validation_iou"),
+    "speed": ("learning_rate", "patches_per_second"),
+}
+"""What each page draws, by the names of `TRAINING_NUMBERS`."""
 EMPTY_TEXT = "Loss and validation IoU appear here while a network learns."
 
 
@@ -125,7 +132,12 @@ class CurvesView(FigureView):
     # -- the person --------------------------------------------------------------------------------
 
     def fill_menu(self, menu: QMenu) -> None:
-        """The scale."""
+        """The scale, and what the numbers mean."""
+        for name in NUMBERS[self._page]:
+            meaning = TRAINING_NUMBERS[name]
+            what = f"{meaning.title[:1].lower()}{meaning.title[1:]}"
+            add_meaning(menu, self, meaning, f"What {what} means")
+        menu.addSeparator()
         log = menu.addAction("Loss on a logarithmic scale")
         log.setCheckable(True)
         log.setChecked(self._is_log)

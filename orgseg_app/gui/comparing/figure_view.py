@@ -9,18 +9,18 @@ import importlib
 import sys
 from typing import Any
 
-from PySide6.QtCore import QRectF, QSize, QTimer
-from PySide6.QtGui import QPainter, QShowEvent
+from PySide6.QtCore import QRectF, QSize
+from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QStackedLayout, QVBoxLayout, QWidget
 
 from orgseg_app.gui.comparing.curves_legend import CurvesLegend
-from orgseg_app.gui.comparing.picture_view import PictureView
+from orgseg_app.gui.comparing.seen_view import SeenView
 from orgseg_app.gui.session import Session
 from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.widgets import EmptyState, surface
 
 
-class FigureView(PictureView):
+class FigureView(SeenView):
     """Legend and figure, or the words for an empty place.
 
     A kind of figure says in `figure_module` where its widget lives, makes it in `create_figure` and
@@ -67,10 +67,6 @@ class FigureView(PictureView):
         """What holds the figure: itself, or something in which it scrolls."""
         return figure
 
-    def redraw(self) -> None:
-        """Show what there is now."""
-        raise NotImplementedError
-
     # -- drawing -----------------------------------------------------------------------------------
 
     def show_empty(self, text: str) -> None:
@@ -104,16 +100,6 @@ class FigureView(PictureView):
 
     def _on_imported(self, imported: object) -> None:
         self.redraw_in_sight()
-
-    def showEvent(self, event: QShowEvent) -> None:
-        """Draw what happened while the view was away."""
-        super().showEvent(event)
-        QTimer.singleShot(0, self, self.redraw_in_sight)
-
-    def redraw_in_sight(self) -> None:
-        """Draw, unless nobody sees it; then it is drawn when the view is shown."""
-        if self.isVisible():
-            self.redraw()
 
     def _on_theme_changed(self) -> None:
         if self.figure is not None:

@@ -36,6 +36,7 @@ from orgseg_app.gui.comparing.forest_painting import (
 )
 from orgseg_app.gui.comparing.statistics_data import ModelPair, Statistics
 from orgseg_app.gui.panels.table_keys import keeps_key
+from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.tables import draw_ground, make_rows
 from orgseg_app.gui.style.widgets import plain_tip
 
@@ -152,6 +153,7 @@ def details(pair: ModelPair) -> str:
 class ForestDelegate(QStyledItemDelegate):
     """Paints a row."""
 
+    @theme.magnifies
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         """Ground, then what the column shows."""
         pair, model = index.data(PAIR_ROLE), index.model()
@@ -177,7 +179,7 @@ class _AxisHeader(QHeaderView):
         super().__init__(Qt.Orientation.Horizontal, parent)
         self.setSectionsClickable(False)
         self.setHighlightSections(False)
-        self.setFixedHeight(HEAD)
+        theme.hold(self, height=HEAD)
 
     def paintSection(self, painter: QPainter, rect: QRect, section: int) -> None:
         """As usual, with numbers on the plot's."""
@@ -186,14 +188,13 @@ class _AxisHeader(QHeaderView):
         painter.restore()
         model = self.model()
         if section == FOREST and isinstance(model, ForestModel) and model.shown is not None:
-            painter.save()
-            lower = model.shown.is_lower_better
-            paint_axis(painter, QRectF(rect), model.ends, is_lower_better=lower)
-            painter.restore()
+            lower, inner = model.shown.is_lower_better, QRectF(theme.shrunk(rect))
+            with theme.magnified(painter):
+                paint_axis(painter, inner, model.ends, is_lower_better=lower)
 
     def sizeHint(self) -> QSize:
         """Two lines."""
-        return QSize(super().sizeHint().width(), HEAD)
+        return QSize(super().sizeHint().width(), theme.px(HEAD))
 
 
 class ForestTable(QTableView):

@@ -69,6 +69,7 @@ class PictureDelegate(QStyledItemDelegate):
         super().__init__(parent)
         self._pictures: dict[str, tuple[NDArray[np.uint8], QPixmap]] = {}
 
+    @theme.magnifies
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         """Ground, picture, two lines."""
         model = index.model()
@@ -187,7 +188,7 @@ class ImageScoresTable(QTableView):
         self.setItemDelegateForColumn(DIFFERENCE, DifferenceDelegate(self))
         self.doubleClicked.connect(lambda index: self.opened.emit(str(index.data(ID_ROLE))))
         header = self.horizontalHeader()
-        header.setMinimumSectionSize(40)
+        header.setMinimumSectionSize(theme.px(44))
         header.setSectionsClickable(True)
         header.sectionClicked.connect(self._on_title_clicked)
         self.selectionModel().currentRowChanged.connect(self._on_current_changed)
@@ -207,7 +208,7 @@ class ImageScoresTable(QTableView):
                 QHeaderView.ResizeMode.Stretch if stretch else QHeaderView.ResizeMode.Fixed,
             )
             if not stretch:
-                self.setColumnWidth(column, WIDTHS[column])
+                self.setColumnWidth(column, theme.px(WIDTHS[column]))
         ids = self.scores.image_ids
         self.choose(kept if kept in ids else ids[0] if ids else "")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from orgseg_app.gui.comparing.measures import average, class_value
+from orgseg_app.core.metrics.sums import average
+from orgseg_app.gui.comparing.measures import class_value
 from orgseg_app.runs.image_scores import ImageScores, RunImages, outdated_in
 
 

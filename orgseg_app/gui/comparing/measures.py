@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orgseg_app.core.metrics.class_groups import GROUP_SCORES
+from orgseg_app.core.metrics.sums import average
 from orgseg_app.runs.class_scores import LOWER_IS_BETTER, ClassScores
 
 OVERLAP, TOGETHER = "Overlap", "All classes together"
@@ -343,6 +344,15 @@ _USUAL = ("iou", "iou/mean", "dice", "dice/mean", "precision", "recall")
 _USUAL_OF_MEANS = ("iou", "iou/mean", "dice", EACH_CLASS)
 
 
+def score_page(score: str) -> str:
+    """The place of the help that says what a score means; in 3-D it means the same.
+
+    >>> score_page("ap_50_3d")
+    'scores#ap_50'
+    """
+    return f"scores#{score.removesuffix('_3d')}"
+
+
 def is_usual(key: str, *, of_means: bool) -> bool:
     """Whether a column is there before anybody chose; other ones for means over classes."""
     return key in (_USUAL_OF_MEANS if of_means else _USUAL)
@@ -381,15 +391,3 @@ def class_value(scores: ClassScores, score: str, class_name: str = "") -> float 
     if score == "dice":
         return scores.mean_dice
     return average(scores.by_class[score].values())
-
-
-def average(values: Iterable[float | None]) -> float | None:
-    """Mean of those that exist, or None.
-
-    Examples
-    --------
-    >>> average([0.5, None, 1.0])
-    0.75
-    """
-    found = [value for value in values if value is not None]
-    return sum(found) / len(found) if found else None

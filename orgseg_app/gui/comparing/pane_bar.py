@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QButtonGroup, QCheckBox, QHBoxLayout, QSlider, QWi
 from orgseg_app.gui.canvas import difference
 from orgseg_app.gui.comparing.pane_overlays import MODES, TIPS
 from orgseg_app.gui.comparing.pane_parts import LegendKey, segment
+from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.widgets import (
     GAP,
     Caption,
@@ -120,7 +121,7 @@ class PaneFoot(QWidget):
         self.plane_words = Caption()
         self.plane_words.setWordWrap(False)
         self.plane = QSlider(Qt.Orientation.Horizontal)
-        self.plane.setFixedWidth(140)
+        theme.hold(self.plane, width=140)
         self.plane.setAccessibleName("Plane")
         self.plane.valueChanged.connect(self._on_plane)
         row.addWidget(self.legend)
@@ -131,7 +132,7 @@ class PaneFoot(QWidget):
         row.addWidget(self.next_button)
         row.addWidget(self.plane_words)
         row.addWidget(self.plane)
-        self.setMinimumHeight(28)
+        theme.hold(self, least_height=28)
 
     def show_plane(self, z: int, depth: int) -> None:
         """Plane and depth of the image shown, without telling."""

@@ -12,6 +12,7 @@ from orgseg_app.gui.comparing.compare_pane import ComparePane
 from orgseg_app.gui.comparing.pane_data import LETTERS, MOST_RUNS, PaneData
 from orgseg_app.gui.comparing.pane_parts import Letter, RunChooser, Shown
 from orgseg_app.gui.comparing.results_data import ResultRow
+from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.widgets import GAP, Caption, ElidedLabel, EmptyState, plain_tip, surface
 
 KEY_SIZE = QSize(18, 16)
@@ -75,7 +76,7 @@ class PaneCell(QWidget):
 
     def _build(self) -> None:
         heading = QWidget(self)
-        heading.setFixedHeight(HEADING)
+        theme.hold(heading, height=HEADING)
         row = QHBoxLayout(heading)
         row.setContentsMargins(GAP, 4, GAP, 4)
         row.setSpacing(6)

@@ -19,11 +19,12 @@ AXIS_WIDTH = 46
 
 @dataclass
 class Plot:
-    """A view and its axes."""
+    """A view and its axes, and how wide the left one is at a text size of 100 %."""
 
     box: Any
     left: Any
     bottom: Any
+    axis_width: int
 
 
 class PlotFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
@@ -64,7 +65,7 @@ class PlotFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         import html
 
         colour = theme.current().secondary
-        title.setText(html.escape(text), color=colour, size=f"{theme.CAPTION_PX}px")
+        title.setText(html.escape(text), color=colour, size=f"{theme.px(theme.CAPTION_PX)}px")
         title.setContentsMargins(4, 6, 0, 0)
 
     def add_plot(
@@ -76,7 +77,6 @@ class PlotFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         """
         box = pg.ViewBox(enableMenu=False, enableMouse=False, defaultPadding=0.02)
         left, bottom = pg.AxisItem("left"), pg.AxisItem("bottom")
-        left.setWidth(width)
         left.setGrid(38)
         for axis in (left, bottom):
             axis.linkToView(box)
@@ -84,7 +84,7 @@ class PlotFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.ci.addItem(left, row=row, col=col, rowspan=rowspan)
         self.ci.addItem(box, row=row, col=col + 1, rowspan=rowspan)
         self.ci.addItem(bottom, row=row + rowspan, col=col + 1)
-        self.plots.append(Plot(box, left, bottom))
+        self.plots.append(Plot(box, left, bottom, width))
         return self.plots[-1]
 
     def restyle(self) -> None:
@@ -92,13 +92,17 @@ class PlotFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         now = theme.current()
         self.setBackground(now.panel)
         for plot in self.plots:
+            plot.left.setWidth(theme.px(plot.axis_width))
             for axis, line in ((plot.left, None), (plot.bottom, now.line)):
                 axis.setTickFont(theme.font(theme.CAPTION_PX))
                 axis.setTextPen(now.secondary)
                 axis.setPen(pg.mkPen(line))
                 axis.setTickPen(pg.mkPen(QColor(now.control)))
                 axis.setStyle(
-                    tickLength=0, tickTextOffset=6, maxTickLevel=0, hideOverlappingLabels=False
+                    tickLength=0,
+                    tickTextOffset=6,
+                    maxTickLevel=0,
+                    hideOverlappingLabels=theme.watcher.text_scale > 1,
                 )
 
     # -- the pointer and the keyboard --------------------------------------------------------------

@@ -32,7 +32,7 @@ _MIDDLE = Qt.AlignmentFlag.AlignVCenter
 
 def height_of(shown: Statistics) -> int:
     """Room that the diagram needs."""
-    return HEAD + ROW * len(shown.models) + 8
+    return theme.px(HEAD + ROW * len(shown.models) + 8)
 
 
 def in_words(shown: Statistics) -> str:
@@ -55,7 +55,14 @@ def paint_ranks(painter: QPainter, rect: QRectF, shown: Statistics) -> None:
     ranks = shown.ranks
     if ranks is None or ranks.critical_difference is None:
         return
-    painter.save()
+    with theme.magnified(painter) as scale:
+        inner = QRectF(rect.x() / scale, rect.y() / scale, rect.width() / scale, rect.height())
+        _paint_all(painter, inner, shown, ranks, ranks.critical_difference)
+
+
+def _paint_all(
+    painter: QPainter, rect: QRectF, shown: Statistics, ranks: Ranking, difference: float
+) -> None:
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setFont(theme.font(theme.CAPTION_PX))
     width_of = QFontMetricsF(painter.font()).horizontalAdvance
@@ -70,7 +77,7 @@ def paint_ranks(painter: QPainter, rect: QRectF, shown: Statistics) -> None:
     def x_of(rank: float) -> float:
         return axis.left() + (rank - 1) / (last - 1) * axis.width()
 
-    _paint_axis(painter, axis, last, x_of(1 + ranks.critical_difference) - axis.left(), ranks)
+    _paint_axis(painter, axis, last, x_of(1 + difference) - axis.left(), ranks)
     for row, (place, model) in enumerate(zip(order, models, strict=True)):
         line = QRectF(rect.left(), rect.top() + HEAD + row * ROW, rect.width(), ROW)
         _paint_model(painter, line, axis, model, names)
@@ -85,7 +92,6 @@ def paint_ranks(painter: QPainter, rect: QRectF, shown: Statistics) -> None:
         top = rect.top() + HEAD + (min(rows) + 0.5) * ROW
         bottom = rect.top() + HEAD + (max(rows) + 0.5) * ROW
         painter.drawLine(QPointF(x, top), QPointF(x, bottom))
-    painter.restore()
 
 
 def _paint_axis(painter: QPainter, axis: QRectF, last: int, length: float, ranks: Ranking) -> None:
@@ -155,7 +161,7 @@ class RankDiagram(QWidget):
 
     def sizeHint(self) -> QSize:
         """As high as the models need."""
-        return QSize(WIDTH, height_of(self.shown) if self.shown is not None else 0)
+        return QSize(theme.px(WIDTH), height_of(self.shown) if self.shown is not None else 0)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """The whole diagram."""

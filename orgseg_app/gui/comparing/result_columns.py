@@ -12,9 +12,10 @@ from orgseg_app.gui.comparing.measures import (
     OF_GROUP,
     Measure,
     is_usual,
+    score_page,
 )
 from orgseg_app.gui.comparing.results_data import ResultRow
-from orgseg_app.gui.comparing.row_facts import RUN_FACTS, differing, titles
+from orgseg_app.gui.comparing.row_facts import RUN_FACTS, descriptions, differing, titles
 
 _NUMBERS = frozenset(info.key for info in RUN_FACTS if info.is_number)
 
@@ -75,6 +76,15 @@ class Column:
             return self.field, ""
         return self.measure.key, self.class_name if self.measure.key == EACH_CLASS else ""
 
+    @property
+    def help_page(self) -> str:
+        """The place of the help that says what it means."""
+        if self.measure is not None:
+            return score_page(self.measure.score)
+        if self.setting:
+            return f"recipes#{self.setting}"
+        return "scores#cost" if self.fact and self.fact != "kind" else "comparing#table"
+
     def value(self, row: ResultRow) -> float | str | None:
         """Of one run."""
         if self.measure is not None:
@@ -122,7 +132,8 @@ def setting_columns(rows: Sequence[ResultRow]) -> list[Column]:
 
 def _setting_tip(path: str, differs: bool) -> str:
     alike = "" if differs else "\nAlike in all runs."
-    return f"{titles()[path]}, a setting of the recipe.{alike}"
+    words = descriptions()[path].rstrip(".")
+    return f"{titles()[path]}, a setting of the recipe: {words}.{alike}"
 
 
 def fact_columns() -> list[Column]:

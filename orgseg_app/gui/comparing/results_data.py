@@ -35,6 +35,7 @@ from orgseg_app.runs.recipes.fields import recipe_fields
 from orgseg_app.runs.recipes.schema import Recipe
 from orgseg_app.runs.recipes.wording import describe, differences
 from orgseg_app.runs.remarks import Remarks, remarks_of
+from orgseg_app.runs.repeats import repeats
 
 if TYPE_CHECKING:
     from orgseg_app.core.project import ProjectImage
@@ -287,6 +288,7 @@ def gather(
     }
     pooled, comparison = _pool(lined, by_id, reasons)
     differs = what_differs(candidates)
+    trainings = {run.run_id: group[0].run_id for group in repeats(runs) for run in group}
     rows = tuple(
         ResultRow(
             run_id=scored.run_id,
@@ -309,6 +311,7 @@ def gather(
                 KINDS.get(candidate.run.kind, candidate.run.kind),
                 scored.seconds,
                 facts_in(source.metrics),
+                trainings[scored.run_id],
             ),
             remarks=remarks_of(candidate.run),
         )

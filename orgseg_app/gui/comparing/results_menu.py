@@ -12,6 +12,8 @@ from orgseg_app.gui.comparing.result_columns import Column
 from orgseg_app.gui.comparing.results_data import ResultRow
 from orgseg_app.gui.comparing.results_table import ResultsTable
 from orgseg_app.gui.comparing.row_order import REPEATS, RowFilter
+from orgseg_app.gui.help.context import ask_help
+from orgseg_app.gui.help.meaning import Meaning, add_meaning
 
 MOST_WORDS = 12
 """So many different values of a column are offered to filter by."""
@@ -85,9 +87,19 @@ def fill_run_menu(menu: QMenu, acts: Acts, row: ResultRow, column: Column | None
         menu.addSeparator()
         _add_conditions(menu, acts, column, row)
     menu.addSeparator()
+    if column is not None:
+        _add_help(menu, acts, column)
     menu.addAction("Choose columns…", acts.open_columns)
     menu.addSeparator()
     menu.addAction(f"Delete{many}", acts.delete_chosen).setShortcut("Del")
+
+
+def _add_help(menu: QMenu, acts: Acts, column: Column) -> None:
+    """What the numbers of a column mean."""
+    if column.tip:
+        meaning = Meaning(column.title, column.tip, column.help_page)
+        add_meaning(menu, acts.table, meaning)
+    menu.addAction("Help", lambda: ask_help(acts.table, column.help_page))
 
 
 def _add_conditions(menu: QMenu, acts: Acts, column: Column, row: ResultRow) -> None:
@@ -117,6 +129,8 @@ def column_menu(parent: QWidget, acts: Acts, place: int) -> QMenu:
         menu.addSeparator()
         menu.addAction("Hide this column", lambda: acts.hide_column(column))
     menu.addAction("Choose columns…", acts.open_columns)
+    menu.addSeparator()
+    _add_help(menu, acts, column)
     return menu
 
 

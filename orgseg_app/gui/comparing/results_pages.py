@@ -24,8 +24,10 @@ from orgseg_app.gui.comparing.shown_runs import ShownRuns
 from orgseg_app.gui.comparing.statistics_view import StatisticsView
 from orgseg_app.gui.comparing.thresholds_view import ThresholdsView
 from orgseg_app.gui.comparing.verdict_line import VerdictLine
+from orgseg_app.gui.help.context import HelpButton, set_help
 from orgseg_app.gui.runs.runs_model import RunsModel
 from orgseg_app.gui.session import Session
+from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.fields import Segments
 from orgseg_app.gui.style.widgets import GROUP, Separator
 
@@ -38,6 +40,16 @@ PAGES = {
     "statistics": "Which models differ, and whether that may be luck",
 }
 """What each page shows, in the order of their buttons."""
+
+HELP_PAGES = (
+    "comparing#panes",
+    "training#validation_iou",
+    "comparing#confusion",
+    "comparing#thresholds",
+    "comparing#scores_of_images",
+    "statistics",
+)
+"""The help about each of them."""
 
 
 class ResultsPages(QWidget):
@@ -70,7 +82,7 @@ class ResultsPages(QWidget):
         self.strip = ImageStrip(session, self)
         self.images = self.strip.table
         self.images.image_chosen.connect(self._show_panes)
-        self.strip.setMinimumWidth(240)
+        theme.hold(self.strip, least_width=240)
         self.panes = DifferenceView(session, self)
         self.panes.runs_chosen.connect(self.runs_chosen)
         self.panes.score_requested.connect(self.score_requested)
@@ -90,8 +102,11 @@ class ResultsPages(QWidget):
         across.setSizes([340, 720])
         self.stack = QStackedWidget()
         plots = (self.thresholds, self.scores, self.statistics)
-        for page in (across, self.curves, self.confusion, *plots):
+        pages = (across, self.curves, self.confusion, *plots)
+        for page, help_page in zip(pages, HELP_PAGES, strict=True):
+            set_help(page, help_page)
             self.stack.addWidget(page)
+        set_help(self.strip, "comparing#scores_of_images")
 
     def _build_tabs(self) -> QHBoxLayout:
         words = [(page, page.capitalize()) for page in PAGES]
@@ -102,11 +117,14 @@ class ResultsPages(QWidget):
         tabs.addWidget(self.tabs)
         tabs.addStretch(1)
         tabs.addWidget(self.verdict)
+        tabs.addWidget(HelpButton("this page"))
         return tabs
 
     def show_page(self, page: str) -> None:
         """One of `PAGES`."""
-        self.stack.setCurrentIndex(list(PAGES).index(page))
+        at = list(PAGES).index(page)
+        self.stack.setCurrentIndex(at)
+        set_help(self, HELP_PAGES[at])
         self.tabs.set_value(page)
 
     def show_runs(self, shown: ShownRuns) -> None:

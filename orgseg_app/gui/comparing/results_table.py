@@ -33,6 +33,7 @@ from PySide6.QtWidgets import (
 from orgseg_app.gui.comparing.results_data import ResultRow
 from orgseg_app.gui.comparing.results_model import ROW_ROLE, ResultsModel, next_order
 from orgseg_app.gui.comparing.row_order import GroupRow
+from orgseg_app.gui.help.context import set_help
 from orgseg_app.gui.panels.name_delegate import NameDelegate
 from orgseg_app.gui.panels.table_keys import keeps_key
 from orgseg_app.gui.style import icons, theme
@@ -71,6 +72,7 @@ class RunNameDelegate(NameDelegate):
         """Behind the key."""
         return QRect(row.left() + 36, row.top(), row.width() - 38, ROW_HEIGHT)
 
+    @theme.magnifies
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         """The cell's ground, then words on one or two lines."""
         row = index.data(ROW_ROLE)
@@ -168,15 +170,23 @@ class ResultsTable(QTableView):
         self.setItemDelegateForColumn(0, RunNameDelegate(self))
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         header = self.horizontalHeader()
-        header.setFixedHeight(42)
+        theme.hold(header, height=42)
         header.setSectionsClickable(True)
         header.sectionClicked.connect(self._on_title_clicked)
         header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.clicked.connect(lambda index: self.results.flip_group(index.row()))
         self.setStyleSheet("QTableView::item { padding: 0 5px; }")  # in line with the titles
+        for signal in (self.selectionModel().currentChanged, self.results.modelReset):
+            signal.connect(self._name_page)
+        self._name_page()
         self.results.modelReset.connect(self.fit_rows)
         self.results.layoutChanged.connect(self.fit_rows)
         self.fit_columns()
+
+    def _name_page(self, *_: object) -> None:
+        """The help is about the column of the cell that the keys go to."""
+        at, columns = self.currentIndex().column(), self.results.columns
+        set_help(self, columns[at].help_page if 0 <= at < len(columns) else "comparing#table")
 
     def fit_columns(self) -> None:
         """Widths: names wide, numbers narrow, words as they need."""
@@ -186,21 +196,23 @@ class ResultsTable(QTableView):
             if info.is_score:
                 words = f"▾ {info.title}".replace(", ", "\n").split("\n")  # with the sorting mark
                 width = max(metrics.horizontalAdvance(word) for word in words)
-                header.resizeSection(place, min(170, max(72, width + 32)))
+                header.resizeSection(place, min(theme.px(170), max(theme.px(72), width + 36)))
             elif info.setting or info.fact:
                 title = metrics.horizontalAdvance(f"▾ {info.title}")
                 texts = [info.text(row) for row in self.results.rows[:MEASURED_ROWS]]
                 most = max((metrics.horizontalAdvance(text) for text in texts), default=0)
-                header.resizeSection(place, min(200, max(72, title + 24, most * 13 // 11 + 28)))
+                width = max(theme.px(72), title + 24, most * 13 // 11 + 28)
+                header.resizeSection(place, min(theme.px(200), width))
             elif info.field == "note":
-                header.resizeSection(place, 200)
+                header.resizeSection(place, theme.px(200))
             elif place == 0:
-                header.resizeSection(place, 248)
+                header.resizeSection(place, theme.px(248))
             self.setColumnHidden(place, info.field == "reason")  # said below the name
         # Words take the room that is left, else names: a number far from the others is not read.
         shown = [info for info in self.results.columns if info.field != "reason"]
         ends_in_words = bool(shown) and not shown[-1].is_score
         header.setStretchLastSection(ends_in_words)
+        header.setMinimumSectionSize(theme.px(80))
         if self.results.columns:
             mode = QHeaderView.ResizeMode
             header.setSectionResizeMode(0, mode.Interactive if ends_in_words else mode.Stretch)
@@ -210,7 +222,7 @@ class ResultsTable(QTableView):
         for place in range(self.results.rowCount()):
             row = self.results.row(place)
             has_second = row is not None and bool(row.reason or row.mark)
-            height = ROW_HEIGHT + 14 if has_second else ROW_HEIGHT
+            height = theme.px(ROW_HEIGHT + 14 if has_second else ROW_HEIGHT)
             if self.rowHeight(place) != height:  # of 200 rows, most have theirs already
                 self.setRowHeight(place, height)
 

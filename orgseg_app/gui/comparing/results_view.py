@@ -40,9 +40,11 @@ from orgseg_app.gui.comparing.results_pages import ResultsPages
 from orgseg_app.gui.comparing.results_table import ResultsTable
 from orgseg_app.gui.comparing.shown_runs import ShownRuns
 from orgseg_app.gui.comparing.table_acts import TableActs
+from orgseg_app.gui.help.context import HelpButton, set_help
 from orgseg_app.gui.runs.deleted_bar import DeletedBar
 from orgseg_app.gui.runs.runs_model import RunsModel
 from orgseg_app.gui.session import SAVED, Session
+from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.widgets import (
     GAP,
     GROUP,
@@ -105,6 +107,7 @@ class ResultsView(QWidget):
         self._is_choosing = False
         surface(self, "panel")
         self.setAccessibleName("Results")
+        set_help(self, "comparing")
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(GATHER_DELAY_MS)
@@ -173,7 +176,7 @@ class ResultsView(QWidget):
         )
         self.filter.setAccessibleName("Filter runs")
         self.filter.setClearButtonEnabled(True)
-        self.filter.setFixedWidth(180)
+        theme.hold(self.filter, width=180)
         self.chooser = QComboBox()
         self.chooser.setAccessibleName("Class")
         self.chooser.setToolTip("Class that table and overlays are about")
@@ -204,7 +207,7 @@ class ResultsView(QWidget):
             self.save_button,
             self.report_button,
         )
-        for widget in (self.filter, self.chooser, *buttons):
+        for widget in (self.filter, self.chooser, *buttons, HelpButton("comparing runs")):
             head.addWidget(widget)
         return head
 
@@ -515,28 +518,36 @@ class ResultsView(QWidget):
         self.pages.show_page("confusion")
 
     def save_comparison(self) -> None:
-        """Ask where, and write the ranked runs as CSV or JSON."""
+        """Ask where, and write the ranked runs as a table."""
         if self.results.comparison is None:
             text = "There is nothing to save yet: no run is scored on the test images."
             self.session.message.emit(text, "info")
             return
         name, _ = QFileDialog.getSaveFileName(
-            self, "Save comparison", "comparison.csv", "Tables (*.csv *.json)"
+            self, "Save comparison", "comparison.csv", "Tables (*.csv *.xlsx *.json)"
         )
         if name:
             path = Path(name)
             self.write_comparison(path if path.suffix else path.with_suffix(".csv"))
 
     def write_comparison(self, path: Path) -> None:
-        """Write the ranked runs, in the background."""
-        from orgseg_app.runs.comparison import write_comparison
-
-        comparison = self.results.comparison
+        """Write the ranked runs as a report does, in the background."""
+        comparison, file = self.results.comparison, self.session.file
         if comparison is None:
             return
+        runs = [entry.run for entry in self.runs.compared_runs()]
+
+        def work(task: Task) -> Path:
+            from orgseg_app.runs.reporting.report import make_report
+            from orgseg_app.runs.reporting.writing import check_suffix, write_report
+
+            check_suffix(path)  # before the runs are read
+            report = make_report(comparison, runs, project_file=file, with_pictures=False)
+            return write_report(path, report)
+
         self.session.background.start(
             "Saving the comparison",
-            lambda task: write_comparison(path, comparison),
+            work,
             lambda _: self.session.message.emit(f"Comparison saved as “{path.name}”.", "info"),
             self.session.report_error,
         )

@@ -69,12 +69,15 @@ class RowFacts:
         Time to train.
     model : ModelFacts or None
         As its job measured them.
+    training : str
+        The same for repeats of one training, see `runs.repeats`; else the run's id.
     """
 
     settings: Mapping[str, float | str]
     kind: str = ""
     seconds: float | None = None
     model: ModelFacts | None = None
+    training: str = ""
 
     def value(self, key: str) -> Value:
         """One of `RUN_FACTS`, as a number or as words."""
@@ -97,11 +100,6 @@ class RowFacts:
             return _MODEL_FACTS[key].text(self.model)
         value = self.value(key)
         return "–" if value is None else str(value)
-
-    @property
-    def repeat_key(self) -> tuple[tuple[str, float | str], ...]:
-        """The same for runs that differ in the seed alone; () where there is no recipe."""
-        return tuple((path, value) for path, value in self.settings.items() if path != "seed")
 
 
 def mean_text(key: str, value: float) -> str:
@@ -147,6 +145,12 @@ def differing(all_settings: Sequence[Mapping[str, float | str]]) -> dict[str, fl
 def titles() -> dict[str, str]:
     """Path of each field → its title."""
     return {info.path: info.title for info in recipe_fields() if info.path not in UNTOLD}
+
+
+@functools.cache
+def descriptions() -> dict[str, str]:
+    """Path of each field → what it is."""
+    return {info.path: info.description for info in recipe_fields() if info.path not in UNTOLD}
 
 
 @functools.cache

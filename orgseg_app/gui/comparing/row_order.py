@@ -216,7 +216,7 @@ def _groups(
     column = columns.get(how.group) if how.group else None
     for row in rows:
         if how.group == REPEATS:
-            key = repr(row.facts.repeat_key) if row.facts.settings else row.run_id
+            key = row.facts.training or row.run_id
         elif column is None:
             key = ""
         else:

@@ -49,6 +49,9 @@ class ScoresFigure(PlotFigure):
         super().__init__(parent)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName("Scores of the test images")
+        self.setAccessibleDescription(
+            "A point an image and run; left and right go from image to image, Enter opens one"
+        )
         self.plot: ImagePlot | None = None
         self._titles: list[Any] = []
         self._drawn: list[tuple[Plot, Any]] = []

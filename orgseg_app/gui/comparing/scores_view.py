@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QScrollArea, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QWidget
 
 from orgseg_app.gui.background import Task
 from orgseg_app.gui.comparing.figure_view import FigureView
-from orgseg_app.gui.comparing.image_measures import image_measures
+from orgseg_app.gui.comparing.looking_page import LookingPage
+from orgseg_app.gui.comparing.measure_chooser import MeasureChooser
 from orgseg_app.gui.comparing.scores_data import (
     BY_DIFFERENCE,
     BY_NAME,
@@ -17,7 +18,7 @@ from orgseg_app.gui.comparing.scores_data import (
 )
 from orgseg_app.gui.comparing.shown_runs import ShownRuns
 from orgseg_app.gui.session import Session
-from orgseg_app.gui.style.fields import Segments, show_choice
+from orgseg_app.gui.style.fields import Segments
 from orgseg_app.gui.style.widgets import GAP, GROUP, Caption, label
 
 MOST_DRAWN = 12
@@ -26,7 +27,7 @@ MOST_DRAWN = 12
 EMPTY_TEXT = "Choose a run with scores in the table to see how it did on each test image."
 
 
-class ScoresView(FigureView):
+class ScoresView(LookingPage, FigureView):
     """A dot for every run and test image.
 
     Signals
@@ -36,16 +37,14 @@ class ScoresView(FigureView):
     """
 
     image_chosen = Signal(str)
+    found: ImagePlot | None
     figure_module = "orgseg_app.gui.comparing.scores_figure"
     title = "Scores of test images"
     noun = "scores"
+    looking_for = "Gathering scores"
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, EMPTY_TEXT, parent)
-        self.shown = ShownRuns()
-        self.found: ImagePlot | None = None
-        self._asked = self._looked = 0
-        self._task: Task | None = None
         self.column.insertLayout(0, self._build_head())
 
     def _build_head(self) -> QHBoxLayout:
@@ -53,12 +52,9 @@ class ScoresView(FigureView):
             "Order of the images",
             [(BY_DIFFERENCE, "By A − B"), (BY_SCORE, "By score of A"), (BY_NAME, "By name")],
         )
-        self.order.chosen.connect(lambda _: self._renew())
-        self.measure = QComboBox()
-        self.measure.setAccessibleName("Score")
-        self.measure.setToolTip("Score of each test image")
-        self.measure.setMinimumContentsLength(14)
-        self.measure.currentIndexChanged.connect(lambda _: self._renew())
+        self.order.chosen.connect(lambda _: self.ask_anew())
+        self.measure = MeasureChooser("Score of each test image")
+        self.measure.currentIndexChanged.connect(lambda _: self.ask_anew())
         head = QHBoxLayout()
         head.setContentsMargins(GROUP, 6, GROUP, 2)
         head.setSpacing(GAP)
@@ -75,23 +71,9 @@ class ScoresView(FigureView):
     def show_runs(self, shown: ShownRuns) -> None:
         """Other runs, another class, or newer scores."""
         if shown.results is not self.shown.results:
-            self._fill_measures(shown)
+            self.measure.offer(shown.results.rows)
         self.shown = shown
-        self._renew()
-
-    def _fill_measures(self, shown: ShownRuns) -> None:
-        kept = self.measure.currentData()
-        blocked = self.measure.blockSignals(True)
-        self.measure.clear()
-        for score, text in image_measures(shown.results.rows).items():
-            self.measure.addItem(text, score)
-        show_choice(self.measure, kept)
-        self.measure.blockSignals(blocked)
-
-    def _renew(self) -> None:
-        self.found = None
-        self._asked += 1
-        self.redraw_in_sight()
+        self.ask_anew()
 
     @property
     def _class_names(self) -> list[str]:
@@ -121,40 +103,36 @@ class ScoresView(FigureView):
         frame.setWidget(figure)
         return frame
 
-    def redraw(self) -> None:
-        """Draw what was found, or look for it first."""
-        if self.found is None:
-            self._look()
-        elif self.has_figure():
-            self.figure.show_plot(self.found)
-            notes = {row.run_id: self.shown.note(row) for row in self.found.runs}
-            self.legend.set_entries(self.found.runs, notes)
-            chosen = sum(bool(row.images) for row in self.shown.chosen)
-            left_out = chosen > MOST_DRAWN
-            self.caption.setText(f"First {MOST_DRAWN} of {chosen} runs chosen" if left_out else "")
-            self.setAccessibleDescription(
-                f"{self.found.title} of {len(self.found.image_ids)} test images by "
-                + ", ".join(row.name for row in self.found.runs)
-            )
+    def draw(self) -> None:
+        """Plots, legend, and what is left out."""
+        found = self.found
+        if found is None or not self.has_figure():
+            return
+        self.figure.show_plot(found)
+        notes = {row.run_id: self.shown.note(row) for row in found.runs}
+        self.legend.set_entries(found.runs, notes)
+        chosen = sum(bool(row.images) for row in self.shown.chosen)
+        left_out = chosen > MOST_DRAWN
+        self.caption.setText(f"First {MOST_DRAWN} of {chosen} runs chosen" if left_out else "")
+        self.setAccessibleDescription(
+            f"{found.title} of {len(found.image_ids)} test images by "
+            + ", ".join(row.name for row in found.runs)
+        )
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Put the scores of the runs chosen in order."""
         rows = [row for row in self.shown.chosen if row.images][:MOST_DRAWN]
         if not rows or self.measure.count() == 0:
             self.show_empty(EMPTY_TEXT)
             return
-        if self._task is not None:
-            if self._looked == self._asked:
-                return  # it is under way
-            self._task.cancel()
-        self._looked = asked = self._asked
         pair = (self.shown.a, self.shown.b)
         has_pair = all(row is not None and bool(row.images) for row in pair)
         images, class_names = self.shown.results.images, self._class_names
-        score, title = str(self.measure.currentData()), self.measure.currentText()
+        score, title = self.measure.score, self.measure.currentText()
         order = self.order.value()
 
-        def work(task: Task) -> tuple[int, ImagePlot]:
-            return asked, image_plot(
+        def work(task: Task) -> ImagePlot:
+            return image_plot(
                 rows,
                 images,
                 class_names,
@@ -165,17 +143,4 @@ class ScoresView(FigureView):
                 should_stop=lambda: task.is_cancelled,
             )
 
-        self._task = self._session.background.start(
-            "Gathering scores", work, self._on_found, self._on_failed
-        )
-
-    def _on_found(self, answer: tuple[int, ImagePlot]) -> None:
-        if answer[0] != self._asked:
-            return
-        self._task = None
-        self.found = answer[1]
-        self.redraw_in_sight()
-
-    def _on_failed(self, error: Exception) -> None:
-        self._task = None
-        self._session.report_error(error)
+        self.begin(work)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QPainter, QShowEvent
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QPainter
 from PySide6.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QHBoxLayout,
     QScrollArea,
     QStackedLayout,
@@ -20,8 +19,8 @@ from orgseg_app.core.metrics.statistics import FEWEST_IMAGES as FEWEST_TO_TELL
 from orgseg_app.gui.background import Task
 from orgseg_app.gui.comparing import forest_painting as forest
 from orgseg_app.gui.comparing.forest_table import FOREST, PAIR, WORDS, ForestTable
-from orgseg_app.gui.comparing.image_measures import image_measures
-from orgseg_app.gui.comparing.picture_view import PictureView
+from orgseg_app.gui.comparing.looking_page import LookingPage
+from orgseg_app.gui.comparing.measure_chooser import MeasureChooser
 from orgseg_app.gui.comparing.rank_diagram import (
     WIDTH,
     RankDiagram,
@@ -40,7 +39,7 @@ from orgseg_app.gui.comparing.statistics_data import (
 )
 from orgseg_app.gui.runs.runs_model import RunsModel
 from orgseg_app.gui.style import theme
-from orgseg_app.gui.style.fields import Segments, show_choice
+from orgseg_app.gui.style.fields import Segments
 from orgseg_app.gui.style.widgets import (
     GAP,
     GROUP,
@@ -67,7 +66,7 @@ MORE = (
 )
 
 
-class StatisticsView(PictureView):
+class StatisticsView(LookingPage):
     """Forest plot of pairs, critical-difference diagram.
 
     Signals
@@ -77,17 +76,15 @@ class StatisticsView(PictureView):
     """
 
     pair_chosen = Signal(str, str)
+    found: Statistics | None
     title = "Statistics"
     noun = "statistics"
+    looking_for = "Comparing models"
 
     def __init__(self, runs: RunsModel, parent: QWidget | None = None) -> None:
         super().__init__(runs.session, parent)
         self.runs = runs
-        self.shown = ShownRuns()
-        self.found: Statistics | None = None
         self._key: Any = None
-        self._asked = 0
-        self._task: Task | None = None
         surface(self)
         self._build()
         theme.watcher.changed.connect(self._on_theme_changed)
@@ -118,7 +115,7 @@ class StatisticsView(PictureView):
         inside.setProperty("surface", "clear")
         side.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         side.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        side.setFixedWidth(WIDTH)
+        theme.hold(side, width=WIDTH)
         page = QWidget()
         across = QHBoxLayout(page)
         across.setContentsMargins(GAP, 0, GAP, GAP)
@@ -138,10 +135,7 @@ class StatisticsView(PictureView):
     def _build_head(self) -> QHBoxLayout:
         self.which = Segments("Runs", [(CHOSEN, "Chosen runs"), (RANKED, "All ranked runs")])
         self.which.chosen.connect(lambda _: self._renew())
-        self.measure = QComboBox()
-        self.measure.setAccessibleName("Score")
-        self.measure.setToolTip("Score that is compared on each test image")
-        self.measure.setMinimumContentsLength(14)
+        self.measure = MeasureChooser("Score that is compared on each test image")
         self.measure.currentIndexChanged.connect(lambda _: self._renew())
         self.together = QCheckBox("Seeds are repeats")
         self.together.setToolTip(
@@ -165,20 +159,11 @@ class StatisticsView(PictureView):
     def show_runs(self, shown: ShownRuns) -> None:
         """Other runs, another class, or newer scores."""
         if shown.results is not self.shown.results:
-            self._fill_measures(shown)
+            self.measure.offer(shown.results.ranked)
         self.shown = shown
         pair = (row.run_id for row in (shown.a, shown.b) if row is not None)
         self.table.forest.set_chosen(frozenset(pair))
         self._renew()
-
-    def _fill_measures(self, shown: ShownRuns) -> None:
-        kept = self.measure.currentData()
-        blocked = self.measure.blockSignals(True)
-        self.measure.clear()
-        for score, text in image_measures(shown.results.ranked).items():
-            self.measure.addItem(text, score)
-        show_choice(self.measure, kept)
-        self.measure.blockSignals(blocked)
 
     def _rows(self) -> list[ResultRow]:
         results = self.shown.results
@@ -190,46 +175,31 @@ class StatisticsView(PictureView):
     @property
     def score(self) -> str:
         """Name of the score chosen."""
-        return str(self.measure.currentData() or "iou")
+        return self.measure.score or "iou"
 
     def _renew(self) -> None:
         """Compute again what is in sight, unless it is about the same."""
         ids = frozenset(row.run_id for row in self._rows())
         options = (self.score, self.shown.class_name, self.together.isChecked())
         key = (id(self.shown.results), ids, *options)
-        if key != self._key:
-            self._key, self.found = key, None
-            self._asked += 1
-            if self._task is not None:
-                self._task.cancel()
-                self._task = None
-        self.redraw_in_sight()
+        if key == self._key:
+            self.redraw_in_sight()
+        else:
+            self._key = key
+            self.ask_anew()
 
-    def showEvent(self, event: QShowEvent) -> None:
-        """Compute what changed while the page was away."""
-        super().showEvent(event)
-        QTimer.singleShot(0, self, self.redraw_in_sight)
-
-    def redraw_in_sight(self) -> None:
-        """Show what was found, or look for it first; nothing while nobody sees it."""
-        if not self.isVisible():
-            return
-        if self.found is not None:
-            self._show(self.found)
-        elif self._task is None:
-            self._look()
-
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Compare each pair of models, repeats put together."""
         rows = self._rows()
         if len(rows) < 2:
             self._show_empty(NO_PAIR)
             return
-        images, asked = list(self.shown.results.images), self._asked
+        images = list(self.shown.results.images)
         score, class_name = self.score, self.shown.class_name
         folders = [entry.run for row in rows if (entry := self.runs.get(row.run_id))]
         are_repeats = self.together.isChecked()
 
-        def work(task: Task) -> tuple[int, Statistics, bool]:
+        def work(task: Task) -> tuple[Statistics, bool]:
             groups = [[run.run_id for run in group] for group in repeats(folders)]
             found = statistics_of(
                 rows,
@@ -239,24 +209,14 @@ class StatisticsView(PictureView):
                 class_name=class_name,
                 should_stop=lambda: task.is_cancelled,
             )
-            return asked, found, any(len(group) > 1 for group in groups)
+            return found, any(len(group) > 1 for group in groups)
 
-        self._task = self._session.background.start(
-            "Comparing models", work, self._on_found, self._on_failed
-        )
+        self.begin(work)
 
-    def _on_found(self, answer: tuple[int, Statistics, bool]) -> None:
-        asked, found, has_repeats = answer
-        if asked != self._asked:
-            return
-        self._task = None
-        self.found = found
+    def take(self, answer: tuple[Statistics, bool]) -> None:
+        """Seeds can be put together only where there are some."""
+        self.found, has_repeats = answer
         self.together.setVisible(has_repeats)
-        self.redraw_in_sight()
-
-    def _on_failed(self, error: Exception) -> None:
-        self._task = None
-        self._session.report_error(error)
 
     # -- drawing -----------------------------------------------------------------------------------
 
@@ -264,7 +224,11 @@ class StatisticsView(PictureView):
         self.empty.set_text(text)
         self._stack.setCurrentIndex(0)
 
-    def _show(self, found: Statistics) -> None:
+    def draw(self) -> None:
+        """Pairs and ranks, or why there are none."""
+        found = self.found
+        if found is None:
+            return
         if len(found.models) < 2:
             self._show_empty(ONE_MODEL)
             return
@@ -318,15 +282,16 @@ class StatisticsView(PictureView):
         found = self.found
         if found is None:
             return self.size()
-        rows = forest.HEAD + forest.ROW * len(found.pairs)
+        rows = theme.px(forest.HEAD + forest.ROW * len(found.pairs))
         words = self._words_height(self.caption, self.table.width())
-        side = height_of(found) if found.ranks is not None else 0
-        side += self._words_height(self.ranks_caption, WIDTH) if found.ranks is not None else 0
+        side = 0
+        if found.ranks is not None:
+            side = height_of(found) + self._words_height(self.ranks_caption, theme.px(WIDTH))
         return QSize(self.table.width() + self._side_width(found), max(rows + words, side) + GROUP)
 
     @staticmethod
     def _side_width(found: Statistics) -> int:
-        return WIDTH + GROUP if found.ranks is not None else 0
+        return theme.px(WIDTH) + GROUP if found.ranks is not None else 0
 
     @staticmethod
     def _words_height(caption: Caption, width: int) -> int:
@@ -337,7 +302,12 @@ class StatisticsView(PictureView):
         found = self.found
         if found is None:
             return
-        widths = [self.table.columnWidth(column) for column in (PAIR, FOREST, WORDS)]
+        with theme.magnified(painter) as scale:
+            self._paint(painter, found, scale)
+
+    def _paint(self, painter: QPainter, found: Statistics, scale: float) -> None:
+        columns = (PAIR, FOREST, WORDS)
+        widths = [round(self.table.columnWidth(column) / scale) for column in columns]
         span = self.table.forest.ends
         axis = QRectF(widths[0], 0, widths[1], forest.HEAD)
         forest.paint_axis(painter, axis, span, is_lower_better=found.is_lower_better)

@@ -6,6 +6,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
 from orgseg_app.gui.background import Task
 from orgseg_app.gui.comparing.figure_view import FigureView
+from orgseg_app.gui.comparing.looking_page import LookingPage
 from orgseg_app.gui.comparing.results_data import ResultRow
 from orgseg_app.gui.comparing.shown_runs import ShownRuns
 from orgseg_app.gui.comparing.thresholds_data import (
@@ -16,7 +17,7 @@ from orgseg_app.gui.comparing.thresholds_data import (
     validation_scores,
 )
 from orgseg_app.gui.runs.runs_model import RunsModel
-from orgseg_app.gui.style.fields import show_choice
+from orgseg_app.gui.style.fields import offer_choices
 from orgseg_app.gui.style.widgets import GAP, GROUP, Caption, label
 from orgseg_app.runs.class_scores import ClassScores
 
@@ -28,21 +29,19 @@ NOT_KEPT = (
 OF_IMAGE = "Nothing is known of this image: choose all test images, or score the runs again."
 
 
-class ThresholdsView(FigureView):
+class ThresholdsView(LookingPage, FigureView):
     """Threshold sweep, precision and recall, ROC of the runs chosen, for one class."""
 
+    found: Thresholds | None
     figure_module = "orgseg_app.gui.comparing.thresholds_figure"
     title = "Thresholds"
     noun = "thresholds"
+    looking_for = "Reading probabilities"
 
     def __init__(self, runs: RunsModel, parent: QWidget | None = None) -> None:
         super().__init__(runs.session, EMPTY_TEXT, parent)
         self.runs = runs
-        self.shown = ShownRuns()
-        self.found: Thresholds | None = None
         self._validation: dict[str, ClassScores | None] = {}
-        self._asked = self._looked = 0
-        self._task: Task | None = None
         self.column.insertLayout(0, self._build_head())
 
     def _build_head(self) -> QHBoxLayout:
@@ -50,7 +49,7 @@ class ThresholdsView(FigureView):
         self.chooser.setAccessibleName("Images")
         self.chooser.setToolTip("Images whose pixels are counted")
         self.chooser.setMinimumContentsLength(18)
-        self.chooser.currentIndexChanged.connect(self._on_place)
+        self.chooser.currentIndexChanged.connect(lambda _: self.ask_anew())
         self.caption = Caption()
         self.caption.setWordWrap(False)
         head = QHBoxLayout()
@@ -80,31 +79,20 @@ class ThresholdsView(FigureView):
         if shown.results is not self.shown.results:
             self._validation.clear()
         self.shown = shown
-        self.found = None
-        self._asked += 1
-        self._fill_places()
+        self._offer_places()
         several = len(shown.results.class_names) > 1
         words = f"Class {self.class_name}" if self.class_name else ""
         if several and not shown.class_name:
             words += ", the first: choose another above the table"
         self.caption.setText(words)
-        self.redraw_in_sight()
+        self.ask_anew()
 
-    def _fill_places(self) -> None:
-        kept = self.place
-        blocked = self.chooser.blockSignals(True)
-        self.chooser.clear()
-        self.chooser.addItem("All test images, pooled", TEST_IMAGES)
-        self.chooser.addItem("All validation images, pooled", VALIDATION_IMAGES)
-        for image_id, name in self.shown.results.images.items():
-            self.chooser.addItem(name, image_id)
-        show_choice(self.chooser, kept)
-        self.chooser.blockSignals(blocked)
-
-    def _on_place(self) -> None:
-        self.found = None
-        self._asked += 1
-        self.redraw_in_sight()
+    def _offer_places(self) -> None:
+        pooled = {
+            TEST_IMAGES: "All test images, pooled",
+            VALIDATION_IMAGES: "All validation images, pooled",
+        }
+        offer_choices(self.chooser, [*pooled.items(), *self.shown.results.images.items()])
 
     # -- drawing -----------------------------------------------------------------------------------
 
@@ -114,24 +102,13 @@ class ThresholdsView(FigureView):
 
         return ThresholdsFigure(self.content)
 
-    def redraw(self) -> None:
-        """Draw what was found, or look for it first."""
-        if self.found is None:
-            self._look()
-        else:
-            self._draw(self.found)
-
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Sweep the thresholds, and find those of the validation images that are not known yet."""
         rows = [row for row in self.shown.chosen if row.pooled is not None]
         if not rows or not self.class_name:
             self.show_empty(EMPTY_TEXT)
             return
-        if self._task is not None:
-            if self._looked == self._asked:
-                return  # it is under way
-            self._task.cancel()
-        self._looked = self._asked
-        asked, class_name, place = self._asked, self.class_name, self.place
+        class_name, place = self.class_name, self.place
         known, file = dict(self._validation), self._session.file
         folders = {row.run_id: entry.run for row in rows if (entry := self.runs.get(row.run_id))}
 
@@ -141,27 +118,21 @@ class ThresholdsView(FigureView):
                 known[run_id] = validation_scores(file, folder) if folder is not None else None
             return known[run_id]
 
-        def work(task: Task) -> tuple[int, Thresholds, dict[str, ClassScores | None]]:
+        def work(task: Task) -> tuple[Thresholds, dict[str, ClassScores | None]]:
             stop = lambda: task.is_cancelled  # noqa: E731  (as the function takes it)
-            return asked, thresholds_of(rows, class_name, place, validation, stop), known
+            return thresholds_of(rows, class_name, place, validation, stop), known
 
-        self._task = self._session.background.start(
-            "Reading probabilities", work, self._on_found, self._on_failed
-        )
+        self.begin(work)
 
-    def _on_failed(self, error: Exception) -> None:
-        self._task = None
-        self._session.report_error(error)
+    def take(self, answer: tuple[Thresholds, dict[str, ClassScores | None]]) -> None:
+        """Keep the scores on validation images, too."""
+        self.found, self._validation = answer
 
-    def _on_found(self, answer: tuple[int, Thresholds, dict[str, ClassScores | None]]) -> None:
-        asked, found, known = answer
-        if asked != self._asked:
+    def draw(self) -> None:
+        """Plots and legend, or why there are none."""
+        found = self.found
+        if found is None:
             return
-        self._task = None
-        self.found, self._validation = found, known
-        self.redraw_in_sight()
-
-    def _draw(self, found: Thresholds) -> None:
         if not found.runs:
             is_image = found.place in self.shown.results.images
             pooled = any(self._has_any(row) for row in self.shown.chosen)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from orgseg_app.core.project import ProjectImage
 from orgseg_app.gui.background import Task
+from orgseg_app.gui.help.trouble_pages import REFUSED
 
 if TYPE_CHECKING:
     from orgseg_app.files.project_file import NewImage, ProjectFile
@@ -57,7 +58,8 @@ class ImageEditing:
         if problems:
             rest = len(problems) - PROBLEMS_SHOWN
             more = f" And {rest} more." if rest > 0 else ""
-            session.message.emit(" ".join([count, *problems[:PROBLEMS_SHOWN]]) + more, "warning")
+            said = " ".join([count, *problems[:PROBLEMS_SHOWN]]) + more
+            session.say(said, "warning", REFUSED)
         else:
             session.message.emit(count, "info")
 

@@ -13,6 +13,7 @@ from orgseg_app.core.mask import BLOCK
 from orgseg_app.core.ready import ReadyChange, worked_out
 from orgseg_app.core.stopping import StoppedError, TooLargeError
 from orgseg_app.gui.background import Task
+from orgseg_app.gui.help.trouble_pages import page_of_error
 
 if TYPE_CHECKING:
     from orgseg_app.gui.session import Session
@@ -93,7 +94,7 @@ class Working(QObject):
             if isinstance(error, StoppedError):
                 session.message.emit(f"{title} was cancelled; nothing was changed.", "info")
             elif isinstance(error, TooLargeError):
-                session.message.emit(str(error), "warning")
+                session.say(str(error), "warning", page_of_error(error))
             else:
                 session.report_error(error)
             on_end()

@@ -28,8 +28,11 @@ from orgseg_app import __version__
 from orgseg_app.files.atomic import reason
 from orgseg_app.gui.actions import ACTIONS
 from orgseg_app.gui.canvas.wheel import wheel_acts
+from orgseg_app.gui.help.context import set_help
 from orgseg_app.gui.keys.shortcut_sheet import SheetRow, page_layout, paint_sheet, save_pdf
 from orgseg_app.gui.keys.shortcuts import Shortcuts, title_of
+from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.dialogs import FittingDialog
 from orgseg_app.gui.style.widgets import Caption, SecondaryButton, SectionTitle
 
 if TYPE_CHECKING:
@@ -70,7 +73,7 @@ def _canvas_rows(wheel: str) -> list[tuple[str, ...]]:
     ]
 
 
-class ShortcutsDialog(QDialog):
+class ShortcutsDialog(FittingDialog):
     """Every action and its keys, searchable; printed or saved as PDF.
 
     Signals
@@ -88,6 +91,7 @@ class ShortcutsDialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Keyboard shortcuts")
+        set_help(self, "shortcuts")
         self.resize(640, 620)
         self._shortcuts, self._actions = shortcuts, actions
         self.field = QLineEdit(placeholderText="Filter")
@@ -97,11 +101,11 @@ class ShortcutsDialog(QDialog):
         self.table.setHorizontalHeaderLabels(["Menu", "Action", "Keys"])
         self.table.verticalHeader().hide()
         self.table.setShowGrid(False)
+        self.table.setTabKeyNavigation(False)
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self.table.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
         self.table.horizontalHeader().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
-        self.table.setColumnWidth(0, 96)
-        self.table.setColumnWidth(2, 200)
+        theme.hold_columns(self.table, {0: 96, 2: 200})
         self.note = Caption()
         self.note.hide()
         self.change_button = SecondaryButton("Change keys…")
@@ -199,12 +203,13 @@ class ShortcutsDialog(QDialog):
         self.note.show()
 
 
-class AboutDialog(QDialog):
+class AboutDialog(FittingDialog):
     """Version, licence, where the log is."""
 
     def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
         self.setWindowTitle("About OrgSeg")
+        set_help(self, "start")
         import PySide6
 
         from orgseg_app import paths

@@ -1,4 +1,4 @@
-"""The help pages: one for every tool, and some about what all tools share.
+"""The help pages: the manual, one page for every tool, and what is filled into them.
 
 A page is Markdown in ``resources/help``. What may change is not written there but named, and filled
 in when the page is shown:
@@ -9,7 +9,10 @@ in when the page is shown:
 ``{wheel:zoom}``        how the wheel zooms; ``plane``, ``brush`` and ``time`` likewise
 ``{settings}``          what can be set about the tool, each with a sentence
 ``{set:SETTING}``       what one setting is called
-``[words](PAGE)``       a way to another page
+``{fields}``            every field of a recipe; the other lists are in `help_texts.LISTS`
+``{#KEY}``              at the end of a heading, or after a term: links and the window find it here
+``[words](PAGE)``       a way to another page, ``[words](PAGE#KEY)`` to a place in it
+``![words](pictures/NAME)``  a picture: ``NAME-light`` or ``NAME-dark`` in ``pictures``
 ======================  ========================================================================
 """
 
@@ -25,25 +28,64 @@ from orgseg_app.gui.actions import BY_ID
 from orgseg_app.gui.canvas.tool_settings import TOOL_SETTINGS, ToolSetting
 from orgseg_app.gui.canvas.tools.registry import TOOLS
 from orgseg_app.gui.canvas.wheel import wheel_acts
+from orgseg_app.gui.help.help_texts import LISTS, actions_text, way_to
 from orgseg_app.gui.keys.shortcuts import Shortcuts, native
 
+PAINTING_TOOLS = "Painting tools"
+
+SECTIONS: dict[str, dict[str, str]] = {
+    "Start": {
+        "start": "info",
+        "first_mask": "play",
+        "importing": "import",
+        "projects": "folder",
+        "saving": "save",
+    },
+    "Painting": {
+        "canvas": "image",
+        "classes": "palette",
+        "objects": "component",
+        "object_table": "table",
+        "layers": "layers",
+        "volumes": "copy",
+        "contrast": "contrast",
+        "undo": "undo",
+    },
+    PAINTING_TOOLS: {name: BY_ID[f"tool_{name}"].icon for name in TOOLS},
+    "Learning": {
+        "training": "train",
+        "recipes": "settings",
+        "preprocessing": "eye",
+        "predictions": "model",
+        "ensembles": "group",
+        "examining": "chart",
+        "gpu": "device",
+    },
+    "Comparing": {
+        "comparing": "compare",
+        "scores": "check",
+        "statistics": "chart",
+        "studies": "table",
+    },
+    "Exporting": {"exporting": "export", "measuring": "ruler"},
+    "Reference": {
+        "glossary": "file",
+        "trouble": "warning",
+        "shortcuts": "keyboard",
+        "command_line": "chevron-right",
+    },
+}
+"""Title of a section of the contents → its pages and their icons, both in order."""
+
 TOPICS: dict[str, str] = {
-    "canvas": "image",
-    "classes": "palette",
-    "objects": "component",
-    "object_table": "table",
-    "layers": "layers",
-    "volumes": "copy",
-    "contrast": "contrast",
-    "preprocessing": "eye",
-    "training": "train",
-    "comparing": "compare",
-    "examining": "chart",
-    "studies": "table",
-    "undo": "undo",
+    name: icon
+    for title, part in SECTIONS.items()
+    if title != PAINTING_TOOLS
+    for name, icon in part.items()
 }
 """Pages that are about no single tool, and their icons."""
 
+ANCHOR = re.compile(r"[ \t]*\{#([\w./-]+)\}")
 NAMED = re.compile(r"\{(\w+)(?::(\w+))?\}")
 
 
@@ -76,18 +118,22 @@ class HelpPage:
 
 @cache
 def pages() -> dict[str, HelpPage]:
-    """All pages by name, in the order of the contents: what is shared, then tool by tool."""
+    """All pages by name, in the order of the contents."""
     made = {}
-    tools = {name: BY_ID[f"tool_{name}"].icon for name in TOOLS}
-    for name, icon in {**TOPICS, **tools}.items():
+    for name, icon in (page for part in SECTIONS.values() for page in part.items()):
         text = (paths.resources_dir() / "help" / f"{name}.md").read_text(encoding="utf-8")
         title = text.splitlines()[0].removeprefix("# ").strip()
         made[name] = HelpPage(name, title, icon, text)
     return made
 
 
+def section_of(name: str) -> str:
+    """Title of the section of a page. Raises StopIteration for one there is not."""
+    return next(title for title, part in SECTIONS.items() if name in part)
+
+
 def filled(page: HelpPage, shortcuts: Shortcuts) -> str:
-    """The Markdown of a page with the keys and settings in force.
+    """The Markdown of a page with the keys and settings in force; ``{#KEY}`` marks stay in it.
 
     Raises
     ------
@@ -97,32 +143,26 @@ def filled(page: HelpPage, shortcuts: Shortcuts) -> str:
 
     def keys(action_id: str) -> str:
         found = [f"`{native(key)}`" for key in shortcuts.keys(action_id)]
-        return " or ".join(found) or _way(action_id)
+        return " or ".join(found) or way_to(action_id)
 
     def turned(act: str) -> str:
         return next(f"`{keys}`" for keys, a in wheel_acts(shortcuts.wheel).items() if a == act)
 
     fill: dict[str, Callable[[str], str]] = {
         "key": keys,
-        "menu": _way,
+        "menu": way_to,
         "wheel": turned,
         "set": lambda name: TOOL_SETTINGS[name].title,
         "settings": lambda _: _settings(page.name),
-    }
+        "actions": lambda _: actions_text(shortcuts),
+    } | {name: lambda _, make=make: make() for name, make in LISTS.items()}
     return NAMED.sub(lambda found: fill[found[1]](found[2] or ""), page.text)
 
 
-def searched(page: HelpPage, shortcuts: Shortcuts) -> str:
-    """What a search looks through: the page, and what the actions that it names are called."""
+def searched(page: HelpPage) -> str:
+    """What a search looks through beside the page: what the actions that it names are called."""
     named = [BY_ID[what] for kind, what in NAMED.findall(page.text) if kind in ("key", "menu")]
-    words = [f"{info.text} {info.tip}" for info in named]
-    return "\n".join([filled(page, shortcuts), *words])
-
-
-def _way(action_id: str) -> str:
-    """Where an action is in the menus."""
-    info = BY_ID[action_id]
-    return f"{info.menu} › {info.text.removesuffix('…')}"
+    return "\n".join(f"{info.text} {info.tip}" for info in named)
 
 
 def _settings(tool: str) -> str:

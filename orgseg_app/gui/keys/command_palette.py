@@ -9,6 +9,7 @@ from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import QDialog, QLineEdit, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
 from orgseg_app.gui.actions import BY_ID
+from orgseg_app.gui.help.context import set_help
 from orgseg_app.gui.keys.shortcuts import NATIVE
 
 
@@ -58,6 +59,7 @@ class CommandPalette(QDialog):
         super().__init__(parent, Qt.WindowType.Popup)
         self.setObjectName("commandPalette")
         self.setAccessibleName("Find a command")
+        set_help(self, "shortcuts")
         self._actions = list(actions)
         self.field = QLineEdit(placeholderText="What do you want to do?")
         self.field.setAccessibleName("Search commands")

@@ -28,6 +28,7 @@ from PySide6.QtWidgets import (
 )
 from shiboken6 import isValid
 
+from orgseg_app.gui.help.context import ask_help, set_help
 from orgseg_app.gui.panels.message_bar import LEVELS
 from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.widgets import (
@@ -79,6 +80,12 @@ class Banner(QFrame):
         self._row.addSpacing(4)
         self._row.addLayout(texts, 1)
         self._row.addSpacing(GAP)
+        self._page = ""
+        self.help_button = SecondaryButton("What to do", quiet=True)
+        self.help_button.setToolTip("Open the page of the help that says what to do")
+        self.help_button.clicked.connect(lambda: ask_help(self, self._page))
+        self.help_button.hide()
+        self._row.addWidget(self.help_button, 0, Qt.AlignmentFlag.AlignVCenter)
         self.close_button = IconButton("close", "Close")
         self.close_button.setVisible(can_close)
         self.close_button.clicked.connect(self._on_closed)
@@ -87,15 +94,18 @@ class Banner(QFrame):
         self.hide()
 
     def add_action(self, text: str, tip: str, act: Callable[[], object]) -> QPushButton:
-        """A button at the right end, before the cross."""
+        """A button at the right end, before the help and the cross."""
         button = SecondaryButton(text)
         button.setToolTip(tip)
         button.clicked.connect(lambda: act())
-        self._row.insertWidget(self._row.count() - 1, button, 0, Qt.AlignmentFlag.AlignVCenter)
+        place = self._row.indexOf(self.help_button)
+        self._row.insertWidget(place, button, 0, Qt.AlignmentFlag.AlignVCenter)
         self.buttons.append(button)
         return button
 
-    def say(self, level: str, title: str, text: str = "", details: str = "") -> None:
+    def say(
+        self, level: str, title: str, text: str = "", details: str = "", *, page: str = ""
+    ) -> None:
         """Show it, or say something else in it.
 
         Parameters
@@ -106,7 +116,12 @@ class Banner(QFrame):
             What happened; what is safe and what to do.
         details
             The whole story, as a tooltip.
+        page
+            Place of the help that says what to do, or "".
         """
+        self._page = page
+        self.help_button.setVisible(bool(page))
+        set_help(self, page or "saving")
         picture, self._colour, kind = LEVELS[level]
         self.icon.set_icon(picture, self._colour)
         self.icon.setAccessibleName(kind)
@@ -131,7 +146,8 @@ class Banner(QFrame):
 
     def take_keyboard(self) -> bool:
         """Put the keyboard on the first button; False when there is none. Esc leads back."""
-        usable = [b for b in (*self.buttons, self.close_button) if b.isVisible() and b.isEnabled()]
+        buttons = (*self.buttons, self.close_button, self.help_button)
+        usable = [button for button in buttons if button.isVisible() and button.isEnabled()]
         if not usable:
             return False
         if not self.has_keyboard:

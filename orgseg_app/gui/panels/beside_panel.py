@@ -12,8 +12,10 @@ from orgseg_app.gui.canvas.linked_pane import OF_A_MODEL, LinkedPane
 from orgseg_app.gui.canvas.prediction_layer import heat_colours
 from orgseg_app.gui.canvas.weights_layer import weight_colours
 from orgseg_app.gui.comparing.pane_parts import LegendKey
+from orgseg_app.gui.help.context import set_help
 from orgseg_app.gui.panels.layer_section import HeatKey
 from orgseg_app.gui.runs.predictions import MASK, OBJECTS, PROBABILITY, Predictions
+from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.fields import CalmComboBox
 from orgseg_app.gui.style.run_colours import key_icon
 from orgseg_app.gui.style.widgets import GAP, Caption, IconButton, SecondaryButton
@@ -59,7 +61,8 @@ class BesidePanel(QFrame):
         self.pane, self._predictions, self._display = pane, predictions, pane.display
         self._offered: tuple[object, ...] = ()
         self.setAccessibleName("Side by side")
-        self.setMinimumWidth(200)
+        set_help(self, "layers")
+        theme.hold(self, least_width=200)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(pane)

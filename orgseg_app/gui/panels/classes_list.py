@@ -136,8 +136,9 @@ class ClassDelegate(NameDelegate):
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         """All rows are alike."""
-        return QSize(160, ROW_HEIGHT)
+        return QSize(theme.px(160), theme.px(ROW_HEIGHT))
 
+    @theme.magnifies
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         """Paint one row."""
         info: ClassInfo | None = index.data(CLASS_ROLE)
@@ -179,7 +180,7 @@ class ClassDelegate(NameDelegate):
 
 
 def swatch_rect(row: QRect) -> QRectF:
-    """Where the colour of a class is, in its row."""
+    """Where the colour of a class is, in its row as at a text size of 100 %."""
     return QRectF(row.left() + 26.5, row.top() + (row.height() - 15) / 2, 16, 16)
 
 
@@ -238,7 +239,7 @@ class ClassesView(QListView):
         info = self._model.class_at(index)
         if info is None or event.button() != Qt.MouseButton.LeftButton:
             return
-        swatch = swatch_rect(self.visualRect(index))
+        swatch = theme.grown(swatch_rect(theme.shrunk(self.visualRect(index))))
         if swatch.contains(event.position()):
             place = self.viewport().mapToGlobal(swatch.bottomLeft().toPoint() + QPoint(0, 4))
             self.colour_requested.emit(info.class_id, place)

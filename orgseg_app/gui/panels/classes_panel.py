@@ -7,12 +7,13 @@ from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QMenu, QMessageBox, QVBoxLayout, QWidget
 
 from orgseg_app.core.classes import BACKGROUND
+from orgseg_app.gui.help.context import HelpedTitle, set_help
 from orgseg_app.gui.panels.classes_list import ROW_HEIGHT, ClassesModel, ClassesView
 from orgseg_app.gui.panels.colour_menu import ColourMenu
 from orgseg_app.gui.panels.images_list import percent
 from orgseg_app.gui.session import Session
-from orgseg_app.gui.style import icons
-from orgseg_app.gui.style.widgets import Caption, SecondaryButton, SectionTitle, edit_name, surface
+from orgseg_app.gui.style import icons, theme
+from orgseg_app.gui.style.widgets import Caption, SecondaryButton, edit_name, surface
 
 ROWS_SHOWN = 12
 COUNT_AFTER_MS = 120
@@ -25,6 +26,7 @@ class ClassesPanel(QWidget):
         super().__init__(parent)
         self._session = session
         surface(self, "panel")
+        set_help(self, "classes")
         self.model = ClassesModel(session, self)
         self.view = ClassesView(self.model)
         self.summary = Caption()
@@ -33,8 +35,8 @@ class ClassesPanel(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(4, 8, 4, 12)
         column.setSpacing(4)
-        title = SectionTitle("Classes")
-        title.setContentsMargins(8, 4, 8, 4)
+        title = HelpedTitle("Classes", "classes")
+        title.setContentsMargins(8, 0, 8, 0)
         self.summary.setContentsMargins(8, 0, 8, 0)
         column.addWidget(title)
         column.addWidget(self.view)
@@ -146,7 +148,7 @@ class ClassesPanel(QWidget):
     def _on_classes_changed(self) -> None:
         self.model.refresh()
         rows = self.model.rowCount()
-        self.view.setFixedHeight(ROW_HEIGHT * max(1, min(rows, ROWS_SHOWN)))
+        theme.hold(self.view, height=ROW_HEIGHT * max(1, min(rows, ROWS_SHOWN)))
         self.add_button.setEnabled(rows > 0 and not self._session.is_read_only)
         self._show_selected()
         self._count()

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.widgets import plain_tip
 
 RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
@@ -43,7 +44,7 @@ class CopiedTable(QTableWidget):
         self.setWordWrap(False)
         self.verticalHeader().hide()
         self.verticalHeader().setAccessibleName("Rows")
-        self.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
+        theme.hold_rows(self, ROW_HEIGHT)
         self.horizontalHeader().setAccessibleName("Columns")
         self.horizontalHeader().setHighlightSections(False)
         for corner in self.findChildren(QAbstractButton):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from orgseg_app.core.weighting.mistakes import (
     BOTH,
@@ -12,6 +12,9 @@ from orgseg_app.core.weighting.mistakes import (
     PARAMETERS,
     CorrectionSettings,
 )
+from orgseg_app.gui.help.context import HelpedTitle, set_help
+from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.dialogs import FittingDialog
 from orgseg_app.gui.style.fields import Segments, SliderField
 from orgseg_app.gui.style.widgets import (
     EDGE,
@@ -20,7 +23,6 @@ from orgseg_app.gui.style.widgets import (
     Caption,
     PrimaryButton,
     SecondaryButton,
-    SectionTitle,
     foot_of,
     label,
 )
@@ -40,7 +42,7 @@ KIND_WORDS = {
 SIZE_SHOWN, STRENGTH_SHOWN = 200, 500
 
 
-class CorrectionsDialog(QDialog):
+class CorrectionsDialog(FittingDialog):
     """Which mistakes, how large, how much they count; one button.
 
     Parameters
@@ -60,7 +62,8 @@ class CorrectionsDialog(QDialog):
     def __init__(self, run_name: str, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Retrain on corrections")
-        self.setFixedWidth(WIDTH)
+        set_help(self, "training")
+        theme.hold(self, width=WIDTH)
         self._build(run_name, name)
         self._show()
 
@@ -98,7 +101,7 @@ class CorrectionsDialog(QDialog):
         name_row = QHBoxLayout()
         name_row.setSpacing(GAP)
         words = label("Name")
-        words.setFixedWidth(NAME_WIDTH)
+        theme.hold(words, width=NAME_WIDTH)
         words.setBuddy(self.name)
         name_row.addWidget(words)
         name_row.addWidget(self.name, 1)
@@ -111,7 +114,7 @@ class CorrectionsDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(EDGE, EDGE, EDGE, EDGE)
         column.setSpacing(GAP)
-        column.addWidget(SectionTitle("Retrain on corrections"))
+        column.addWidget(HelpedTitle("Retrain on corrections", "retraining"))
         column.addWidget(Caption(ABOUT.format(name=run_name)))
         column.addSpacing(4)
         column.addWidget(label("Mistakes"))

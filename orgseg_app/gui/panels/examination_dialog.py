@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
+from orgseg_app.gui.help.context import set_help
 from orgseg_app.gui.panels.examination_view import ExaminationView
 from orgseg_app.gui.runs.runs_model import RunsModel
+from orgseg_app.gui.style.dialogs import FittingDialog
 from orgseg_app.gui.style.widgets import GAP, SecondaryButton, surface
 
 
-class ExaminationDialog(QDialog):
+class ExaminationDialog(FittingDialog):
     """Examinations of one run.
 
     Parameters
@@ -28,6 +30,7 @@ class ExaminationDialog(QDialog):
         self.run_id = run_id
         self._runs = runs
         surface(self)
+        set_help(self, "examining")
         self.resize(980, 560)
         self.view = ExaminationView(runs, self)
         self.view.set_run(run_id)

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from orgseg_app.gui.comparing.figure_view import FigureView
+from orgseg_app.gui.help.context import set_help
 from orgseg_app.gui.panels.copied_table import Cell, CopiedTable
 from orgseg_app.gui.runs.run_entry import RunEntry
 from orgseg_app.gui.runs.runs_model import RunsModel
@@ -121,7 +122,7 @@ class ExaminationView(QWidget):
         self._read: dict[str, Examination | None] = {}
         surface(self)
         self.setAccessibleName("Examination")
-        self.setProperty("help_page", "examining")
+        set_help(self, "examining")
         self._build()
         runs.run_changed.connect(self._on_run_changed)
         runs.runs_changed.connect(self._show)

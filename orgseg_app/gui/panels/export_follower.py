@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from orgseg_app.gui.background import Task
+from orgseg_app.gui.help.trouble_pages import REFUSED, page_of_error, page_of_failure
 from orgseg_app.gui.panels.export_progress import ExportProgress
 from orgseg_app.gui.runs.run_entry import RunEntry
 from orgseg_app.gui.runs.runs_model import RunsModel
@@ -121,7 +122,8 @@ class ExportFollower(QObject):
 
     def _on_task_failed(self, task: Task, error: object) -> None:
         if task is self._task:
-            self._end("error", str(error) or type(error).__name__)
+            page = page_of_error(error) if isinstance(error, Exception) else ""
+            self._end("error", str(error) or type(error).__name__, page=page)
 
     # -- a run -----------------------------------------------------------------------------------
 
@@ -160,15 +162,18 @@ class ExportFollower(QObject):
             text = _outcome(out, int(last.get("written") or 0), int(last.get("skipped") or 0))
             if problems:
                 text += f" {len(problems):,} could not be done:"
-            self._end("warning" if problems else "success", text, problems=problems, folder=out)
+            level, page = ("warning", REFUSED) if problems else ("success", "")
+            self._end(level, text, problems=problems, folder=out, page=page)
         elif entry.state == "stopped":
             kept = "The masks written so far are whole; predict again to do the rest."
             self._end("warning", f"Cancelled. {kept}", folder=out)
         elif entry.state == "lost":
             kept = "The masks written so far are whole; predict again to do the rest."
-            self._end("error", f"The prediction ended without a word. {kept}", folder=out)
+            words = f"The prediction ended without a word. {kept}"
+            self._end("error", words, folder=out, page=page_of_failure("", state="lost"))
         else:
-            self._end("error", entry.message or "The prediction failed.")
+            page = page_of_failure(entry.message)
+            self._end("error", entry.message or "The prediction failed.", page=page)
 
     def _end(
         self,
@@ -177,9 +182,10 @@ class ExportFollower(QObject):
         *,
         problems: list[str] | None = None,
         folder: Path | None = None,
+        page: str = "",
     ) -> None:
         self._task = None
-        self.progress.finish(level, text, problems=problems or (), folder=folder)
+        self.progress.finish(level, text, problems=problems or (), folder=folder, page=page)
         self.changed.emit()
 
 

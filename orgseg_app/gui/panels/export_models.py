@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
@@ -81,7 +81,7 @@ class ModelChooser(QWidget):
                 self._column.insertWidget(place, row)
             if not self._is_touched or not ticked & set(self.rows):
                 ticked = set(list(self.rows)[:1])
-            self._scroll.setFixedHeight(ROW_HEIGHT * max(1, min(ROWS_SHOWN, len(self.rows))))
+            theme.hold(self._scroll, height=ROW_HEIGHT * max(1, min(ROWS_SHOWN, len(self.rows))))
         for entry in models:
             self.rows[entry.run_id].show_entry(entry)
             self.rows[entry.run_id].setChecked(entry.run_id in ticked)
@@ -129,7 +129,7 @@ class ModelRow(QAbstractButton):
         self.shown_score = ""
         self.setCheckable(True)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.setFixedHeight(ROW_HEIGHT)
+        theme.hold(self, height=ROW_HEIGHT)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.show_entry(entry)
 
@@ -148,19 +148,23 @@ class ModelRow(QAbstractButton):
 
     def sizeHint(self) -> QSize:
         """As wide as there is room."""
-        return QSize(160, ROW_HEIGHT)
+        return QSize(theme.px(160), theme.px(ROW_HEIGHT))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """One line."""
-        now = theme.current()
         painter = QPainter(self)
+        with theme.magnified(painter):
+            self._paint(painter, theme.shrunk(self.rect()))
+
+    def _paint(self, painter: QPainter, place: QRect) -> None:
+        now = theme.current()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if self.underMouse():
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(QColor(now.hover))
-            painter.drawRoundedRect(QRectF(self.rect()), 4, 4)
+            painter.drawRoundedRect(QRectF(place), 4, 4)
         if self.hasFocus():
-            focus_ring(painter, QRectF(self.rect()), 4)
+            focus_ring(painter, QRectF(place), 4)
         box = QRectF(6.5, (ROW_HEIGHT - 15) / 2, 15, 15)
         chosen = self.isChecked()
         painter.setPen(QPen(QColor(now.accent if chosen else now.control), 1))
@@ -175,12 +179,12 @@ class ModelRow(QAbstractButton):
         metrics = QFontMetrics(font)
         score = self.score()
         right = 6 + metrics.horizontalAdvance("0.00") + 8
-        room = self.width() - 54 - right
+        room = place.width() - 54 - right
         name = metrics.elidedText(self.entry.name, Qt.TextElideMode.ElideRight, room)
         painter.setPen(QColor(now.text))
         middle = Qt.AlignmentFlag.AlignVCenter
         painter.drawText(QRectF(54, 0, room, ROW_HEIGHT), middle, name)
-        numbers = QRectF(0, 0, self.width() - 6, ROW_HEIGHT)
+        numbers = QRectF(0, 0, place.width() - 6, ROW_HEIGHT)
         painter.drawText(numbers, middle | Qt.AlignmentFlag.AlignRight, score)
 
     def enterEvent(self, event: QEvent) -> None:  # type: ignore[override]

@@ -10,6 +10,7 @@ from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from orgseg_app.gui.background import Task
+from orgseg_app.gui.help.context import HelpButton, set_help
 from orgseg_app.gui.panels.export_follower import ExportFollower
 from orgseg_app.gui.panels.export_formats import FormatCards
 from orgseg_app.gui.panels.export_inputs import InputsArea
@@ -70,6 +71,7 @@ class ExportPanel(QWidget):
         self._written_by_hand: dict[str, str] = {}
         surface(self)
         self.setAccessibleName("Export")
+        set_help(self, "exporting")
         self.painted = PaintedImages(session, self)
         self._build()
         self.mode.chosen.connect(lambda _: self._on_mode_changed())
@@ -146,8 +148,12 @@ class ExportPanel(QWidget):
         inside = QVBoxLayout(page)
         inside.setContentsMargins(GROUP, 12, GROUP, GROUP)
         inside.setSpacing(GROUP)
+        head = QHBoxLayout()
+        head.setSpacing(4)
+        head.addWidget(self.mode, 1)
+        head.addWidget(HelpButton("exporting"))
+        inside.addLayout(head)
         for widget in (
-            self.mode,
             self.summary,
             self.nothing_painted,
             self.no_models,

@@ -10,6 +10,7 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
 from orgseg_app.files.names import clean_text
+from orgseg_app.gui.help.context import ask_help
 from orgseg_app.gui.style.widgets import (
     GAP,
     Caption,
@@ -46,6 +47,7 @@ class ExportProgress(QWidget):
         self.is_working = False
         self._folder: Path | None = None
         self._done = 0
+        self._page = ""
         self._build()
         self.hide()
 
@@ -77,6 +79,9 @@ class ExportProgress(QWidget):
         self.problems = Caption()
         self.open_button = SecondaryButton("Open folder", "folder")
         self.open_button.clicked.connect(self.open_folder)
+        self.help_button = SecondaryButton("What to do", quiet=True)
+        self.help_button.setToolTip("Open the page of the help that says what to do")
+        self.help_button.clicked.connect(lambda: ask_help(self, self._page))
         head = QHBoxLayout()
         head.setSpacing(GAP)
         top = Qt.AlignmentFlag.AlignTop
@@ -88,7 +93,11 @@ class ExportProgress(QWidget):
         second.setSpacing(GAP)
         second.addLayout(head)
         second.addWidget(self.problems)
-        second.addWidget(self.open_button)
+        foot = QHBoxLayout()
+        foot.setSpacing(GAP)
+        foot.addWidget(self.open_button, 1)
+        foot.addWidget(self.help_button, 1)
+        second.addLayout(foot)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.working)
@@ -129,10 +138,18 @@ class ExportProgress(QWidget):
         *,
         problems: Sequence[str] = (),
         folder: Path | None = None,
+        page: str = "",
     ) -> None:
-        """Say how it ended: level "success", "warning" or "error"."""
+        """Say how it ended: level "success", "warning" or "error".
+
+        Parameters
+        ----------
+        page
+            Place of the help that says what to do, or "".
+        """
         self.is_working = False
-        self._folder = folder
+        self._folder, self._page = folder, page
+        self.help_button.setVisible(bool(page))
         self.icon.set_icon(*ENDS[level])
         self.outcome.setText(text)
         self.outcome.setToolTip(plain_tip(str(folder)) if folder else "")

@@ -16,7 +16,6 @@ from PySide6.QtCore import (
 )
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QDialog,
     QHBoxLayout,
     QHeaderView,
     QTableView,
@@ -27,8 +26,11 @@ from PySide6.QtWidgets import (
 from orgseg_app import settings as settings_module
 from orgseg_app.core.history import History, Mark, Step
 from orgseg_app.gui.editing.save_trouble import size_words
+from orgseg_app.gui.help.context import HelpedTitle, set_help
 from orgseg_app.gui.panels.question import ask
 from orgseg_app.gui.session import Session
+from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.dialogs import FittingDialog
 from orgseg_app.gui.style.fields import NumberBox
 from orgseg_app.gui.style.widgets import (
     GAP,
@@ -36,7 +38,6 @@ from orgseg_app.gui.style.widgets import (
     EmptyState,
     PageStack,
     SecondaryButton,
-    SectionTitle,
     label,
 )
 
@@ -175,7 +176,7 @@ def when(made: str) -> str:
     return then.strftime("%H:%M:%S" if then.date() == today else "%d %b %Y %H:%M")
 
 
-class HistoryDialog(QDialog):
+class HistoryDialog(FittingDialog):
     """Shows the history; goes back in it, limits it, forgets it.
 
     Signals
@@ -197,6 +198,7 @@ class HistoryDialog(QDialog):
         self.settings = settings
         self._is_asking = False
         self.setWindowTitle("Undo history")
+        set_help(self, "undo")
         self.resize(600, 560)
         self.model = HistoryModel(self)
         self.table = QTableView()
@@ -210,8 +212,7 @@ class HistoryDialog(QDialog):
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        for column, width in ((1, 150), (2, 120), (3, 80)):
-            self.table.setColumnWidth(column, width)
+        theme.hold_columns(self.table, {1: 150, 2: 120, 3: 88})
         self.table.selectionModel().selectionChanged.connect(lambda *_: self._show_buttons())
         self.empty = EmptyState("", icon_name="clock")
         self.size_label = label()
@@ -222,7 +223,7 @@ class HistoryDialog(QDialog):
         self.forget_button.setToolTip("Free the space; the masks stay as they are")
         self.forget_button.clicked.connect(self._on_forget)
         self.budget = NumberBox("Limit of the history on the disk, in GiB")
-        self.budget.setFixedWidth(96)
+        theme.hold(self.budget, width=96)
         self.budget.setSuffix("\u2009GiB")
         self.budget.setDecimals(2)
         self.budget.setSingleStep(0.25)
@@ -257,7 +258,7 @@ class HistoryDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(24, 24, 24, 24)
         column.setSpacing(GAP)
-        column.addWidget(SectionTitle("Undo history"))
+        column.addWidget(HelpedTitle("Undo history", "the undo history"))
         column.addWidget(
             Caption(
                 "Kept with the project, across restarts. The oldest steps go when it grows beyond "

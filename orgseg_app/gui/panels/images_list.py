@@ -237,8 +237,9 @@ class ImageDelegate(NameDelegate):
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         """All rows are alike."""
-        return QSize(160, ROW_HEIGHT)
+        return QSize(theme.px(160), theme.px(ROW_HEIGHT))
 
+    @theme.magnifies
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         """Paint one row."""
         image: ProjectImage | None = index.data(IMAGE_ROLE)

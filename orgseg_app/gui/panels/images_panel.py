@@ -28,9 +28,10 @@ from PySide6.QtWidgets import (
 
 from orgseg_app.core.project import ProjectImage
 from orgseg_app.core.split import SPLITS
+from orgseg_app.gui.help.context import HelpButton, set_help
 from orgseg_app.gui.panels.images_list import ImageDelegate, ImagesModel
 from orgseg_app.gui.session import Session
-from orgseg_app.gui.style import icons
+from orgseg_app.gui.style import icons, theme
 from orgseg_app.gui.style.widgets import (
     Caption,
     EmptyState,
@@ -73,7 +74,8 @@ class ImagesPanel(QWidget):
         self._session = session
         self._shown_file: object = None
         surface(self, "panel")
-        self.setMinimumWidth(184)
+        set_help(self, "importing")
+        theme.hold(self, least_width=184)
         self.model = ImagesModel(session, self)
         self.view = ImagesView(self.model)
         self.count = Caption()
@@ -111,6 +113,7 @@ class ImagesPanel(QWidget):
         title.setSpacing(8)
         title.addWidget(SectionTitle("Images"))
         title.addWidget(self.count, 1)
+        title.addWidget(HelpButton("the images of a project"))
         title.addWidget(self.add_button)
         foot = QHBoxLayout()
         foot.setContentsMargins(8, 8, 8, 8)

@@ -18,7 +18,9 @@ from PySide6.QtWidgets import (
 from shiboken6 import isValid
 
 from orgseg_app.core.classes import BACKGROUND, MAX_CLASS_ID
+from orgseg_app.gui.help.context import HelpButton, set_help
 from orgseg_app.gui.session import Session
+from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.fields import CalmComboBox, show_choice
 from orgseg_app.gui.style.widgets import (
     GAP,
@@ -76,6 +78,7 @@ class ImportBar(QFrame):
         self._typed: dict[str, str] = {}
         surface(self)
         self.setAccessibleName("Import")
+        set_help(self, "importing")
         self._build()
         self.hide()
 
@@ -89,8 +92,8 @@ class ImportBar(QFrame):
         self.meaning.view().setAccessibleName("Meanings")
         self.meaning.currentIndexChanged.connect(self._on_meaning_changed)
         self.names = QLineEdit()
-        self.names.setMinimumWidth(120)
-        self.names.setMaximumWidth(320)
+        theme.hold(self.names, least_width=120)
+        theme.hold(self.names, most_width=320)
         self.names.textEdited.connect(self._on_names_edited)
         self.names.returnPressed.connect(self._on_use)
         self.meaning_label = label("The masks mean")
@@ -142,6 +145,7 @@ class ImportBar(QFrame):
         first.setSpacing(GAP)
         first.addWidget(self.icon, 0, Qt.AlignmentFlag.AlignTop)
         first.addWidget(self.summary, 1)
+        first.addWidget(HelpButton("importing"), 0, Qt.AlignmentFlag.AlignTop)
         second = QHBoxLayout()
         second.setContentsMargins(self.icon.width() + GAP, 0, 0, 0)
         second.setSpacing(GAP)
@@ -184,6 +188,7 @@ class ImportBar(QFrame):
         self.summary.setText(_sentence(plan, annotated=annotated))
         troubled = bool(plan.unmatched) or any(item.problem for item in plan.items)
         self.icon.set_icon(*(("warning", "warning") if troubled else ("import", "accent")))
+        set_help(self, "importing#refused" if troubled else "importing")
         self._allow_classes(len(_values(plan)) <= MAX_CLASSES)
         show_choice(self.meaning, plan.meaning)
         words = dict(MEANINGS) | ({CLASSES: NAMED_OBJECTS} if plan.has_named_objects else {})

@@ -26,11 +26,13 @@ from PySide6.QtWidgets import (
 
 from orgseg_app.gui.canvas import colour_maps
 from orgseg_app.gui.canvas.options import GAMMA, DisplayOptions
+from orgseg_app.gui.help.context import HelpButton, set_help
 from orgseg_app.gui.panels.layer_section import NAME_WIDTH, LayerSection, tick
 from orgseg_app.gui.panels.levels_editor import LevelsEditor
 from orgseg_app.gui.session import Session
 from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.fields import CalmComboBox, NumberBox, SliderField
+from orgseg_app.gui.style.focus import tab_in_order
 from orgseg_app.gui.style.widgets import (
     Caption,
     ElidedLabel,
@@ -70,6 +72,7 @@ class LayersPanel(QWidget):
         self._channel_rows: list[ChannelRow] = []
         self._values: np.ndarray | None = None
         surface(self, "panel")
+        set_help(self, "layers")
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(COUNT_AFTER_MS)
@@ -100,11 +103,13 @@ class LayersPanel(QWidget):
             lambda on: self._display.update(show_unlabelled=on),
         )
         self.mask_section.add(self.unlabelled)
+        self.mask_section.add_extra(HelpButton("layers"))
         return self.mask_section
 
     def add_section(self, section: QWidget) -> None:
         """Put a section between those of the other layers and the image."""
         self._column.insertWidget(self._column.indexOf(self.image_section), section)
+        tab_in_order(self)
 
     def _build_image(self) -> Section:
         display = self._display
@@ -127,7 +132,7 @@ class LayersPanel(QWidget):
             (self.high, "This value and above are white"),
         ):
             box.setToolTip(tip)
-            box.setFixedWidth(84)
+            theme.hold(box, width=84)
         self.gamma = SliderField(
             "Gamma",
             *GAMMA,
@@ -155,6 +160,7 @@ class LayersPanel(QWidget):
         column.addWidget(self.gamma)
         column.addWidget(self.colour)
         section = Section("Image", content)
+        set_help(section, "contrast")
         section.add_extra(self.full)
         section.add_extra(self.auto)
         self.full.clicked.connect(lambda: self._set_levels(*self._whole_range()))
@@ -284,7 +290,7 @@ class ChannelRow(QAbstractButton):
         self.setCheckable(True)
         self.setAccessibleName(f"Contrast of {name}")
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.setFixedHeight(28)
+        theme.hold(self, height=28)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.eye = IconButton("eye", f"Hide {name}", checkable=True, colour="secondary")
         row = QHBoxLayout(self)

@@ -6,21 +6,24 @@ import os
 from pathlib import Path
 
 from PySide6.QtGui import QFontDatabase, QGuiApplication
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
+from orgseg_app.gui.help.context import set_help
 from orgseg_app.gui.runs.run_entry import RunEntry
 from orgseg_app.gui.session import Session
+from orgseg_app.gui.style.dialogs import FittingDialog
 from orgseg_app.gui.style.widgets import GAP, GROUP, Caption, SecondaryButton
 
 TAIL_BYTES = 200_000
 
 
-class LogDialog(QDialog):
+class LogDialog(FittingDialog):
     """The end of a run's `log.txt`; the window goes on beside it."""
 
     def __init__(self, entry: RunEntry, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(f"Log of {entry.name}")
+        set_help(self, "trouble#job_failed")
         self.resize(720, 480)
         self._path = entry.run.log_path
         self.text = QPlainTextEdit()

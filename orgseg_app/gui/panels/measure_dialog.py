@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from PySide6.QtCore import QModelIndex, QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
-    QDialog,
     QHBoxLayout,
     QProgressBar,
     QVBoxLayout,
@@ -16,7 +15,10 @@ from PySide6.QtWidgets import (
 
 from orgseg_app.core.measuring.measure import GROUPS, Asked
 from orgseg_app.core.measuring.tables import Tables
+from orgseg_app.gui.help.context import HelpedTitle, set_help
 from orgseg_app.gui.panels.measurements_model import MeasurementsTable
+from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.dialogs import FittingDialog
 from orgseg_app.gui.style.fields import CalmComboBox, Segments, show_choice
 from orgseg_app.gui.style.widgets import (
     GAP,
@@ -41,7 +43,7 @@ _TITLES = {
 }
 
 
-class MeasureDialog(QDialog):
+class MeasureDialog(FittingDialog):
     """Asks, shows how far it is, then the table; the window goes on beside it.
 
     Parameters
@@ -68,6 +70,7 @@ class MeasureDialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Measure objects")
+        set_help(self, "measuring")
         self.resize(1000, 600)
         self._build_questions(models)
         self._build_answers()
@@ -145,7 +148,7 @@ class MeasureDialog(QDialog):
     def _arrange(self) -> None:
         left = QVBoxLayout()
         left.setSpacing(GAP)
-        left.addWidget(SectionTitle("Measure"))
+        left.addWidget(HelpedTitle("Measure", "measuring"))
         left.addWidget(self.of_box)
         left.addWidget(self.images_box)
         left.addSpacing(GAP)
@@ -163,7 +166,7 @@ class MeasureDialog(QDialog):
         side = QWidget()
         side.setLayout(left)
         left.setContentsMargins(0, 0, 0, 0)
-        side.setFixedWidth(236)
+        theme.hold(side, width=236)
         foot = QHBoxLayout()
         foot.setSpacing(GAP)
         foot.addWidget(self.said, 1)

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QAbstractTableModel, QEvent, QModelIndex, QPersistentModelIndex, Qt
-from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence
-from PySide6.QtWidgets import QAbstractItemView, QTableView, QWidget
+from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QKeyEvent, QKeySequence
+from PySide6.QtWidgets import QAbstractItemView, QMenu, QTableView, QWidget
 
 from orgseg_app.core.measuring.tables import Cell, Table
+from orgseg_app.gui.help.context import ask_help
+from orgseg_app.gui.help.meaning import Meaning, add_meaning
 from orgseg_app.gui.panels.table_keys import keeps_key
+from orgseg_app.gui.style import theme
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -139,7 +142,7 @@ class MeasurementsTable(QTableView):
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
+        theme.hold_rows(self, ROW_HEIGHT)
         header = self.horizontalHeader()
         header.setHighlightSections(False)
         header.setSectionsClickable(True)
@@ -159,6 +162,21 @@ class MeasurementsTable(QTableView):
             )
         header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         self.setSortingEnabled(True)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """What the figure that was pointed at, or has the keyboard, means."""
+        is_key = event.reason() == QContextMenuEvent.Reason.Keyboard
+        column = self.currentIndex().column() if is_key else self.columnAt(event.pos().x())
+        if not 0 <= column < self.measurements.columnCount():
+            return
+        across, tip = Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole
+        title = str(self.measurements.headerData(column, across))
+        words = str(self.measurements.headerData(column, across, tip))
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        add_meaning(menu, self, Meaning(title, words, "measuring#objects"))
+        menu.addAction("Help", lambda: ask_help(self, "measuring#objects"))
+        menu.popup(event.globalPos())
 
     def copy(self) -> int:
         """Selected rows, or all, to the clipboard; how many."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import QEvent, QObject, QRect, Qt, QTimer
 from PySide6.QtGui import QAccessible, QAccessibleEvent, QFontMetrics, QGuiApplication, QKeyEvent
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QApplication,
     QFrame,
     QGraphicsDropShadowEffect,
@@ -24,7 +25,9 @@ from PySide6.QtWidgets import (
 )
 from shiboken6 import isValid
 
+from orgseg_app.gui.help.context import ask_help, set_help
 from orgseg_app.gui.panels.message_report import report
+from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.widgets import (
     GAP,
     ElidedLabel,
@@ -47,6 +50,7 @@ LEVELS = {
 """Icon, its colour, and its name, by level."""
 PASSING = (INFO, SUCCESS)
 
+MESSAGES_PAGE = "trouble"
 NARROWEST, WIDEST = 344, 664
 ABOVE_EDGE = 76
 """Distance from the parent's lower edge: over run strip and status line."""
@@ -71,12 +75,15 @@ class Message:
         For a bug report: a traceback, say.
     times
         How often it came.
+    page
+        Place of the help that says what to do, or "".
     """
 
     text: str
     level: str
     details: str = ""
     times: int = 1
+    page: str = ""
 
     @property
     def passes(self) -> bool:
@@ -145,6 +152,8 @@ class MessageBar(QWidget):
         self.details_button.toggled.connect(self._on_details)
         self.copy_button = _quiet("Copy report", "Copy message, version and the end of the log")
         self.copy_button.clicked.connect(self._on_copy)
+        self.help_button = _quiet("What to do", "Open the page of the help that says what to do")
+        self.help_button.clicked.connect(self._on_help)
         self.close_button = IconButton("close", "Close", shortcut="Esc")
         self.close_button.clicked.connect(self.close_message)
         row = QHBoxLayout()
@@ -154,11 +163,11 @@ class MessageBar(QWidget):
         row.addSpacing(4)
         row.addWidget(self.words, 1)
         row.addSpacing(GAP)
-        for button in (self.details_button, self.copy_button, self.more_button, self.close_button):
+        for button in self._buttons:
             row.addWidget(button)
         self.details = QPlainTextEdit()
         self.details.setReadOnly(True)
-        self.details.setFixedHeight(180)
+        theme.hold(self.details, height=180)
         self.details.setTabChangesFocus(True)
         self.details.setAccessibleName("Details of the message")
         self._fold = QWidget()
@@ -179,6 +188,12 @@ class MessageBar(QWidget):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(SIDE, SIDE, SIDE, SIDE)
         outer.addWidget(self.card)
+
+    @property
+    def _buttons(self) -> tuple[QAbstractButton, ...]:
+        """From left to right."""
+        beside = (self.help_button, self.details_button, self.copy_button)
+        return (*beside, self.more_button, self.close_button)
 
     # -- messages --------------------------------------------------------------------------------
 
@@ -208,6 +223,14 @@ class MessageBar(QWidget):
         self.details_button.setChecked(False)
         self._show_newest()
         QAccessible.updateAccessibility(QAccessibleEvent(self, QAccessible.Event.Alert))
+
+    def add_help(self, text: str, page: str) -> None:
+        """Offer the place of the help that says what to do about a message, by its words."""
+        for message in reversed(self._messages):
+            if message.text == text.strip():
+                message.page = page
+                self._show()
+                return
 
     def messages(self) -> list[Message]:
         """Those that are not closed, oldest first; the last is the one in sight."""
@@ -260,6 +283,8 @@ class MessageBar(QWidget):
         self.icon.set_icon(picture, colour)
         self.icon.setAccessibleName(name)
         self.copy_button.setVisible(newest.level == ERROR or bool(newest.details))
+        self.help_button.setVisible(bool(newest.page))
+        set_help(self, newest.page or MESSAGES_PAGE)
         if not earlier:
             self.more_button.setChecked(False)
         self.more_button.setVisible(bool(earlier))
@@ -341,8 +366,7 @@ class MessageBar(QWidget):
         return min(max(NARROWEST, min(wanted, WIDEST)), most)
 
     def _room_for_words(self, width: int) -> int:
-        buttons = (self.details_button, self.copy_button, self.more_button, self.close_button)
-        taken = sum(b.sizeHint().width() + 4 for b in buttons if not b.isHidden())
+        taken = sum(b.sizeHint().width() + 4 for b in self._buttons if not b.isHidden())
         return max(120, width - 2 * SIDE - 2 - 18 - self.icon.width() - 12 - GAP - taken)
 
     def _on_details(self, is_open: bool) -> None:
@@ -354,6 +378,10 @@ class MessageBar(QWidget):
             everything = newest.level == ERROR or newest.details
             self.details.setPlainText(newest.report if everything else newest.text)
         self._show()
+
+    def _on_help(self) -> None:
+        if self._messages:
+            ask_help(self, self._messages[-1].page)
 
     def _on_copy(self) -> None:
         if self._messages:
@@ -425,7 +453,7 @@ class _EarlierRow(QPushButton):
         row.setSpacing(GAP)
         row.addWidget(IconPicture(picture, 16, colour))
         row.addWidget(ElidedLabel(message.text), 1)
-        self.setFixedHeight(28)
+        theme.hold(self, height=28)
 
 
 def first_lines(text: str, metrics: QFontMetrics, width: int, lines: int = LINES) -> str:

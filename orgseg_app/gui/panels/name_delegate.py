@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QAbstractItemModel, QModelIndex, QPersistentModelIndex, QRect, Qt
+from PySide6.QtCore import QAbstractItemModel, QModelIndex, QPersistentModelIndex, QRect, QRectF, Qt
 from PySide6.QtWidgets import QLineEdit, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+
+from orgseg_app.gui.style import theme
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -23,7 +25,7 @@ class NameDelegate(QStyledItemDelegate):
     longest = 32767
 
     def name_rect(self, row: QRect) -> QRect:
-        """Where the field lies in a row: over the name, with room to type."""
+        """Where the field lies in a row as at a text size of 100 %: over the name."""
         return row
 
     def createEditor(
@@ -52,4 +54,5 @@ class NameDelegate(QStyledItemDelegate):
     ) -> None:
         """Over the name only."""
         row: QRect = option.rect  # type: ignore[attr-defined]
-        editor.setGeometry(self.name_rect(row))
+        at = theme.grown(QRectF(self.name_rect(theme.shrunk(row))))
+        editor.setGeometry(at.toRect())

@@ -12,11 +12,13 @@ import numpy as np
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from orgseg_app.gui.panels.object_words import unit_of
+from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.fields import SliderField
 from orgseg_app.gui.style.widgets import (
     GAP,
     Caption,
     PrimaryButton,
+    ScrollColumn,
     SecondaryButton,
     label,
     surface,
@@ -25,7 +27,7 @@ from orgseg_app.gui.style.widgets import (
 if TYPE_CHECKING:
     from orgseg_app.gui.main_window import MainWindow
 
-WIDTH = 212
+WIDTH = 224
 _WORDS = {
     "merge_objects": "Merge",
     "split_object": "Split…",
@@ -64,7 +66,7 @@ class ObjectActBar(QWidget):
         self._small: tuple[int, ...] = ()
         self._class_id = 0
         surface(self)
-        self.setFixedWidth(WIDTH)
+        theme.hold(self, width=WIDTH)
         self.chosen = Caption()
         self.buttons: dict[str, SecondaryButton] = {}
         grid = QGridLayout()
@@ -88,8 +90,8 @@ class ObjectActBar(QWidget):
         column.addLayout(grid)
         column.addStretch(1)
         self._pages = QStackedLayout(self)
-        self._pages.addWidget(listed)
-        self._pages.addWidget(self._set_page())
+        self._pages.addWidget(ScrollColumn(listed))
+        self._pages.addWidget(ScrollColumn(self._set_page()))
         self._dividing.changed.connect(self._on_dividing)
         self._review.changed.connect(self._on_reviewed)
         self._session.history_changed.connect(self.refresh)

@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from orgseg_app.gui.help.context import HelpButton, set_help
 from orgseg_app.gui.panels.layer_section import tick
 from orgseg_app.gui.panels.object_act_bar import ObjectActBar
 from orgseg_app.gui.panels.object_table_model import (
@@ -39,7 +40,8 @@ from orgseg_app.gui.panels.object_table_model import (
     ObjectTableModel,
 )
 from orgseg_app.gui.panels.table_keys import keeps_key
-from orgseg_app.gui.style.fields import CalmComboBox, show_choice
+from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.fields import CalmComboBox, offer_choices
 from orgseg_app.gui.style.widgets import (
     GAP,
     Caption,
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
     from orgseg_app.gui.main_window import MainWindow
 
 ROW_HEIGHT = 26
-WIDTHS = {NUMBER: 74, CLASS: 92, SIZE: 78, PLANES: 60, ROUNDNESS: 56, SCORE: 50}
+WIDTHS = {NUMBER: 74, CLASS: 92, SIZE: 84, PLANES: 60, ROUNDNESS: 56, SCORE: 50}
 MOST_RANGES = 2000
 """Stretches of rows chosen in the table; what is chosen beyond them is chosen all the same."""
 ACTS = (
@@ -91,19 +93,17 @@ class ObjectView(QTableView):
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.verticalHeader().hide()
-        self.verticalHeader().setMinimumSectionSize(ROW_HEIGHT)
-        self.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
+        theme.hold_rows(self, ROW_HEIGHT)
         header = self.horizontalHeader()
         header.setHighlightSections(False)
-        header.setMinimumSectionSize(40)
+        header.setMinimumSectionSize(theme.px(40))
         header.setStretchLastSection(True)
         header.setSectionsClickable(True)
         header.setSortIndicatorShown(True)
         header.setSortIndicator(SCORE, Qt.SortOrder.DescendingOrder)
-        for column, width in WIDTHS.items():
-            header.resizeSection(column, width)
+        theme.hold_columns(self, WIDTHS)
         # A header asks of every column whether all its rows are chosen, one by one.
         header.setSelectionModel(QItemSelectionModel(model, header))
         self.setStyleSheet("QTableView::item { padding: 0 5px; }")  # in line with the titles
@@ -159,7 +159,7 @@ class ObjectTable(QWidget):
         self._is_choosing = self._is_following = False
         surface(self)
         self.setAccessibleName("Objects of the image")
-        self.setProperty("help_page", "object_table")
+        set_help(self, "object_table")
         self.model = ObjectTableModel(self)
         self.view = ObjectView(self.model)
         self.bar = ObjectActBar(window, ACTS)
@@ -178,11 +178,11 @@ class ObjectTable(QWidget):
         self.search.setPlaceholderText("Number, or tiny, parts…")
         self.search.setAccessibleName("Find an object or filter the list")
         self.search.setClearButtonEnabled(True)
-        self.search.setFixedWidth(176)
+        theme.hold(self.search, width=176)
         self.of_class = CalmComboBox("Only objects of a class")
         self.of_class.setToolTip("List only objects of this class")
         self.of_class.view().setAccessibleName("Classes")
-        self.of_class.setFixedWidth(120)
+        theme.hold(self.of_class, width=120)
         self.suspicious = tick(
             "Suspicious", "List only objects with something odd", lambda _: self._filter()
         )
@@ -193,7 +193,8 @@ class ObjectTable(QWidget):
         top.addWidget(self.title)
         top.addWidget(self.summary)
         top.addStretch(1)
-        for part in (self.suspicious, self.of_class, self.search, self.close_button):
+        ask = HelpButton("the table of objects")
+        for part in (self.suspicious, self.of_class, self.search, ask, self.close_button):
             top.addWidget(part)
         self.empty = EmptyState("")
         self._rows = QStackedLayout()
@@ -211,7 +212,7 @@ class ObjectTable(QWidget):
         column.addLayout(top)
         column.addWidget(Separator())
         column.addLayout(row, 1)
-        self.setMinimumHeight(150)
+        theme.hold(self, least_height=150)
 
     def _connect(self) -> None:
         session, review = self._session, self._review
@@ -361,13 +362,8 @@ class ObjectTable(QWidget):
             self._acts.find_number(self.model.number(0))
 
     def _on_classes(self) -> None:
-        kept = self.of_class.currentData()
-        with QSignalBlocker(self.of_class):
-            self.of_class.clear()
-            self.of_class.addItem("All classes", 0)
-            for info in self._session.classes[1:]:
-                self.of_class.addItem(info.name, info.class_id)
-        show_choice(self.of_class, kept or 0)
+        classes = ((info.class_id, info.name) for info in self._session.classes[1:])
+        offer_choices(self.of_class, [(0, "All classes"), *classes])
         self._show_found()
 
     def _open_menu(self, place: QPoint) -> None:

@@ -19,14 +19,15 @@ from orgseg_app.gui.canvas.objects_preview import (
     Wanted,
 )
 from orgseg_app.gui.editing.objects import HERE_BLOCKS
+from orgseg_app.gui.help.context import HelpedTitle, set_help
 from orgseg_app.gui.panels.layer_section import tick
-from orgseg_app.gui.style.fields import CalmComboBox, Segments, SliderField, show_choice
+from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.fields import CalmComboBox, Segments, SliderField, offer_choices
 from orgseg_app.gui.style.widgets import (
     GAP,
     Caption,
     PrimaryButton,
     SecondaryButton,
-    SectionTitle,
     label,
     set_tone,
     surface,
@@ -63,7 +64,7 @@ class ObjectsMaker(QWidget):
         super().__init__(parent)
         self.window_, self._session, self.preview = window, window.session, preview
         surface(self, "panel")
-        self.setProperty("help_page", "object_table")
+        set_help(self, "object_table")
         self._build()
         self._arrange()
         session = self._session
@@ -133,8 +134,7 @@ class ObjectsMaker(QWidget):
         self.of_class.activated.connect(lambda _: self._on_set())
 
     def _arrange(self) -> None:
-        title = SectionTitle("Make objects")
-        title.setContentsMargins(0, 4, 0, 4)
+        title = HelpedTitle("Make objects", "making objects")
         self._class_row = _named("Class", self.of_class)
         self._scope_row = _named("For", self.scope)
         column = QVBoxLayout(self)
@@ -206,13 +206,8 @@ class ObjectsMaker(QWidget):
             self.parameters_changed.emit(fitted)
 
     def _on_classes(self) -> None:
-        kept = self.of_class.currentData()
-        with QSignalBlocker(self.of_class):
-            self.of_class.clear()
-            self.of_class.addItem("All classes", 0)
-            for info in self._session.classes[1:]:
-                self.of_class.addItem(info.name, info.class_id)
-        show_choice(self.of_class, kept or 0)
+        classes = ((info.class_id, info.name) for info in self._session.classes[1:])
+        offer_choices(self.of_class, [(0, "All classes"), *classes])
         if self.preview.is_on:
             self._tell()
 
@@ -325,7 +320,7 @@ def _named(name: str, widget: QWidget) -> QWidget:
     row.setContentsMargins(0, 0, 0, 0)
     row.setSpacing(GAP)
     words = label(name)
-    words.setFixedWidth(NAME_WIDTH)
+    theme.hold(words, width=NAME_WIDTH)
     row.addWidget(words)
     row.addWidget(widget, 1)
     return made

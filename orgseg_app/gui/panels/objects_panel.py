@@ -9,9 +9,10 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from orgseg_app.gui.canvas.layers import OBJECTS
 from orgseg_app.gui.canvas.object_colours import object_colour
 from orgseg_app.gui.canvas.options import DisplayOptions
+from orgseg_app.gui.help.context import HelpedTitle, set_help
 from orgseg_app.gui.panels.layer_section import LayerSection, tick
 from orgseg_app.gui.session import Session
-from orgseg_app.gui.style.widgets import Caption, SecondaryButton, SectionTitle, label, surface
+from orgseg_app.gui.style.widgets import Caption, SecondaryButton, label, surface
 
 COUNT_AFTER_MS = 250
 
@@ -23,6 +24,7 @@ class ObjectsPanel(QWidget):
         super().__init__(parent)
         self._session = session
         surface(self, "panel")
+        set_help(self, "objects")
         self.swatch = Swatch()
         self.number = label()
         self.new_button = SecondaryButton("New object", "plus", quiet=True)
@@ -32,8 +34,8 @@ class ObjectsPanel(QWidget):
             lambda _: session.objects.flip_each_stroke(),
         )
         self.summary = Caption()
-        title = SectionTitle("Objects")
-        title.setContentsMargins(8, 4, 8, 4)
+        title = HelpedTitle("Objects", "objects")
+        title.setContentsMargins(8, 0, 8, 0)
         hand = QHBoxLayout()
         hand.setContentsMargins(8, 0, 4, 0)
         hand.setSpacing(8)

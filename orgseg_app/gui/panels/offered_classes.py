@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
 from orgseg_app.core.classes import ClassInfo
 from orgseg_app.files.counterparts.offer import OfferedClass
+from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.fields import CalmComboBox
 from orgseg_app.gui.style.widgets import GAP, ScrollColumn, label
 
@@ -81,7 +82,7 @@ class OfferedClasses(QWidget):
                 box.setCurrentIndex(max(0, box.findData(chosen.get(item.number))))
             box.currentIndexChanged.connect(lambda _: self.changed.emit())
             name = label(words)
-            name.setMinimumWidth(LABEL_WIDTH)
+            theme.hold(name, least_width=LABEL_WIDTH)
             name.setBuddy(box)
             self._grid.addWidget(name, row, 0)
             self._grid.addWidget(box, row, 1)

@@ -12,7 +12,6 @@ from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QCheckBox,
-    QDialog,
     QHBoxLayout,
     QHeaderView,
     QTableWidget,
@@ -22,13 +21,15 @@ from PySide6.QtWidgets import (
 )
 
 from orgseg_app.gui.editing.save_trouble import size_words
+from orgseg_app.gui.help.context import HelpedTitle, set_help
 from orgseg_app.gui.panels.export_progress import ExportProgress
+from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.dialogs import FittingDialog
 from orgseg_app.gui.style.widgets import (
     GAP,
     Caption,
     PrimaryButton,
     SecondaryButton,
-    SectionTitle,
     label,
     plain_tip,
 )
@@ -69,7 +70,7 @@ class PackableRun:
     is_best: bool = False
 
 
-class PackDialog(QDialog):
+class PackDialog(FittingDialog):
     """Asks which runs go along; the window goes on beside it.
 
     Signals
@@ -82,6 +83,7 @@ class PackDialog(QDialog):
     def __init__(self, images_bytes: int, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Pack into one file")
+        set_help(self, "projects#packing")
         self.resize(560, 480)
         self.images_bytes = images_bytes
         self.runs: list[PackableRun] = []
@@ -112,8 +114,7 @@ class PackDialog(QDialog):
         for corner in self.table.findChildren(QAbstractButton):
             corner.setAccessibleName("Select all rows")
         header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
-        self.table.setColumnWidth(SCORE, 110)
-        self.table.setColumnWidth(SIZE, 90)
+        theme.hold_columns(self.table, {SCORE: 110, SIZE: 90})
         self.table.itemChanged.connect(lambda _: self._show_size())
         self.waiting = Caption()
         self.all_button = SecondaryButton("All", quiet=True)
@@ -161,7 +162,7 @@ class PackDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(24, 24, 24, 24)
         column.setSpacing(GAP)
-        column.addWidget(SectionTitle("Pack into one file"))
+        column.addWidget(HelpedTitle("Pack into one file", "packing"))
         column.addWidget(
             Caption(
                 "To mail, or to keep: all images, linked ones too, everything painted, and the "

@@ -19,7 +19,6 @@ from PySide6.QtGui import QColor, QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
-    QDialog,
     QHBoxLayout,
     QHeaderView,
     QLineEdit,
@@ -31,7 +30,9 @@ from PySide6.QtWidgets import (
 )
 
 from orgseg_app.files.names import clean_text
+from orgseg_app.gui.help.context import HelpButton, set_help
 from orgseg_app.gui.style import icons, theme
+from orgseg_app.gui.style.dialogs import FittingDialog
 from orgseg_app.gui.style.widgets import (
     GAP,
     GROUP,
@@ -178,12 +179,13 @@ class _Sentence(QStyledItemDelegate):
         option.textElideMode = Qt.TextElideMode.ElideRight
 
 
-class PairsDialog(QDialog):
+class PairsDialog(FittingDialog):
     """Shows a plan row by row; the window goes on beside it."""
 
     def __init__(self, plan: ImportPlan, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Images and annotations")
+        set_help(self, "importing")
         self.resize(860, 520)
         self.model = PairsModel(pairs_of(plan), self)
         self.filter_model = _Filter(self)
@@ -194,7 +196,7 @@ class PairsDialog(QDialog):
         self.filter.setPlaceholderText("Filter")
         self.filter.setAccessibleName("Filter rows")
         self.filter.setClearButtonEnabled(True)
-        self.filter.setFixedWidth(200)
+        theme.hold(self.filter, width=200)
         self.filter.textChanged.connect(self.filter_model.setFilterFixedString)
         self.table = self._make_table()
         copy = SecondaryButton("Copy table", "copy")
@@ -206,6 +208,7 @@ class PairsDialog(QDialog):
         head.setSpacing(GAP)
         head.addWidget(SectionTitle(plan.summary().split(";")[0]))
         head.addWidget(self.filter, 0, Qt.AlignmentFlag.AlignRight)
+        head.addWidget(HelpButton("importing"))
         foot = QHBoxLayout()
         foot.setSpacing(GAP)
         root = _common_folder(plan)
@@ -242,7 +245,7 @@ class PairsDialog(QDialog):
         table.setWordWrap(False)
         table.setTabKeyNavigation(False)
         table.verticalHeader().hide()
-        table.verticalHeader().setDefaultSectionSize(28)
+        theme.hold_rows(table, 28)
         header = table.horizontalHeader()
         header.setHighlightSections(False)
         header.setSortIndicatorClearable(True)

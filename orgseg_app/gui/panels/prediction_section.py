@@ -11,6 +11,7 @@ from orgseg_app.gui.canvas import difference
 from orgseg_app.gui.canvas.layers import DIFFERENCE, PREDICTION
 from orgseg_app.gui.canvas.prediction_layer import Chosen, heat_colours
 from orgseg_app.gui.comparing.pane_parts import LegendKey
+from orgseg_app.gui.help.context import set_help
 from orgseg_app.gui.panels.layer_section import HeatKey, LayerSection, tick
 from orgseg_app.gui.runs.predictions import MASK, OBJECTS, PROBABILITY, PredictedBy
 from orgseg_app.gui.style.fields import CalmComboBox, Segments
@@ -38,6 +39,7 @@ class PredictionSection(LayerSection):
 
     def __init__(self, chosen: Chosen, parent: QWidget | None = None) -> None:
         super().__init__(PREDICTION, "Prediction", chosen.display, expanded=False, parent=parent)
+        set_help(self, "predictions")
         self._chosen = chosen
         self._judged = False
         self._offered: list[tuple[str, str, int]] = []

@@ -9,7 +9,6 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QCloseEvent, QColor
 from PySide6.QtWidgets import (
     QAbstractButton,
-    QDialog,
     QFileDialog,
     QHBoxLayout,
     QHeaderView,
@@ -31,10 +30,12 @@ from orgseg_app.files.counterparts.offer import (
     undecided_words,
 )
 from orgseg_app.files.names import clean_text
+from orgseg_app.gui.help.context import HelpedTitle, set_help
 from orgseg_app.gui.panels.export_progress import ExportProgress
 from orgseg_app.gui.panels.import_bar import MEANINGS
 from orgseg_app.gui.panels.offered_classes import LABEL_WIDTH, OfferedClasses
 from orgseg_app.gui.style import icons, theme
+from orgseg_app.gui.style.dialogs import FittingDialog
 from orgseg_app.gui.style.fields import CalmComboBox, Segments
 from orgseg_app.gui.style.widgets import (
     EDGE,
@@ -43,7 +44,6 @@ from orgseg_app.gui.style.widgets import (
     ElidedLabel,
     PrimaryButton,
     SecondaryButton,
-    SectionTitle,
     foot_of,
     label,
     plain_tip,
@@ -69,7 +69,7 @@ HEIGHT = 640
 COLUMNS = ("Image", "Split", "Masks given")
 
 
-class PredictionsDialog(QDialog):
+class PredictionsDialog(FittingDialog):
     """Asks where the masks are, shows what was found, asks what they mean, follows the work.
 
     Signals
@@ -90,6 +90,7 @@ class PredictionsDialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Add predictions")
+        set_help(self, "predictions")
         self.resize(620, 240)
         self.classes = tuple(classes)
         self.folder = folder
@@ -160,15 +161,14 @@ class PredictionsDialog(QDialog):
         table.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
         table.setTabKeyNavigation(False)
         table.verticalHeader().hide()
-        table.verticalHeader().setDefaultSectionSize(28)
+        theme.hold_rows(table, 28)
         table.verticalHeader().setAccessibleName("Rows")
         header = table.horizontalHeader()
         header.setHighlightSections(False)
         header.setAccessibleName("Columns")
         header.setStretchLastSection(True)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-        table.setColumnWidth(0, 170)
-        table.setColumnWidth(1, 96)
+        theme.hold_columns(table, {0: 170, 1: 96})
         for corner in table.findChildren(QAbstractButton):
             corner.setAccessibleName("Select all rows")
         return table
@@ -195,7 +195,7 @@ class PredictionsDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(EDGE, EDGE, EDGE, EDGE)
         column.setSpacing(GAP)
-        column.addWidget(SectionTitle("Add predictions"))
+        column.addWidget(HelpedTitle("Add predictions", "predictions of other programs"))
         column.addWidget(Caption(ABOUT))
         column.addLayout(where)
         column.addWidget(self.found)
@@ -393,7 +393,7 @@ def _row(text: str, widget: QWidget) -> QWidget:
     line.setContentsMargins(0, 0, 0, 0)
     line.setSpacing(GAP)
     name = label(text)
-    name.setMinimumWidth(LABEL_WIDTH)
+    theme.hold(name, least_width=LABEL_WIDTH)
     name.setBuddy(widget)
     line.addWidget(name)
     line.addWidget(widget, 1)

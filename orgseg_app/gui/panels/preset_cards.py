@@ -37,6 +37,8 @@ def preset_order(class_count: int) -> list[str]:
         Classes beside background.
     """
     names = list(PRESETS)
+    if "instant" in names:  # among those in sight, for a first look at a few strokes
+        names.insert(1, names.pop(names.index("instant")))
     if class_count > 1 and "multi-class" in names:
         names.insert(0, names.pop(names.index("multi-class")))
     return names
@@ -81,7 +83,8 @@ class PresetCard(QAbstractButton):
     def _title_height(self, width: int) -> int:
         metrics = QFontMetrics(theme.font(strong=True))
         room = QRect(0, 0, max(60, width - 44), 1000)
-        return max(18, metrics.boundingRect(room, Qt.TextFlag.TextWordWrap, self.title).height())
+        words = metrics.boundingRect(room, Qt.TextFlag.TextWordWrap, self.title)
+        return max(theme.px(18), words.height())
 
     def _about_height(self, width: int) -> int:
         metrics = QFontMetrics(theme.font(theme.CAPTION_PX))

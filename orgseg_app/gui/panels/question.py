@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
 
+from orgseg_app.gui.help.context import page_of, set_help
+from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.dialogs import FittingDialog
 from orgseg_app.gui.style.widgets import EDGE, GAP, GROUP, SecondaryButton, SectionTitle, label
 
 WIDTH = 420
 
 
-class QuestionDialog(QDialog):
+class QuestionDialog(FittingDialog):
     """Asks one thing; Enter and Esc leave everything as it is.
 
     Parameters
@@ -23,6 +26,8 @@ class QuestionDialog(QDialog):
     def __init__(self, title: str, text: str, verb: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(title)
+        asked_in = parent.focusWidget() if parent is not None else None
+        set_help(self, page_of(asked_in) or "saving")
         self.setAccessibleDescription(text)
         heading = SectionTitle(title)
         heading.setWordWrap(True)
@@ -44,7 +49,7 @@ class QuestionDialog(QDialog):
         column.addWidget(label(text, wrap=True))
         column.addSpacing(GROUP - GAP)
         column.addLayout(buttons)
-        self.setFixedWidth(WIDTH)
+        theme.hold(self, width=WIDTH)
         self.cancel_button.setFocus()
 
 

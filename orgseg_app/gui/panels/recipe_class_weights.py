@@ -45,7 +45,7 @@ class ClassWeightsField(QWidget):
             line.setSpacing(8)
             title = ElidedLabel(name)
             field = NumberField(0, 1000, row)
-            field.setFixedWidth(NUMBER_WIDTH)
+            theme.hold(field, width=NUMBER_WIDTH)
             field.setAccessibleName(f"Weight of {name}")
             field.setToolTip("How much mistakes in this class count; usually 1.")
             field.set_value(self._values.get(name, 1.0))

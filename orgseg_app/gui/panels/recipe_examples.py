@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPoint, QRect, QSize, Qt, QTimer
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPixmap, QShowEvent
-from PySide6.QtWidgets import QCheckBox, QDialog, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QVBoxLayout, QWidget
 
+from orgseg_app.gui.help.context import set_help
 from orgseg_app.gui.panels.recipe_form import RecipeForm
 from orgseg_app.gui.session import Session
 from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.dialogs import FittingDialog
 from orgseg_app.gui.style.pictures import byte_pixmap
 from orgseg_app.gui.style.widgets import GAP, GROUP, Caption, SecondaryButton, label
 from orgseg_app.runs.errors import RecipeError
@@ -49,7 +51,7 @@ class Example:
     painted: NDArray[np.uint8]
 
 
-class ExamplesDialog(QDialog):
+class ExamplesDialog(FittingDialog):
     """Patches of the current plane as the recipe in the form would change them.
 
     The first is unchanged. A click throws the dice anew; so does any change of the recipe's
@@ -67,6 +69,7 @@ class ExamplesDialog(QDialog):
         self._dice, self._place = 0, 0
         self._is_drawing, self._is_stale = False, False
         self.setWindowTitle("Examples of augmented patches")
+        set_help(self, "recipes#augmentation")
         self.words = label()
         self.sheet = _Sheet()
         self.sheet.clicked_by_hand = self.throw

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QWidget
 
+from orgseg_app.gui.help.meaning import Meaning
 from orgseg_app.gui.panels.recipe_augmentation import AugmentationField
 from orgseg_app.gui.panels.recipe_class_weights import ClassWeightsField
 from orgseg_app.gui.panels.recipe_inputs import (
@@ -35,6 +36,8 @@ __all__ = [
     "TextField",
     "explanation",
     "make_field",
+    "recipe_meaning",
+    "recipe_page",
 ]
 
 Field = (
@@ -83,11 +86,28 @@ def make_field(info: FieldInfo, parent: QWidget) -> Field:
     return field
 
 
+def recipe_page(info: FieldInfo) -> str:
+    """The place of the help that tells of a field."""
+    return f"recipes#{info.path}"
+
+
+def recipe_meaning(info: FieldInfo, value: object) -> Meaning:
+    """What a field means, and what it holds now where that is one of several named things."""
+    lines = [f"{info.description.rstrip('.')}.", *_range_words(info)]
+    chosen = info.options.get(value) if isinstance(value, str) else None
+    if chosen is not None:
+        lines.append(f"{chosen.title}: {chosen.about}")
+    return Meaning(info.title, "\n".join(lines), recipe_page(info))
+
+
+def _range_words(info: FieldInfo) -> list[str]:
+    if info.minimum is None or info.maximum is None or info.kind not in ("int", "float"):
+        return []
+    return [f"From {info.minimum:g} to {info.maximum:g}; usually {info.default:g}."]
+
+
 def explanation(info: FieldInfo) -> str:
-    """Everything there is to say of a field, for F1: what it is, its range, what may be chosen."""
-    lines = [info.title, info.description]
-    if info.minimum is not None and info.maximum is not None and info.kind in ("int", "float"):
-        low, high = f"{info.minimum:g}", f"{info.maximum:g}"
-        lines.append(f"From {low} to {high}; usually {info.default:g}.")
+    """Everything there is to say of a field: what it is, its range, what may be chosen."""
+    lines = [info.title, info.description, *_range_words(info)]
     lines += [f"{choice.title}: {choice.about}" for choice in info.options.values()]
     return "\n".join(lines)

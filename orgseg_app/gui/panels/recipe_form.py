@@ -5,18 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from PySide6.QtCore import QEvent, QPoint, Signal
-from PySide6.QtGui import QKeyEvent, Qt
-from PySide6.QtWidgets import (
-    QApplication,
-    QHBoxLayout,
-    QLineEdit,
-    QToolTip,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from orgseg_app.core.preprocessing.order import advice
+from orgseg_app.gui.help.context import set_help
 from orgseg_app.gui.panels.recipe_fields import (
     AugmentationField,
     ChoiceField,
@@ -26,6 +19,7 @@ from orgseg_app.gui.panels.recipe_fields import (
 from orgseg_app.gui.panels.recipe_rows import RecipeRow
 from orgseg_app.gui.panels.recipe_values import comparable, put_value, value_at
 from orgseg_app.gui.style.fields import Segments
+from orgseg_app.gui.style.focus import tab_in_order
 from orgseg_app.gui.style.widgets import (
     GAP,
     Caption,
@@ -44,7 +38,6 @@ from orgseg_app.runs.recipes.reading import recipe_from_builtins, recipe_to_buil
 from orgseg_app.runs.recipes.relevance import idle_fields
 from orgseg_app.runs.recipes.schema import PreprocessStep, Recipe
 
-HELP_MS = 60_000
 MODES = (("basic", "Basic"), ("advanced", "Advanced"))
 
 
@@ -85,6 +78,7 @@ class RecipeForm(QWidget):
             for info in recipe_fields()
             if info.group and not (info.kind == "choice" and len(info.options) < 2)
         }
+        set_help(self, "recipes")
         self._build()
         self._make_rows([info for info in self._infos.values() if info.is_basic])
 
@@ -153,6 +147,7 @@ class RecipeForm(QWidget):
             self._furnish(row)
             if self._data:
                 row.set_value(value_at(self._data, info.path), differs=self._differs(info.path))
+        tab_in_order(self)
 
     def _furnish(self, row: RecipeRow) -> None:
         """What some rows have beside title and field."""
@@ -387,27 +382,3 @@ class RecipeForm(QWidget):
             self.order.setText(words)
             self.order.setVisible(bool(words))
             self.preprocess_changed.emit()
-
-    # -- F1 ----------------------------------------------------------------------------------------
-
-    def event(self, event: QEvent) -> bool:
-        """F1 on a field explains the field; the window's own F1 stands back."""
-        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride:
-            is_help = event.key() == Qt.Key.Key_F1 and not event.modifiers()
-            if is_help:
-                event.accept()
-                return True
-        return super().event(event)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Explain the field that has the keyboard."""
-        widget = QApplication.focusWidget()
-        if event.key() != Qt.Key.Key_F1 or not isinstance(widget, QWidget):
-            super().keyPressEvent(event)
-            return
-        shown: QWidget | None = widget
-        while shown is not None and shown is not self and not shown.whatsThis():
-            shown = shown.parentWidget()
-        if shown is not None and shown is not self:
-            corner = widget.mapToGlobal(QPoint(0, widget.height()))
-            QToolTip.showText(corner, shown.whatsThis(), widget, widget.rect(), HELP_MS)

@@ -10,8 +10,10 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from orgseg_app.core.parameter import Parameter
+from orgseg_app.gui.help.context import ask_help
+from orgseg_app.gui.help.meaning import Meaning, add_meaning
 from orgseg_app.gui.panels.recipe_inputs import ChanceField, ChoiceField, NumberField
-from orgseg_app.gui.style import icons
+from orgseg_app.gui.style import icons, theme
 from orgseg_app.gui.style.widgets import IconButton, label, plain_tip
 from orgseg_app.runs.recipes.fields import FieldInfo
 
@@ -108,7 +110,7 @@ class PartRow(QWidget):
         field = ChanceField(self) if is_chance else NumberField(param.minimum, param.maximum, self)
         field.setProperty("bare", "true")
         field.lineEdit().setTextMargins(0, 0, 6, 0)
-        field.setFixedWidth(58 if is_chance else 52)
+        theme.hold(field, width=58 if is_chance else 52)
         field.setAccessibleName(f"{self._info.title}: {self._alone or 'weight'}")
         field.setAccessibleDescription(param.explanation)
         words = "How many of the patches it is done to" if is_chance else param_tip(param)
@@ -119,7 +121,7 @@ class PartRow(QWidget):
 
     def _make_number(self, name: str, param: Parameter) -> NumberField:
         field = NumberField(param.minimum, param.maximum, self)
-        field.setFixedWidth(NUMBER_WIDTH)
+        theme.hold(field, width=NUMBER_WIDTH)
         field.setToolTip(param_tip(param))
         field.setWhatsThis(param_tip(param))
         field.setAccessibleDescription(param.explanation)
@@ -127,6 +129,13 @@ class PartRow(QWidget):
         return field
 
     # -- its value ---------------------------------------------------------------------------------
+
+    def meaning(self) -> Meaning:
+        """What is chosen means, and what its numbers are."""
+        chosen = self._info.options[self.choice.value()]
+        params = chosen.params.items()
+        lines = [chosen.about, *(f"{param_title(name)}: {p.explanation}" for name, p in params)]
+        return Meaning(chosen.title, "\n".join(lines), f"recipes#{self._info.path}.{chosen.name}")
 
     @property
     def known(self) -> Mapping[str, Parameter]:
@@ -229,6 +238,9 @@ class PartRow(QWidget):
     def _open_menu(self, at: QPoint) -> None:
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        add_meaning(menu, self, self.meaning())
+        menu.addAction("Help", lambda: ask_help(self))
+        menu.addSeparator()
 
         def add(text: str, call: Callable[[], object], keys: str = "") -> None:
             action = menu.addAction(text, call)

@@ -5,8 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, QPoint, Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QMenu, QVBoxLayout, QWidget
+from PySide6.QtGui import QContextMenuEvent
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QHBoxLayout,
+    QLineEdit,
+    QMenu,
+    QVBoxLayout,
+    QWidget,
+)
 
+from orgseg_app.gui.help.context import ask_help, set_help
+from orgseg_app.gui.help.meaning import Meaning, add_meaning
 from orgseg_app.gui.panels.recipe_fields import (
     AugmentationField,
     ChoiceField,
@@ -15,6 +25,8 @@ from orgseg_app.gui.panels.recipe_fields import (
     PartsField,
     TextField,
     make_field,
+    recipe_meaning,
+    recipe_page,
 )
 from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.widgets import GAP, label, plain_tip
@@ -47,7 +59,9 @@ class RecipeRow(QWidget):
         super().__init__(parent)
         self.info = info
         self.field = make_field(info, self)
+        self.field.installEventFilter(self)
         self.differs = False
+        set_help(self, recipe_page(info))
         self.title = label(info.title)
         self.title.setBuddy(self.field)
         self.title.setToolTip(plain_tip(info.description))
@@ -70,7 +84,7 @@ class RecipeRow(QWidget):
         else:
             is_wide = isinstance(self.field, ChoiceField | NumbersField | TextField)
             if info.kind != "flag":
-                self.field.setFixedWidth(CHOICE_WIDTH if is_wide else NUMBER_WIDTH)
+                theme.hold(self.field, width=CHOICE_WIDTH if is_wide else NUMBER_WIDTH)
             self.head.addWidget(self.field)
 
     def set_value(self, value: Any, *, differs: bool) -> None:
@@ -97,17 +111,41 @@ class RecipeRow(QWidget):
         return all(word in text for word in words)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """A double click on the title resets the field."""
-        if event.type() == QEvent.Type.MouseButtonDblClick and self.differs:
-            self.reset_asked.emit(self.info.path)
+        """A double click on the title resets the field; menus of text lead to the meaning, too."""
+        if watched is self.title and event.type() == QEvent.Type.MouseButtonDblClick:
+            if self.differs:
+                self.reset_asked.emit(self.info.path)
+                return True
+        elif watched is self.field and isinstance(event, QContextMenuEvent):
+            self.open_menu(event.globalPos(), _menu_of_text(self.field))
             return True
         return super().eventFilter(watched, event)
 
-    def open_menu(self, at: QPoint) -> None:
-        """Offer the preset's value, at a place on the screen."""
-        menu = QMenu(self)
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """By the right button, or by the menu key in the field."""
+        self.open_menu(event.globalPos())
+
+    def meaning(self) -> Meaning:
+        """What the setting means, and what is chosen now."""
+        return recipe_meaning(self.info, self.field.value())
+
+    def open_menu(self, at: QPoint, menu: QMenu | None = None) -> None:
+        """Offer the preset's value and what the setting means, at a place on the screen."""
+        if menu is None:
+            menu = QMenu(self)
+        else:
+            menu.addSeparator()
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        add_meaning(menu, self, self.meaning())
+        menu.addAction("Help", lambda: ask_help(self))
+        menu.addSeparator()
         one = menu.addAction("Preset's value", lambda: self.reset_asked.emit(self.info.path))
         one.setEnabled(self.differs)
         menu.addAction("Preset's values everywhere", lambda: self.reset_asked.emit(""))
         menu.popup(at)
+
+
+def _menu_of_text(field: QWidget) -> QMenu | None:
+    """What Qt offers for the text of a field: cut, copy, paste; None for fields without text."""
+    edit = field.lineEdit() if isinstance(field, QAbstractSpinBox) else field
+    return edit.createStandardContextMenu() if isinstance(edit, QLineEdit) else None

@@ -299,7 +299,7 @@ class TwoLines(QStyledItemDelegate):
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         """All rows are alike."""
-        return QSize(160, ROW_HEIGHT)
+        return QSize(theme.px(160), theme.px(ROW_HEIGHT))
 
     def editorEvent(
         self,
@@ -314,10 +314,11 @@ class TwoLines(QStyledItemDelegate):
         if isinstance(event, QKeyEvent):
             hit = event.type() == QEvent.Type.KeyPress and event.key() == Qt.Key.Key_Space
         elif isinstance(event, QMouseEvent):
-            around = check_rect(option.rect).adjusted(-8, -8, 8, 8)  # type: ignore[attr-defined]
+            mark = check_rect(theme.shrunk(option.rect))  # type: ignore[attr-defined]
+            around = theme.grown(QRectF(mark.adjusted(-8, -8, 8, 8)))
             is_left = event.button() == Qt.MouseButton.LeftButton
             is_up = event.type() == QEvent.Type.MouseButtonRelease
-            hit = is_up and is_left and around.contains(event.position().toPoint())
+            hit = is_up and is_left and around.contains(event.position())
         else:
             hit = False
         if hit:
@@ -326,6 +327,7 @@ class TwoLines(QStyledItemDelegate):
             model.setData(index, Qt.CheckState.Unchecked if is_on else Qt.CheckState.Checked, role)
         return hit
 
+    @theme.magnifies
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         """Ground, mark, words."""
         now = theme.current()
@@ -367,7 +369,7 @@ class TwoLines(QStyledItemDelegate):
 
 
 def check_rect(row: QRect) -> QRect:
-    """Where a row's check mark is."""
+    """Where a row's check mark is, as at a text size of 100 %."""
     return QRect(row.left() + 12, row.top() + (row.height() - 16) // 2, 16, 16)
 
 

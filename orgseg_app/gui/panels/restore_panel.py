@@ -16,7 +16,6 @@ from PySide6.QtCore import QModelIndex, Qt, Signal
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
-    QDialog,
     QFileDialog,
     QFrame,
     QHBoxLayout,
@@ -28,9 +27,12 @@ from PySide6.QtWidgets import (
 
 from orgseg_app.files.errors import FileError
 from orgseg_app.gui.background import Background, Task
+from orgseg_app.gui.help.context import set_help
 from orgseg_app.gui.panels.restore_lists import BackupsModel, ImagesModel, TwoLines, when_words
 from orgseg_app.gui.panels.restore_preview import PreviewPane
 from orgseg_app.gui.session import Session
+from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.dialogs import FittingDialog
 from orgseg_app.gui.style.widgets import (
     GAP,
     GROUP,
@@ -58,7 +60,7 @@ SAME = "everything is as in this backup"
 CHOOSE = "Choose another backup to see what differs."
 
 
-class RestorePanel(QDialog):
+class RestorePanel(FittingDialog):
     """Lists backups and differences; asks for a restoration.
 
     Parameters
@@ -105,6 +107,7 @@ class RestorePanel(QDialog):
         self.background = background
         self._tasks: list[Task] = []
         self.setWindowTitle("Restore from a backup")
+        set_help(self, "saving#backups")
         self.resize(1136, 640)
         self._build()
         self.preview.clear("")
@@ -140,7 +143,7 @@ class RestorePanel(QDialog):
         self.close_button.clicked.connect(self.reject)
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
-        self.progress.setFixedWidth(200)
+        theme.hold(self.progress, width=200)
         self.progress.hide()
         row = QHBoxLayout()
         row.setSpacing(GROUP)

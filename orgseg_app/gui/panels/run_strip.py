@@ -8,6 +8,9 @@ from PySide6.QtCore import QRectF, QSize, QTimer, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QWidget
 
+from orgseg_app.gui.help.context import set_help
+from orgseg_app.gui.help.meaning import explain
+from orgseg_app.gui.help.training_numbers import TRAINING_NUMBERS
 from orgseg_app.gui.panels.sparkline import Sparkline
 from orgseg_app.gui.runs.estimate import duration
 from orgseg_app.gui.runs.run_entry import KIND_WORDS, RunEntry
@@ -93,13 +96,14 @@ class RunStrip(QFrame):
         self._entry: RunEntry | None = None
         self._shown: dict[str, _Shown] = {}
         surface(self, "strip")
-        self.setFixedHeight(HEIGHT)
+        theme.hold(self, height=HEIGHT)
         self.setAccessibleName("Run under way")
+        set_help(self, "training#steps")
         self._key = _RunKey()
         self.kind = label(tone="secondary")
         self.name = ElidedLabel()
         self.name.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-        self.name.setMaximumWidth(NAME_WIDTH)
+        theme.hold(self.name, most_width=NAME_WIDTH)
         self.progress = label()
         self.score = label()
         self.curve = Sparkline("Validation IoU so far")
@@ -115,6 +119,9 @@ class RunStrip(QFrame):
         ):
             words.setAccessibleName(name)
             words.setFont(theme.font())
+        explain(self.progress, TRAINING_NUMBERS["steps"])
+        explain(self.score, TRAINING_NUMBERS["validation_iou"])
+        explain(self.time_left, TRAINING_NUMBERS["time_left"])
         self._arrange()
         self.pause_button.clicked.connect(self._on_pause)
         self.stop_button.clicked.connect(self._on_stop)

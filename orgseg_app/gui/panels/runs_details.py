@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from orgseg_app.gui.comparing.curves_view import CurvesView
+from orgseg_app.gui.help.context import set_help
 from orgseg_app.gui.panels.runs_ensemble import EnsembleView
 from orgseg_app.gui.panels.runs_facts import ModelFactsView
 from orgseg_app.gui.panels.runs_previews import RunPreviews
@@ -28,6 +29,13 @@ PAGES = (
     ("previews", "Previews"),
     ("model", "Model"),
 )
+HELP_PAGES = {
+    "scores": "training#validation_iou",
+    "speed": "training#patches_per_second",
+    "previews": "training#previews",
+    "model": "scores#cost",
+    "ensemble": "ensembles",
+}
 OF_LEARNING = ("speed", "previews")
 """Pages that an ensemble, which never learned, does not have."""
 
@@ -127,6 +135,8 @@ class RunDetails(QWidget):
         entries = [found for run_id in shown if (found := self.runs.get(run_id)) is not None]
         self.costs.show_runs(entries)
         pages: dict[str, QWidget] = {"previews": self.previews, "model": self.costs}
+        page = "ensemble" if is_ensemble and self.pages.value() == "scores" else self.pages.value()
+        set_help(self, HELP_PAGES[page])
         curves = self.ensemble if is_ensemble else self.curves
         self._stack.setCurrentWidget(pages.get(self.pages.value(), curves))
 

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QDialog, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
+from orgseg_app.gui.help.context import HelpedTitle, set_help
 from orgseg_app.gui.panels.export_models import ROW_HEIGHT, ModelRow
 from orgseg_app.gui.runs.joining import ABOUT, HOW_WORDS, TURNS_WORDS, can_join, ensemble_name
 from orgseg_app.gui.runs.runs_model import RunsModel
+from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.dialogs import FittingDialog
 from orgseg_app.gui.style.fields import Segments
 from orgseg_app.gui.style.widgets import (
     EDGE,
@@ -19,7 +22,6 @@ from orgseg_app.gui.style.widgets import (
     PrimaryButton,
     ScrollColumn,
     SecondaryButton,
-    SectionTitle,
     foot_of,
     label,
     plain_tip,
@@ -31,7 +33,7 @@ ROWS_SHOWN = 7
 WIDTH = 460
 
 
-class EnsembleDialog(QDialog):
+class EnsembleDialog(FittingDialog):
     """Ticks for the runs, how they decide, a name, one button.
 
     What does not go together is said before the button is pressed: what the models know is read in
@@ -59,7 +61,8 @@ class EnsembleDialog(QDialog):
         self._name_is_mine = True
         self.rows: dict[str, ModelRow] = {}
         self.setWindowTitle("Make an ensemble")
-        self.setMinimumWidth(WIDTH)
+        set_help(self, "ensembles")
+        theme.hold(self, least_width=WIDTH)
         self._build(ticked)
         self._read()
         self._show()
@@ -83,7 +86,7 @@ class EnsembleDialog(QDialog):
             listed.addWidget(row)
         listed.addStretch(1)
         scroll = ScrollColumn(content)
-        scroll.setFixedHeight(ROW_HEIGHT * max(1, min(ROWS_SHOWN, len(usable))))
+        theme.hold(scroll, height=ROW_HEIGHT * max(1, min(ROWS_SHOWN, len(usable))))
         self.all_button = SecondaryButton("All", quiet=True)
         self.all_button.clicked.connect(lambda: self._tick(True))
         self.none_button = SecondaryButton("None", quiet=True)
@@ -122,7 +125,7 @@ class EnsembleDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(EDGE, EDGE, EDGE, EDGE)
         column.setSpacing(GAP)
-        column.addWidget(SectionTitle("Make an ensemble"))
+        column.addWidget(HelpedTitle("Make an ensemble", "ensembles"))
         column.addWidget(Caption(ABOUT))
         column.addLayout(head)
         column.addWidget(scroll)

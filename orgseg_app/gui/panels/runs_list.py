@@ -7,18 +7,16 @@ from datetime import datetime
 from typing import Any
 
 from PySide6.QtCore import (
-    QAbstractListModel,
     QEvent,
     QItemSelection,
     QItemSelectionModel,
-    QModelIndex,
     QRect,
     QRectF,
     QSize,
     Qt,
     Signal,
 )
-from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPen
+from PySide6.QtGui import QColor, QFocusEvent, QFontMetrics, QPainter, QPen
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QListView,
@@ -30,6 +28,7 @@ from PySide6.QtWidgets import (
 from orgseg_app.gui.panels.name_delegate import Index, NameDelegate
 from orgseg_app.gui.panels.table_keys import keeps_key
 from orgseg_app.gui.runs.estimate import time_left
+from orgseg_app.gui.runs.jobs_list import JobsListModel
 from orgseg_app.gui.runs.run_entry import RunEntry
 from orgseg_app.gui.runs.runs_model import RunsModel
 from orgseg_app.gui.style import icons, theme
@@ -88,13 +87,12 @@ def _when(created: float, now: datetime | None = None) -> str:
         return then.strftime(pattern.replace("%-d", "%d"))
 
 
-class RunsListModel(QAbstractListModel):
+class RunsListModel(JobsListModel[RunEntry]):
     """Trainings and ensembles (and scorings under way): the working first, then the newest."""
 
     def __init__(self, runs: RunsModel, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(runs, parent)
         self.runs = runs
-        self._ids: list[str] = []
         self.hides_studies = True
         runs.runs_changed.connect(self.reload)
         runs.run_changed.connect(self._on_run_changed)
@@ -111,31 +109,13 @@ class RunsListModel(QAbstractListModel):
             wanted = [entry for entry in wanted if entry.is_active or not entry.is_of_study]
         wanted.sort(key=lambda entry: (entry.is_active, entry.created), reverse=True)
         ids = [entry.run_id for entry in wanted]
-        if ids != self._ids:
-            self.beginResetModel()
-            self._ids = ids
-            self.endResetModel()
-        elif ids:
+        if not self.show_ids(ids) and ids:
             self.dataChanged.emit(self.index(0), self.index(len(ids) - 1))
 
     def hide_studies(self, hides: bool) -> None:
         """Leave out runs of studies that are over, or show them among the others."""
         self.hides_studies = hides
         self.reload()
-
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Runs shown."""
-        return 0 if parent.isValid() else len(self._ids)
-
-    def entry(self, index: Index) -> RunEntry | None:
-        """The run of a row."""
-        if not index.isValid() or index.row() >= len(self._ids):
-            return None
-        return self.runs.get(self._ids[index.row()])
-
-    def row_of(self, run_id: str) -> int:
-        """Row of a run, or -1."""
-        return self._ids.index(run_id) if run_id in self._ids else -1
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Name, details and the entry itself."""
@@ -169,10 +149,7 @@ class RunsListModel(QAbstractListModel):
         entry, row = self.runs.get(run_id), self.row_of(run_id)
         if entry is not None and (row < 0 or entry.is_active != self._was_active(row)):
             self.reload()
-            row = self.row_of(run_id)
-        if row >= 0:
-            index = self.index(row)
-            self.dataChanged.emit(index, index)
+        self.tell_changed(run_id)
 
     def _was_active(self, row: int) -> bool:
         """Whether a row still stands in the right part of the list."""
@@ -212,8 +189,9 @@ class RunDelegate(NameDelegate):
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         """All rows are as high."""
-        return QSize(200, ROW_HEIGHT)
+        return QSize(theme.px(200), theme.px(ROW_HEIGHT))
 
+    @theme.magnifies
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         """Draw one run."""
         entry = index.data(ENTRY_ROLE)
@@ -355,6 +333,13 @@ class RunsList(QListView):
             self.delete_pressed.emit()
         else:
             super().keyPressEvent(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Those who come by the keys are on a run, and see on which."""
+        super().focusInEvent(event)
+        if not self.currentIndex().isValid() and event.reason() != Qt.FocusReason.MouseFocusReason:
+            first = self.list_model.index(0)
+            self.selectionModel().setCurrentIndex(first, QItemSelectionModel.SelectionFlag.NoUpdate)
 
     def event(self, event: QEvent) -> bool:
         """Keys of the list that the window's shortcuts would take (Home, letters to search)."""

@@ -10,6 +10,8 @@ from PySide6.QtGui import QDesktopServices, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QSplitter, QStackedLayout, QVBoxLayout, QWidget
 
 from orgseg_app.gui.comparing.curves_view import CurvesView
+from orgseg_app.gui.help.context import HelpButton, ask_help, set_help
+from orgseg_app.gui.help.trouble_pages import page_of_failure
 from orgseg_app.gui.panels.log_dialog import LogDialog
 from orgseg_app.gui.panels.runs_details import RunDetails
 from orgseg_app.gui.panels.runs_list import RunsList
@@ -18,6 +20,7 @@ from orgseg_app.gui.runs.deleted_bar import DeletedBar
 from orgseg_app.gui.runs.joining import can_join, seeds_of
 from orgseg_app.gui.runs.run_entry import RunEntry
 from orgseg_app.gui.runs.runs_model import RunsModel
+from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.widgets import (
     GAP,
     EmptyState,
@@ -64,6 +67,7 @@ class RunsPanel(QWidget):
         self.runs = runs
         surface(self)
         self.setAccessibleName("Runs of the project")
+        set_help(self, "training#runs")
         self.list = RunsList(runs, self)
         self.details = RunDetails(runs, self)
         self.details.examination_requested.connect(self.examination_requested)
@@ -100,12 +104,12 @@ class RunsPanel(QWidget):
         head.setSpacing(2)
         head.addWidget(SectionTitle("Runs"))
         head.addStretch(1)
-        for button in (self.pause, self.stop, self.more):
+        for button in (self.pause, self.stop, self.more, HelpButton("runs")):
             head.addWidget(button)
         self.undo_bar = DeletedBar(self.runs, self)
         self.undo_text = self.undo_bar.text
         left = QWidget(self)
-        left.setMinimumWidth(220)
+        theme.hold(left, least_width=220)
         column = QVBoxLayout(left)
         column.setContentsMargins(0, 0, 0, 4)
         column.setSpacing(0)
@@ -275,6 +279,9 @@ class RunsPanel(QWidget):
             if alone:
                 add("End at once", partial(self.runs.kill, one.run_id))
         menu.addSeparator()
+        if alone and one.state in ("failed", "lost"):
+            page = page_of_failure(one.message, state=one.state)
+            add("What to do", partial(ask_help, self, page))
         if alone:
             add("Show log", partial(self._on_log, one))
             add("Open folder", partial(self._on_folder, one))

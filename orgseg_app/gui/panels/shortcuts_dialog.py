@@ -8,7 +8,6 @@ from PySide6.QtCore import QSignalBlocker, Qt
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QDialog,
     QDialogButtonBox,
     QFormLayout,
     QFrame,
@@ -23,9 +22,11 @@ from PySide6.QtWidgets import (
 )
 
 from orgseg_app.gui.actions import ACTIONS, BY_ID
+from orgseg_app.gui.help.context import set_help
 from orgseg_app.gui.keys.shortcut_presets import PRESETS
 from orgseg_app.gui.keys.shortcuts import LOST, PORTABLE, Shortcuts, native, title_of
 from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.dialogs import FittingDialog
 from orgseg_app.gui.style.fields import CalmComboBox, Segments
 from orgseg_app.gui.style.widgets import (
     EDGE,
@@ -42,7 +43,7 @@ MENU, ACTION, KEYS = range(3)
 ID_ROLE = Qt.ItemDataRole.UserRole
 
 
-class ShortcutEditor(QDialog):
+class ShortcutEditor(FittingDialog):
     """Every action with its keys; what is changed holds at once, everywhere.
 
     Attributes
@@ -64,6 +65,7 @@ class ShortcutEditor(QDialog):
         super().__init__(parent)
         self._shortcuts, self._actions = shortcuts, actions
         self.setWindowTitle("Change keyboard shortcuts")
+        set_help(self, "shortcuts")
         self.resize(680, 660)
         self._build()
         self._arrange()
@@ -92,8 +94,7 @@ class ShortcutEditor(QDialog):
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.table.setTabKeyNavigation(False)
         self.table.horizontalHeader().setSectionResizeMode(ACTION, QHeaderView.ResizeMode.Stretch)
-        self.table.setColumnWidth(MENU, 96)
-        self.table.setColumnWidth(KEYS, 220)
+        theme.hold_columns(self.table, {MENU: 96, KEYS: 220})
         for place, info in enumerate(ACTIONS):
             for column in range(3):
                 item = QTableWidgetItem()
@@ -108,6 +109,7 @@ class ShortcutEditor(QDialog):
         self.recorder.setMaximumSequenceLength(1)
         self.recorder.setClearButtonEnabled(True)
         self.recorder.setAccessibleName("Press the new key")
+        self.recorder.setAccessibleDescription("Takes the keys pressed here; Tab leads on")
         field = self.recorder.findChild(QLineEdit)
         if field is not None:
             field.setPlaceholderText("Click here, then press a key")

@@ -18,6 +18,7 @@ from PySide6.QtGui import (
     QPaintEvent,
     QPen,
     QPixmap,
+    QResizeEvent,
     QShowEvent,
 )
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QScrollArea, QVBoxLayout, QWidget
@@ -25,7 +26,9 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QScrollArea, QVBoxLayo
 from orgseg_app import paths
 from orgseg_app.gui.background import Background, Task
 from orgseg_app.gui.drops import DropFrame
+from orgseg_app.gui.help.context import set_help
 from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.card_grid import BETWEEN, CardGrid
 from orgseg_app.gui.style.cards import Card
 from orgseg_app.gui.style.pictures import byte_pixmap
 from orgseg_app.gui.style.widgets import (
@@ -41,9 +44,9 @@ from orgseg_app.gui.style.widgets import (
 )
 from orgseg_app.settings import Settings
 
-PAGE_WIDTH = 758
-CARDS_A_ROW = 3
-PICTURE_SIZE = (240, 112)
+CARDS_A_ROW, CARDS_IN_NARROW = 4, 2
+PICTURE_SIZE = (216, 101)
+PAGE_WIDTH = CARDS_A_ROW * (PICTURE_SIZE[0] + 2) + (CARDS_A_ROW - 1) * BETWEEN
 PICTURES_AFTER_MS = 20
 
 # Titles of the samples: the page is there without importing the simulation. Their pictures, in
@@ -52,6 +55,7 @@ SAMPLE_TITLES = (
     ("er", "ER network", "Tubules and sheets of live cells"),
     ("mitochondria", "Mitochondria", "Threads, nets and fragments"),
     ("nuclei", "Nuclei", "Bright, dim, touching and dividing"),
+    ("em_volume", "EM volume", "Membranes and mitochondria"),
 )
 
 
@@ -64,6 +68,8 @@ class StartPage(QWidget):
     open_images_requested(), open_project_requested()
     project_chosen(Path)
     sample_chosen(kind)
+    tour_requested()
+        Somebody wants to be shown around.
     """
 
     paths_dropped = Signal(object)
@@ -71,6 +77,7 @@ class StartPage(QWidget):
     open_project_requested = Signal()
     project_chosen = Signal(object)
     sample_chosen = Signal(str)
+    tour_requested = Signal()
 
     def __init__(self, settings: Settings, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -81,9 +88,10 @@ class StartPage(QWidget):
         self.sample_cards: dict[str, Card] = {}
         surface(self, "window")
         self.setAccessibleName("Start")
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        page = QWidget()
-        page.setFixedWidth(PAGE_WIDTH)
+        set_help(self, "start")
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # Tab goes to what is on it
+        self._page = page = QWidget()
+        theme.hold(page, width=PAGE_WIDTH)
         column = QVBoxLayout(page)
         column.setContentsMargins(0, EDGE, 0, EDGE)
         column.setSpacing(0)
@@ -94,20 +102,21 @@ class StartPage(QWidget):
         self.more_button = SecondaryButton("More", "clock", quiet=True)
         self.more_button.setToolTip("Other projects opened lately")
         self.more_button.setMenu(QMenu(self.more_button))
-        self._recent_row = _card_block(
+        self._recent_grid = _card_block(
             self._recent, _heading("Recent projects", "", self.more_button), 28
         )
         column.addWidget(self._recent)
         samples = QWidget()
-        hint = "simulated images with known masks, to try everything"
-        row = _card_block(samples, _heading("Samples", hint), 0)
+        self.tour_button = SecondaryButton("Show me around", "help", quiet=True)
+        self.tour_button.setToolTip("Five short steps on the sample “ER network”")
+        hint = "simulated, with known masks"
+        self._sample_grid = _card_block(samples, _heading("Samples", hint, self.tour_button), 0)
         for kind, title, text in SAMPLE_TITLES:
             card = Card(title, text, picture_size=PICTURE_SIZE, icon_name="image", tall=True)
-            card.setToolTip(f"Open a project with simulated images: {title.lower()}")
+            card.setToolTip(f"Open a project with simulated images: {title}")
             card.clicked.connect(lambda _=False, k=kind: self.sample_chosen.emit(k))
             self.sample_cards[kind] = card
-            row.addWidget(card)
-        row.addStretch(1)
+        self._sample_grid.set_cards(list(self.sample_cards.values()))
         column.addWidget(samples)
         scroll = _page_scroll(page)
         outer = QVBoxLayout(self)
@@ -116,6 +125,8 @@ class StartPage(QWidget):
         self.drop_area.paths_dropped.connect(self.paths_dropped)
         self.drop_area.images_button.clicked.connect(lambda: self.open_images_requested.emit())
         self.drop_area.project_button.clicked.connect(lambda: self.open_project_requested.emit())
+        self.tour_button.clicked.connect(lambda: self.tour_requested.emit())
+        theme.watcher.changed.connect(self._fit)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(PICTURES_AFTER_MS)
@@ -124,10 +135,6 @@ class StartPage(QWidget):
 
     def refresh(self) -> None:
         """Show the recent projects as the settings now have them."""
-        while (item := self._recent_row.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.hide()
-                widget.deleteLater()
         self.recent_cards = []
         recent = [Path(text) for text in self._settings.recent_projects]
         for path in recent[:CARDS_A_ROW]:
@@ -142,8 +149,7 @@ class StartPage(QWidget):
             card.setToolTip(plain_tip(str(path)))
             card.clicked.connect(lambda _=False, p=path: self.project_chosen.emit(p))
             self.recent_cards.append(card)
-            self._recent_row.addWidget(card)
-        self._recent_row.addStretch(1)
+        self._recent_grid.set_cards(self.recent_cards)
         self._recent.setVisible(bool(recent))
         self.more_button.setVisible(len(recent) > CARDS_A_ROW)
         menu = self.more_button.menu()
@@ -153,6 +159,19 @@ class StartPage(QWidget):
             menu.addAction(words, lambda p=path: self.project_chosen.emit(p))
         if self.isVisible():
             self._timer.start()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Fewer cards a row where four do not fit."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        has_room = self.width() >= theme.px(PAGE_WIDTH) + 2 * EDGE
+        columns = CARDS_A_ROW if has_room else CARDS_IN_NARROW
+        spare = (CARDS_A_ROW - columns) * (PICTURE_SIZE[0] + 2 + BETWEEN)
+        theme.hold(self._page, width=PAGE_WIDTH - spare)
+        for grid in (self._recent_grid, self._sample_grid):
+            grid.set_columns(columns)
 
     # -- pictures --------------------------------------------------------------------------------
 
@@ -211,14 +230,16 @@ class DropArea(DropFrame):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setFixedHeight(228)
+        theme.hold(self, height=228)
         self.setAccessibleName("Drop images or a folder here")
         self._icon = IconPicture("image", 40, "accent")
         title = label("Drop images or a folder here", "display")
         hint = label(
             "TIFF, PNG, JPEG, HDF5, MRC, OME-Zarr, CZI, ND2, LIF, OIR; masks beside them are found",
             tone="secondary",
+            wrap=True,
         )
+        hint.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.images_button = PrimaryButton("Choose images…", "image")
         self.project_button = SecondaryButton("Open project…", "folder")
         self.images_button.setToolTip("Choose image files to start a project with")
@@ -237,7 +258,7 @@ class DropArea(DropFrame):
         column.addSpacing(12)
         column.addWidget(title, 0, Qt.AlignmentFlag.AlignHCenter)
         column.addSpacing(4)
-        column.addWidget(hint, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addWidget(hint)
         column.addSpacing(20)
         column.addLayout(buttons)
         column.addStretch(1)
@@ -282,7 +303,7 @@ def project_picture(path: Path) -> np.ndarray | None:
 
 def _heading(title: str, hint: str, *extras: QWidget) -> QWidget:
     heading = QWidget()
-    heading.setFixedHeight(30)
+    theme.hold(heading, height=30)
     row = QHBoxLayout(heading)
     row.setContentsMargins(0, 0, 0, 0)
     row.setSpacing(GAP)
@@ -293,15 +314,14 @@ def _heading(title: str, hint: str, *extras: QWidget) -> QWidget:
     return heading
 
 
-def _card_block(block: QWidget, heading: QWidget, below: int) -> QHBoxLayout:
+def _card_block(block: QWidget, heading: QWidget, below: int) -> CardGrid:
     column = QVBoxLayout(block)
     column.setContentsMargins(0, 0, 0, below)
     column.setSpacing(GAP + 2)
     column.addWidget(heading)
-    row = QHBoxLayout()
-    row.setSpacing(16)
-    column.addLayout(row)
-    return row
+    grid = CardGrid(CARDS_A_ROW)
+    column.addWidget(grid)
+    return grid
 
 
 def _page_scroll(page: QWidget) -> QScrollArea:

@@ -14,6 +14,8 @@ from orgseg_app.gui.actions import ACTIONS
 from orgseg_app.gui.canvas.options import DisplayOptions, ToolOptions
 from orgseg_app.gui.canvas.tool_settings import LARGEST, TOOL_SETTINGS, ToolSetting, Value
 from orgseg_app.gui.canvas.tools.registry import TOOLS
+from orgseg_app.gui.help.context import as_mark, set_help
+from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.fields import Segments, SliderField
 from orgseg_app.gui.style.widgets import GAP, IconButton, SectionTitle, label, surface
 
@@ -53,6 +55,7 @@ class ToolPanel(QWidget):
         surface(self, "panel")
         self.title = SectionTitle("")
         self.help_button = IconButton("help", "Help for this tool")
+        as_mark(self.help_button)
         self.fields = {name: _field(s, tools) for name, s in TOOL_SETTINGS.items()}
         self._column = column = QVBoxLayout(self)
         column.setContentsMargins(12, 8, 12, 8)
@@ -101,6 +104,7 @@ class ToolPanel(QWidget):
 
     def _show(self) -> None:
         self.title.setText(TOOL_NAMES[self._tools.tool])
+        set_help(self, self._tools.tool)
         used = TOOLS[self._tools.tool].settings
         limits = [self._tools.value(name) for name in LIMITS if name in used]
         for name, field in self.fields.items():
@@ -186,7 +190,7 @@ class _Choice(QWidget):
         self.segments.setToolTip(setting.tip)
         self.segments.chosen.connect(lambda value: tools.set_value(setting.name, value))
         name = label(setting.title)
-        name.setFixedWidth(NAME_WIDTH)
+        theme.hold(name, width=NAME_WIDTH)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(GAP)

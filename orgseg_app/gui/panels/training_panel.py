@@ -13,6 +13,9 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
+from orgseg_app.gui.help.context import HelpedTitle, set_help
+from orgseg_app.gui.help.meaning import explain
+from orgseg_app.gui.help.training_numbers import TRAINING_NUMBERS
 from orgseg_app.gui.panels.preset_cards import PresetCards, preset_order
 from orgseg_app.gui.panels.recipe_files import RecipeFiles
 from orgseg_app.gui.panels.recipe_form import RecipeForm
@@ -30,7 +33,6 @@ from orgseg_app.gui.style.widgets import (
     PrimaryButton,
     ScrollColumn,
     SecondaryButton,
-    SectionTitle,
     Separator,
     label,
     set_tone,
@@ -72,6 +74,7 @@ class TrainingPanel(QWidget):
         self.examples: ExamplesDialog | None = None
         surface(self)
         self.setAccessibleName("Training")
+        set_help(self, "training")
         self._count_timer = QTimer(self)
         self._count_timer.setSingleShot(True)
         self._count_timer.setInterval(COUNT_DELAY_MS)
@@ -137,6 +140,7 @@ class TrainingPanel(QWidget):
 
     def _build(self) -> None:
         self.cards = PresetCards(self)
+        set_help(self.cards, "recipes#presets")
         self.cards.chosen.connect(self.use_preset)
         self.form = RecipeForm(self)
         self.form.changed.connect(self._on_form_changed)
@@ -147,7 +151,7 @@ class TrainingPanel(QWidget):
         column = QVBoxLayout(page)
         column.setContentsMargins(GROUP, GROUP, GROUP, GROUP)
         column.setSpacing(GAP)
-        column.addWidget(SectionTitle("Recipe"))
+        column.addWidget(HelpedTitle("Recipe", "training"))
         column.addWidget(self.cards)
         column.addSpacing(GAP)
         column.addWidget(self.form)
@@ -166,6 +170,7 @@ class TrainingPanel(QWidget):
 
     def _build_foot(self) -> QWidget:
         foot = QWidget(self)
+        set_help(foot, "training#data")
         column = QVBoxLayout(foot)
         column.setContentsMargins(GROUP, 12, GROUP, GROUP)
         column.setSpacing(4)
@@ -221,6 +226,10 @@ class TrainingPanel(QWidget):
         column.addSpacing(4)
         column.addLayout(name_row)
         column.addSpacing(4)
+        explain(self.data, TRAINING_NUMBERS["data"])
+        explain(self.shares, TRAINING_NUMBERS["data"])
+        explain(self.estimate, TRAINING_NUMBERS["estimate"])
+        explain(self.memory, TRAINING_NUMBERS["memory"])
         self.study_button = SecondaryButton("Study…")
         self.study_button.clicked.connect(self.study_requested)
         buttons = QHBoxLayout()

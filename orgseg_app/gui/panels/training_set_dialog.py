@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QDialog, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
+from orgseg_app.gui.help.context import HelpedTitle, set_help
+from orgseg_app.gui.style.dialogs import FittingDialog
 from orgseg_app.gui.style.fields import CalmComboBox
 from orgseg_app.gui.style.widgets import (
     GAP,
     Caption,
     PrimaryButton,
     SecondaryButton,
-    SectionTitle,
     foot_of,
     label,
 )
 
 
-class TrainingSetDialog(QDialog):
+class TrainingSetDialog(FittingDialog):
     """Asks for the layout; the folder is asked for behind it.
 
     Signals
@@ -32,6 +33,7 @@ class TrainingSetDialog(QDialog):
         from orgseg_app.files.training_set import LAYOUTS
 
         self.setWindowTitle("Export training set")
+        set_help(self, "exporting")
         self.resize(520, 260)
         self._abouts = {name: layout.about for name, layout in LAYOUTS.items()}
         self.layout_box = CalmComboBox("How the training set lies on disk")
@@ -54,7 +56,7 @@ class TrainingSetDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(24, 24, 24, 24)
         column.setSpacing(GAP)
-        column.addWidget(SectionTitle("Export training set"))
+        column.addWidget(HelpedTitle("Export training set", "exporting"))
         column.addWidget(
             Caption(
                 "All images on which something is painted, with their masks and weights, by their "

@@ -13,6 +13,7 @@ from typing import Any
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QComboBox, QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
+from orgseg_app.gui.help.context import set_help
 from orgseg_app.gui.runs.run_entry import RunEntry
 from orgseg_app.gui.runs.runs_model import RunsModel
 from orgseg_app.gui.runs.starting import (
@@ -70,6 +71,7 @@ class TrainingStart(Section):
     def __init__(self, session: Session, runs: RunsModel, parent: QWidget | None = None) -> None:
         page = QWidget()
         super().__init__(TITLE, page, expanded=False, parent=parent)
+        set_help(self, "training#start")
         self.session, self.runs = session, runs
         self.problem = ""
         self._model: StartModel | None = None

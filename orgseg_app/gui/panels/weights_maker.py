@@ -19,6 +19,7 @@ from orgseg_app.core.weighting.settings import (
 from orgseg_app.gui.canvas.weights_preview import WeightsPreview
 from orgseg_app.gui.panels.layer_section import tick
 from orgseg_app.gui.session import Session
+from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.fields import CalmComboBox, Segments, SliderField
 from orgseg_app.gui.style.widgets import (
     GAP,
@@ -66,7 +67,7 @@ class PairRow(QWidget):
         self.both = SecondaryButton("↔", quiet=True)
         self.both.setCheckable(True)
         self.both.setChecked(True)
-        self.both.setFixedWidth(32)
+        theme.hold(self.both, width=32)
         self.both.setAccessibleName("Both sides of the edge count")
         self.both.toggled.connect(self._on_both)
         self.remove = IconButton("close", "Remove this pair")
@@ -378,7 +379,7 @@ def _named(name: str, widget: QWidget) -> QHBoxLayout:
     row.setContentsMargins(0, 0, 0, 0)
     row.setSpacing(GAP)
     words = label(name)
-    words.setFixedWidth(NAME_WIDTH)
+    theme.hold(words, width=NAME_WIDTH)
     row.addWidget(words)
     row.addWidget(widget, 1)
     return row

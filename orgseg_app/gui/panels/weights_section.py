@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 from orgseg_app.gui.canvas.layers import WEIGHTS
 from orgseg_app.gui.canvas.options import DisplayOptions
 from orgseg_app.gui.canvas.weights_layer import WeightsSource, weight_colours
+from orgseg_app.gui.help.context import set_help
 from orgseg_app.gui.panels.layer_section import HeatKey, LayerSection
 from orgseg_app.gui.panels.weights_maker import WeightsMaker
 from orgseg_app.gui.session import Session
@@ -35,6 +36,7 @@ class WeightsSection(LayerSection):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(WEIGHTS, "Weights", display, has_edges=False, parent=parent)
+        set_help(self, "layers")
         self._source, self._session = source, session
         self.maker = WeightsMaker(source.preview, session)
         self.maker.hide()

@@ -6,6 +6,7 @@ from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
 from orgseg_app.gui.editing.working import Working
+from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.widgets import GAP, SecondaryButton, label, surface
 
 PATIENCE_MS = 400
@@ -48,7 +49,7 @@ class WorkingCard(QFrame):
         column.setSpacing(4)
         column.addLayout(row)
         column.addWidget(self.bar)
-        self.setFixedWidth(WIDTH)
+        theme.hold(self, width=WIDTH)
         self._timer = QTimer(self, singleShot=True, interval=PATIENCE_MS)
         self._timer.timeout.connect(self._come)
         working.changed.connect(self._on_changed)

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt
-from shiboken6 import isValid
+from orgseg_app.gui.project.one_dialog import OneDialog
 
 if TYPE_CHECKING:
     from orgseg_app.files.counterparts.offer import Becomes, Offer
@@ -19,43 +18,29 @@ if TYPE_CHECKING:
     from orgseg_app.runs.folder import RunFolder
 
 
-class AddingPredictions(QObject):
-    """“Add predictions of another program…”: a dialog beside which the window goes on.
-
-    Attributes
-    ----------
-    dialog
-        While it is open.
-    """
+class AddingPredictions(OneDialog["PredictionsDialog"]):
+    """“Add predictions of another program…”."""
 
     def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
-        self.window = window
-        self.session = window.session
-        self.dialog: PredictionsDialog | None = None
-        self._file: ProjectFile | None = None
         self._task: Task | None = None
         self._child: ReadingChild | None = None
-        self.session.project_changed.connect(self._on_project_changed)
 
-    def ask(self) -> None:
-        """Open the dialog, or bring it to the front."""
+    def make_dialog(self, file: ProjectFile) -> PredictionsDialog:
+        """It asks for masks, then says what goes with which image."""
         from orgseg_app.gui.panels.predictions_dialog import PredictionsDialog
 
-        if self.session.file is None:
-            return
-        if self.dialog is not None and isValid(self.dialog):
-            self.dialog.raise_()
-            self.dialog.activateWindow()
-            return
         folder = self.window.settings.last_folder or str(Path.home())
-        dialog = self.dialog = PredictionsDialog(self.session.classes, folder, self.window)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog = PredictionsDialog(self.session.classes, folder, self.window)
         dialog.look_requested.connect(self.look)
         dialog.add_requested.connect(self.add)
         dialog.cancel_requested.connect(self.cancel)
         dialog.destroyed.connect(self._end_child)
-        dialog.show()
+        return dialog
+
+    def begin(self, file: ProjectFile | None) -> None:
+        """What read for the dialog of another project is of no more use."""
+        self._end_child()
 
     def cancel(self) -> None:
         """Give up what is under way."""
@@ -94,8 +79,8 @@ class AddingPredictions(QObject):
         )
 
     def _on_looked(self, offer: Offer | None, file: ProjectFile) -> None:
-        dialog, self._task = self.dialog, None
-        if dialog is None or not isValid(dialog) or self.session.file is not file:
+        dialog, self._task = self.open_dialog, None
+        if dialog is None or self.session.file is not file:
             return
         dialog.stop()
         if offer is not None:
@@ -135,25 +120,24 @@ class AddingPredictions(QObject):
             task.progressed.connect(self.dialog.progress.show_progress)
 
     def _on_added(self, made: RunFolder | None, file: ProjectFile) -> None:
-        dialog, self._task = self.dialog, None
-        is_open = dialog is not None and isValid(dialog)
-        if dialog is not None and is_open:
+        dialog, self._task = self.open_dialog, None
+        if dialog is not None:
             dialog.stop()
         if made is None or self.window.is_closed or self.session.file is not file:
             return
         self.window.ensure_parts().runs.take_in([made])
-        if dialog is not None and is_open:
+        if dialog is not None:
             dialog.close()
         self.window.show_workspace("compare")
         self.session.message.emit(*told(made))
 
     def _on_failure(self, error: Exception) -> None:
-        self._task = None
-        if self.dialog is not None and isValid(self.dialog) and _is_ours(error):
-            self.dialog.show_failure(error)
+        dialog, self._task = self.open_dialog, None
+        if dialog is not None and _is_ours(error):
+            dialog.show_failure(error)
             return
-        if self.dialog is not None and isValid(self.dialog):
-            self.dialog.stop()
+        if dialog is not None:
+            dialog.stop()
         self.session.report_error(error)
 
     def _reading_child(self) -> ReadingChild:
@@ -166,16 +150,6 @@ class AddingPredictions(QObject):
         child, self._child = self._child, None
         if child is not None:
             child.close()
-
-    def _on_project_changed(self) -> None:
-        """The dialog belongs to the project that was open."""
-        if self._file is self.session.file:
-            return  # it was renamed
-        self._file = self.session.file
-        if self.dialog is not None and isValid(self.dialog):
-            self.dialog.close()
-        self.dialog = None
-        self._end_child()
 
 
 def told(made: RunFolder) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from orgseg_app.gui.background import Background
+from orgseg_app.gui.help.trouble_pages import DAMAGED, page_of_saving
 from orgseg_app.gui.panels.banner import Banner
 from orgseg_app.gui.panels.restore_lists import when_words
 
@@ -151,7 +152,7 @@ class BackingUp(QObject):
         self.window.commands.compacting.offer(holes, file.storage_bytes)
         if said and said not in self._said:  # a full disk need not be told every half hour
             self._said.add(said)
-            self.session.message.emit(said, "warning")
+            self.session.say(said, "warning", page_of_saving(said))
 
     def _on_failed(self, error: Exception) -> None:
         LOG.warning("no backup", exc_info=error)  # the project was closed meanwhile, say
@@ -194,7 +195,8 @@ class BackingUp(QObject):
         places = [d for d in file.damages if not d.is_derived] if file is not None else []
         if places:
             title, text = told(places)
-            self.damage.say("error", title, text, "\n".join(p.sentence for p in places[:20]))
+            sentences = "\n".join(p.sentence for p in places[:20])
+            self.damage.say("error", title, text, sentences, page=DAMAGED)
 
     # -- a project that cannot be opened ---------------------------------------------------------
 
@@ -214,6 +216,7 @@ class BackingUp(QObject):
             f"{when_words(found.when)}: masks of {images}. Images are not in backups: start anew, "
             "add the same images, and their masks come back.",
             str(error),
+            page=DAMAGED,
         )
 
     def _start_anew(self) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer
 
+from orgseg_app.gui.help.trouble_pages import CLOUD, READ_ONLY, page_of_saving
 from orgseg_app.gui.panels.banner import Banner
 
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ class Banners(QObject):
         else:
             level = "warning" if trouble.is_safe else "error"
             self.save_button.setVisible(not trouble.is_lost)
-            self.trouble.say(level, trouble.title, trouble.text, trouble.sentence)
+            page = READ_ONLY if trouble.is_lost else page_of_saving(trouble.reason)
+            self.trouble.say(level, trouble.title, trouble.text, trouble.sentence, page=page)
 
     # -- read-only, and what opening found -------------------------------------------------------
 
@@ -107,14 +109,15 @@ class Banners(QObject):
             return
         if file.read_only:
             self.again_button.setVisible(holder is not None)
-            self.reader.say("warning", *reader_words(holder, file.read_only_reason))
+            words = reader_words(holder, file.read_only_reason)
+            self.reader.say("warning", *words, page=READ_ONLY)
         self._orphans = [] if file.read_only else file.orphans()
         new = [path for path in self._orphans if not self._was_read(f"set-aside-read:{path}")]
         self.bring_button.setVisible(bool(new))
         sentences = [*file.notices, *([_about(new)] if new else [])]
         if sentences:
             level = "warning" if new else "info"
-            self.found.say(level, *_title_and_rest(sentences))
+            self.found.say(level, *_title_and_rest(sentences), page="saving")
         self._say_place(file)
 
     def _say_place(self, file: ProjectFile) -> None:
@@ -122,7 +125,7 @@ class Banners(QObject):
 
         warning = "" if file.read_only else places.cloud_warning(file.path)
         if warning and not self._was_read(f"place-read:{file.path}"):
-            self.place.say("warning", *_title_and_rest([warning]))
+            self.place.say("warning", *_title_and_rest([warning]), page=CLOUD)
 
     def _was_read(self, key: str) -> bool:
         return bool(self.window.settings.remembered.get(key))

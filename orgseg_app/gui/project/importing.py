@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject
 
+from orgseg_app.gui.help.trouble_pages import REFUSED
 from orgseg_app.gui.panels.import_bar import ImportBar
 
 if TYPE_CHECKING:
@@ -22,6 +23,12 @@ LOG = logging.getLogger(__name__)
 
 PROJECT_SUFFIX = ".orgseg"
 SAMPLE_IMAGES = 10
+SAMPLE_UNPAINTED = 1
+"""One more without a mask: to paint, and to be predicted."""
+SAMPLE_VOLUMES = ("train", "validation", "test")
+"""The split of each volume of a sample: they are other places, and share no planes."""
+SAMPLE_PRESETS = {"em_volume": "volume-25d"}
+"""Where another preset suits a sample better than the first in the list."""
 PROBLEMS_SHOWN = 4
 
 
@@ -116,7 +123,7 @@ class Importing(QObject):
                 "warning",
             )
         elif not any(item.is_readable for item in plan.items):
-            self.session.message.emit(_nothing_readable(plan.problems), "warning")
+            self.session.say(_nothing_readable(plan.problems), "warning", REFUSED)
         elif (
             any(item.annotation for item in plan.items)
             or plan.unmatched
@@ -164,37 +171,15 @@ class Importing(QObject):
         path = sample_path(kind)
         if path.exists():
             self.window.commands.open_path(path)
+            self._choose_preset(kind, path)
             return
 
-        def work(task: Task) -> list[Any]:
-            from orgseg_app.core.image import open_array
-            from orgseg_app.core.samples.catalogue import SAMPLES, simulate
-            from orgseg_app.core.split import assign_splits
-            from orgseg_app.files.images.intake import NewImage
-
-            items = []
-            for index in range(SAMPLE_IMAGES):
-                if not task.report(index, SAMPLE_IMAGES, "Simulating images"):
-                    return []
-                items.append(simulate(kind, index, size=SAMPLES[kind].size))
-            splits = assign_splits([item.name for item in items])
-            return [
-                NewImage(
-                    open_array(item.name, item.pixels, pixel_size_um=item.pixel_size_um),
-                    splits[item.name],
-                    item.mask,
-                )
-                for item in items
-            ]
-
         def on_success(items: list[Any]) -> None:
-            from orgseg_app.core.classes import ClassInfo, background
-            from orgseg_app.core.samples.catalogue import SAMPLES
+            from orgseg_app.core.samples.catalogue import sample_classes
 
             if not items or self.window.is_closed:
                 return
-            sample = SAMPLES[kind]
-            classes = (background(), ClassInfo(2, sample.class_name, sample.colour))
+            classes = sample_classes(kind)
             try:
                 session.create_project(path, classes)
             except Exception as error:
@@ -202,8 +187,50 @@ class Importing(QObject):
                 return
             self.window.commands.remember(path)
             session.add_images(items, classes)
+            self._choose_preset(kind, path)
 
-        session.background.start("Simulating images", work, on_success, session.report_error)
+        session.message.emit("The images of the sample are being simulated…", "info")
+        session.background.start(
+            "Simulating images",
+            lambda task: _simulated(task, kind),
+            on_success,
+            session.report_error,
+        )
+
+    def _choose_preset(self, kind: str, path: Path) -> None:
+        training = self.window.ensure_parts().training
+        is_open = self.session.path == path
+        if kind in SAMPLE_PRESETS and is_open and not training.form.changed_paths:
+            training.use_preset(SAMPLE_PRESETS[kind])
+
+
+def _simulated(task: Task, kind: str) -> list[Any]:
+    """The images of a sample, each with its split and mask; none when it was given up."""
+    from orgseg_app.core.image import open_array
+    from orgseg_app.core.samples.catalogue import SAMPLES, VOLUMES, simulate, simulate_volume
+    from orgseg_app.core.split import TRAIN, assign_splits
+    from orgseg_app.files.images.intake import NewImage
+
+    is_volume = kind in VOLUMES
+    count = len(SAMPLE_VOLUMES) if is_volume else SAMPLE_IMAGES + SAMPLE_UNPAINTED
+    items = []
+    for index in range(count):
+        if not task.report(index, count, "Simulating images"):
+            return []
+        if is_volume:
+            items.append(simulate_volume(kind, index))
+        else:
+            items.append(simulate(kind, index, size=SAMPLES[kind].size))
+    names = [item.name for item in items][: len(SAMPLE_VOLUMES) if is_volume else SAMPLE_IMAGES]
+    splits = dict(zip(names, SAMPLE_VOLUMES, strict=True)) if is_volume else assign_splits(names)
+    return [
+        NewImage(
+            open_array(item.name, item.pixels, pixel_size_um=item.pixel_size_um),
+            splits.get(item.name, TRAIN),
+            item.mask if item.name in splits else None,
+        )
+        for item in items
+    ]
 
 
 def _nothing_readable(problems: Sequence[str]) -> str:

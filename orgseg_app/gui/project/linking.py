@@ -13,6 +13,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog
 
 from orgseg_app.gui.background import Background
+from orgseg_app.gui.help.trouble_pages import LINKED
 from orgseg_app.gui.panels.banner import Banner
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ class Linking(QObject):
                 else "Put the original back, or show where it is; another image is never taken."
             ),
             f"It was last seen at {place}" if place else "",
+            page=LINKED,
         )
 
     # -- finding them ----------------------------------------------------------------------------

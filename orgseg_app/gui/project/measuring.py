@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog
 from shiboken6 import isValid
 
 from orgseg_app.core.stopping import StoppedError
 from orgseg_app.gui.background import Background, Task
 from orgseg_app.gui.canvas.plane_view import ViewState
+from orgseg_app.gui.project.one_dialog import OneDialog
 
 if TYPE_CHECKING:
     from orgseg_app.core.measuring.measure import Asked
@@ -25,22 +26,17 @@ FILTERS = "Workbook (*.xlsx);;CSV files (*.csv)"
 _STEPS = 100  # of progress, an image
 
 
-class Measuring(QObject):
+class Measuring(OneDialog["MeasureDialog"]):
     """The action “Measure objects…”.
 
     Attributes
     ----------
-    dialog
-        While it is open.
     tables, image_ids
         What was measured last, and the images of its lines.
     """
 
     def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
-        self.window = window
-        self.session = window.session
-        self.dialog: MeasureDialog | None = None
         self.tables: Tables | None = None
         self.image_ids: list[str] = []
         self.background = Background(self)
@@ -49,18 +45,11 @@ class Measuring(QObject):
         self._task: Task | None = None
         self.session.closing.connect(self._on_closing)
 
-    def show(self) -> None:
-        """Open the dialog."""
+    def make_dialog(self, file: ProjectFile) -> MeasureDialog:
+        """It asks what to measure, and shows the table."""
         from orgseg_app.gui.panels.measure_dialog import MeasureDialog
 
-        if self.session.file is None:
-            return
-        if self.dialog is not None and isValid(self.dialog):
-            self.dialog.raise_()
-            self.dialog.activateWindow()
-            return
-        dialog = self.dialog = MeasureDialog(self._models(), self.window)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog = MeasureDialog(self._models(), self.window)
         dialog.measure_requested.connect(self.measure)
         dialog.cancel_requested.connect(self.cancel)
         dialog.save_requested.connect(self._ask_where)
@@ -68,12 +57,12 @@ class Measuring(QObject):
         dialog.finished.connect(lambda _: self.cancel())
         predictions = self.window.ensure_parts().predictions
         predictions.changed.connect(self._show_models, Qt.ConnectionType.UniqueConnection)
-        dialog.show()
+        return dialog
 
     def _show_models(self) -> None:
         """Models have predicted something while the dialog is open, or are known only now."""
-        if self.dialog is not None and isValid(self.dialog):
-            self.dialog.show_models(self._models())
+        if (dialog := self.open_dialog) is not None:
+            dialog.show_models(self._models())
 
     def _models(self) -> list[tuple[str, str]]:
         """Models that have predicted images; where their predictions lie is noted."""
@@ -169,9 +158,7 @@ class Measuring(QObject):
         self.background.finish()
         self._task, self.tables, self.image_ids = None, None, []
         self._places = {}
-        if self.dialog is not None and isValid(self.dialog):
-            self.dialog.close()
-        self.dialog = None
+        self.close_dialog()
 
     # -- the table -------------------------------------------------------------------------------
 

@@ -26,6 +26,11 @@ class Opening(QObject):
         self._background = Background(self)
         self._is_looking = False
 
+    @property
+    def is_looking(self) -> bool:
+        """True while a file that is new on this computer is looked at before it is opened."""
+        return self._is_looking
+
     def open(self, path: Path) -> bool:
         """Open a project; when somebody else has it, to look at it. False: it was not opened."""
         from orgseg_app.files.store.lock import LockedError

@@ -8,54 +8,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QFileDialog
 from shiboken6 import isValid
+
+from orgseg_app.gui.project.one_dialog import OneDialog
 
 if TYPE_CHECKING:
     from orgseg_app.files.packing import Packed
     from orgseg_app.files.project_file import ProjectFile
     from orgseg_app.gui.background import Task
-    from orgseg_app.gui.main_window import MainWindow
     from orgseg_app.gui.panels.pack_dialog import PackableRun, PackDialog
 
 PROJECT_FILTER = "OrgSeg projects (*.orgseg)"
 
 
-class Packing(QObject):
+class Packing(OneDialog["PackDialog"]):
     """“Pack…”: a dialog that asks for the runs, then for a place, and follows the work.
 
     Runs inside a project that is opened are laid out.
-
-    Attributes
-    ----------
-    dialog
-        While it is open.
     """
 
-    def __init__(self, window: MainWindow) -> None:
-        super().__init__(window)
-        self.window = window
-        self.session = window.session
-        self.dialog: PackDialog | None = None
-        self._file: ProjectFile | None = None
-        self.session.project_changed.connect(self._on_project_changed)
-
-    def show(self) -> None:
-        """Open the dialog, and look at the runs in the background."""
+    def make_dialog(self, file: ProjectFile) -> PackDialog:
+        """It asks for runs, which are looked at in the background."""
         from orgseg_app.gui.panels.pack_dialog import PackDialog
 
-        file = self.session.file
-        if file is None:
-            return
-        if self.dialog is not None and isValid(self.dialog):
-            self.dialog.raise_()
-            self.dialog.activateWindow()
-            return
-        dialog = self.dialog = PackDialog(bytes_inside(file), self.window)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog = PackDialog(bytes_inside(file), self.window)
         dialog.pack_requested.connect(self._on_pack_requested)
-        dialog.show()
         path = file.path
 
         def on_success(found: tuple[list[PackableRun], int]) -> None:
@@ -68,6 +46,7 @@ class Packing(QObject):
             on_success,
             self.session.report_error,
         )
+        return dialog
 
     def _on_pack_requested(self, run_ids: list[str], with_training: bool) -> None:
         file = self.session.file
@@ -120,22 +99,11 @@ class Packing(QObject):
             dialog.follow(task, path)
         return task
 
-    def _on_project_changed(self) -> None:
-        """The dialog belongs to the project that was open."""
-        if self._file is self.session.file:
-            return  # it was renamed
-        self._file = self.session.file
-        if self.dialog is not None and isValid(self.dialog):
-            self.dialog.close()
-        self.dialog = None
-        if self._file is not None and not self._file.read_only:
-            self._lay_out(self._file)
-
-    def _lay_out(self, file: ProjectFile) -> None:
+    def begin(self, file: ProjectFile | None) -> None:
         """Runs packed inside come out beside the project; the list of runs finds them there."""
         from orgseg_app.files.unpacking import holds_runs, unpack
 
-        if not holds_runs(file):
+        if file is None or file.read_only or not holds_runs(file):
             return
 
         def on_success(notices: list[str]) -> None:

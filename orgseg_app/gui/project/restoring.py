@@ -15,6 +15,7 @@ from shiboken6 import isValid
 
 from orgseg_app.gui.background import Background
 from orgseg_app.gui.panels.restore_lists import when_words
+from orgseg_app.gui.project.one_dialog import came_to_front
 
 if TYPE_CHECKING:
     from orgseg_app.core.ready import ReadyChange
@@ -74,9 +75,7 @@ class Restoring(QObject):
 
         if self.session.file is None:
             return None
-        if self.panel is not None and isValid(self.panel) and self.panel.isVisible():
-            self.panel.raise_()
-            self.panel.activateWindow()
+        if came_to_front(self.panel):
             return self.panel
         next_at = self.window.backing_up.next_at
         panel = RestorePanel(

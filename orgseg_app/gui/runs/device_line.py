@@ -13,7 +13,8 @@ from orgseg_app.runs.launcher import job_environment
 LOG = logging.getLogger(__name__)
 
 DELAY_MS = 1500
-TIMEOUT_MS = 60_000
+TIMEOUT_MS = 240_000
+"""A GPU pack that is new, or has a new driver, is tested first."""
 
 
 class DeviceLine(QObject):
@@ -74,7 +75,8 @@ class DeviceLine(QObject):
         try:
             facts = json.loads(text.strip().splitlines()[-1])
             line = str(facts["device"]["line"])
-            reasons = "\n".join(str(reason) for reason in facts.get("reasons", ()))
+            said = [str(facts.get("gpu", {}).get("sentence", "")), *map(str, facts["reasons"])]
+            reasons = "\n".join(dict.fromkeys(filter(None, said)))
         except (ValueError, IndexError, KeyError, TypeError):
             LOG.warning("the device could not be found out: %s", text[:500])
             return

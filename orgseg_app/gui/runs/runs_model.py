@@ -16,6 +16,8 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from orgseg_app.gui.background import Task
+from orgseg_app.gui.help.trouble_pages import page_of_failure
+from orgseg_app.gui.runs.jobs_model import JobsModel
 from orgseg_app.gui.runs.run_entry import RunEntry
 from orgseg_app.gui.runs.starting import Start
 from orgseg_app.gui.runs.training_thread import RunFacts, TrainingThread
@@ -39,17 +41,8 @@ LOG = logging.getLogger(__name__)
 _ONE_OF = re.compile(r" (fold|seed) \d+ of \d+$")
 
 
-class RunsModel(QObject):
+class RunsModel(JobsModel[RunEntry]):
     """All runs of the open project, oldest first.
-
-    Follows the session: another project, other runs; runs that were under way when the window was
-    last closed are found again by themselves.
-
-    Parameters
-    ----------
-    session : Session
-    thread : TrainingThread
-        Started by the caller, who also stops it.
 
     Signals
     -------
@@ -61,8 +54,6 @@ class RunsModel(QObject):
         A run that was followed while it worked is over.
     run_prepared(run_id)
         A run asked for here has its folder and is about to start.
-    preparing_changed(bool)
-        A snapshot is being written.
     run_deleted(name, trashed Path)
         `restore_run` brings it back.
     """
@@ -71,67 +62,43 @@ class RunsModel(QObject):
     run_changed = Signal(str)
     run_ended = Signal(str)
     run_prepared = Signal(str)
-    preparing_changed = Signal(bool)
     run_deleted = Signal(str, object)
 
     def __init__(
         self, session: Session, thread: TrainingThread, parent: QObject | None = None
     ) -> None:
-        super().__init__(parent)
-        self.session = session
+        super().__init__(session, thread, parent)
         self.training_thread = thread
-        self._entries: dict[str, RunEntry] = {}
         self._pending: dict[str, list[list[dict[str, Any]]]] = {}
         self._colours: dict[str, int] = {}
-        self._preparing = 0
-        self._path: Path | None = None
         thread.runs_listed.connect(self._on_runs_listed)
         thread.events_received.connect(self._on_events_received)
         thread.state_changed.connect(self._on_state_changed)
         thread.job_failed.connect(self._on_job_failed)
-        thread.request_failed.connect(self._on_request_failed)
-        session.project_changed.connect(self._on_project_changed)
         self._on_project_changed()
 
     # -- reading -----------------------------------------------------------------------------------
 
-    def all(self) -> list[RunEntry]:
-        """Every run, of every kind, oldest first."""
-        return list(self._entries.values())
-
     def trainings(self) -> list[RunEntry]:
         """The trainings, oldest first."""
-        return [entry for entry in self._entries.values() if entry.kind == "train"]
+        return [entry for entry in self._items.values() if entry.kind == "train"]
 
     def model_runs(self) -> list[RunEntry]:
         """Everything that ends with a model: trainings and ensembles, oldest first."""
-        return [entry for entry in self._entries.values() if entry.kind in MODEL_KINDS]
+        return [entry for entry in self._items.values() if entry.kind in MODEL_KINDS]
 
     def compared_runs(self) -> list[RunEntry]:
         """Everything that has scores to compare: models, and what was made elsewhere."""
-        return [entry for entry in self._entries.values() if entry.kind in COMPARED_KINDS]
-
-    def get(self, run_id: str) -> RunEntry | None:
-        """One run, or None when it is not (or no longer) there."""
-        return self._entries.get(run_id)
-
-    def active(self) -> list[RunEntry]:
-        """Runs that wait, work or are paused, oldest first."""
-        return [entry for entry in self._entries.values() if entry.is_active]
+        return [entry for entry in self._items.values() if entry.kind in COMPARED_KINDS]
 
     def current(self) -> RunEntry | None:
         """The run for the run strip: a working one, else a paused, else a waiting one."""
         order = {"running": 0, "paused": 1, "queued": 2}
         return min(self.active(), key=lambda entry: order[entry.state], default=None)
 
-    @property
-    def is_preparing(self) -> bool:
-        """Whether the snapshot of a new run is being written."""
-        return self._preparing > 0
-
     def free_name(self, name: str) -> str:
         """The name itself, or with the lowest number that no run has yet: ``"fast 2"``."""
-        taken = {entry.name for entry in self._entries.values()}
+        taken = {entry.name for entry in self._items.values()}
         taken |= {_ONE_OF.sub("", name) for name in taken}
         name = name.strip() or "run"
         if name not in taken:
@@ -150,7 +117,9 @@ class RunsModel(QObject):
         """
         asked = start or Start()
         watched = (self.session.image_id, self.session.z) if self.session.image_id else None
-        self._prepare(f"Preparing {name}", lambda file: asked.prepare(file, recipe, name, watched))
+        self._prepare_runs(
+            f"Preparing {name}", lambda file: asked.prepare(file, recipe, name, watched)
+        )
 
     def score(self, run_ids: Sequence[str]) -> None:
         """Score finished runs on the project's test images as they are painted now.
@@ -159,10 +128,10 @@ class RunsModel(QObject):
         """
         from orgseg_app.runs.training import prepare_scoring
 
-        asked = [self._entries[i].run for i in run_ids if i in self._entries]
+        asked = [self._items[i].run for i in run_ids if i in self._items]
         runs = [run for run in asked if run.kind not in ELSEWHERE_KINDS]
         if runs:
-            self._prepare(
+            self._prepare_runs(
                 "Preparing scores", lambda file: [prepare_scoring(run, file) for run in runs]
             )
         elsewhere = [run for run in asked if run.kind in ELSEWHERE_KINDS]
@@ -205,16 +174,18 @@ class RunsModel(QObject):
         from orgseg_app.runs.examination import WHATS
         from orgseg_app.runs.examining import prepare_examination
 
-        entry = self._entries.get(run_id)
+        entry = self._items.get(run_id)
         if entry is not None:
             run, title = entry.run, f"Preparing: {WHATS[what].lower()}"
-            self._prepare(title, lambda file: [prepare_examination(file, run, what, split=split)])
+            self._prepare_runs(
+                title, lambda file: [prepare_examination(file, run, what, split=split)]
+            )
 
     def examinations_of(self, run_id: str) -> list[RunEntry]:
         """Jobs that examine, or have examined, a run's model, oldest first."""
         return [
             entry
-            for entry in self._entries.values()
+            for entry in self._items.values()
             if entry.kind == "examine" and entry.run.request.get("examined_run") == run_id
         ]
 
@@ -222,8 +193,8 @@ class RunsModel(QObject):
         """Let trainings decide together, as one more run; see `runs.ensembles`."""
         from orgseg_app.runs.ensembles import prepare_ensemble
 
-        runs = [self._entries[i].run for i in run_ids if i in self._entries]
-        self._prepare(
+        runs = [self._items[i].run for i in run_ids if i in self._items]
+        self._prepare_runs(
             f"Preparing {name}",
             lambda file: [prepare_ensemble(file, runs, name=name, how=how, turns=turns)],
         )
@@ -237,32 +208,27 @@ class RunsModel(QObject):
         """Ask a training to show what it makes of these planes, (image id, z), at each check."""
         from orgseg_app.runs.previews import ask_for_previews
 
-        self._ask_job(run_id, lambda run: ask_for_previews(run, planes))
+        self._ask(run_id, lambda run: ask_for_previews(run, planes))
 
     def request_stop(self, run_id: str) -> None:
         """Ask a run to stop at its next step; what it has learnt so far is kept."""
-        self._ask_job(run_id, launcher.request_stop)
+        self._ask(run_id, launcher.request_stop)
 
     def request_pause(self, run_id: str) -> None:
         """Ask a run to pause."""
-        self._ask_job(run_id, launcher.request_pause)
+        self._ask(run_id, launcher.request_pause)
 
     def request_resume(self, run_id: str) -> None:
         """Let a paused run go on, or a stopped, failed or lost one from where it was."""
-        self._ask_job(run_id, launcher.request_resume)
+        self._ask(run_id, launcher.request_resume)
 
     def kill(self, run_id: str) -> None:
         """End a run that does not listen any more."""
-        self._ask_job(run_id, launcher.kill)
-
-    def _ask_job(self, run_id: str, request: Callable[[RunFolder], object]) -> None:
-        entry = self._entries.get(run_id)
-        if entry is not None:
-            self.training_thread.ask(entry.run, request)
+        self._ask(run_id, launcher.kill)
 
     def rename(self, run_id: str, name: str) -> bool:
         """Give a run another name; False (and a message) when that failed."""
-        entry = self._entries.get(run_id)
+        entry = self._items.get(run_id)
         if entry is None:
             return False
         try:
@@ -280,7 +246,7 @@ class RunsModel(QObject):
 
         The message says why.
         """
-        entry = self._entries.get(run_id)
+        entry = self._items.get(run_id)
         if entry is None:
             return None
         try:
@@ -292,7 +258,7 @@ class RunsModel(QObject):
     def delete(self, run_ids: Sequence[str]) -> None:
         """Move runs to the trash beside the project's runs; `restore_run` brings them back."""
         for run_id in run_ids:
-            entry = self._entries.get(run_id)
+            entry = self._items.get(run_id)
             if entry is None:
                 continue
             try:
@@ -300,7 +266,7 @@ class RunsModel(QObject):
             except (RunError, OSError) as error:
                 self.session.report_error(error)
                 continue
-            del self._entries[run_id]
+            del self._items[run_id]
             self.run_deleted.emit(entry.name, trashed)
         self.runs_changed.emit()
         self.training_thread.refresh()
@@ -313,52 +279,35 @@ class RunsModel(QObject):
             self.session.report_error(error)
         self.training_thread.refresh()
 
-    def _prepare(self, title: str, work: Callable[[Any], list[RunFolder]]) -> None:
-        file = self.session.file
-        if file is None:
-            return
-        path = file.path
-        self._set_preparing(1)
-
-        def on_success(runs: list[RunFolder]) -> None:
-            self._set_preparing(-1)
-            if self._path == path:
+    def _prepare_runs(self, title: str, work: Callable[[Any], list[RunFolder]]) -> None:
+        def on_made(runs: list[RunFolder], is_open: bool) -> None:
+            if is_open:
                 for text in dict.fromkeys(text for run in runs for text in run.warnings):
                     self.session.message.emit(text, "warning")
             for run in runs:
-                if self._path == path:
+                if is_open:
                     self._adopt(run)
                 self.run_prepared.emit(run.run_id)
                 self.training_thread.start_run(run)
 
-        def on_failure(error: Exception) -> None:
-            self._set_preparing(-1)
-            self.session.report_error(error)
-
-        self.session.fold_in()
-        self.session.background.start(title, lambda task: work(file), on_success, on_failure)
-
-    def _set_preparing(self, change: int) -> None:
-        self._preparing += change
-        self.preparing_changed.emit(self._preparing > 0)
+        self._prepare(title, work, on_made)
 
     # -- from the thread ---------------------------------------------------------------------------
 
-    def _on_project_changed(self) -> None:
-        if self.session.path != self._path:
-            self._path = self.session.path
-            self._entries.clear()
-            self._pending.clear()
-            self._colours.clear()
-            self.training_thread.watch(self._path)
-            self.runs_changed.emit()
+    def _folder_of(self, item: RunEntry) -> RunFolder:
+        return item.run
+
+    def _forget(self) -> None:
+        self._pending.clear()
+        self._colours.clear()
+        self.runs_changed.emit()
 
     def _adopt(self, run: RunFolder) -> RunEntry:
         """Take in a run that the thread has not listed yet."""
-        if run.run_id not in self._entries:
-            self._entries[run.run_id] = self._new_entry(RunFacts.of(run))
+        if run.run_id not in self._items:
+            self._items[run.run_id] = self._new_entry(RunFacts.of(run))
             self.runs_changed.emit()
-        return self._entries[run.run_id]
+        return self._items[run.run_id]
 
     def _new_entry(self, facts: RunFacts) -> RunEntry:
         colour = self._colours.setdefault(facts.run_id, len(self._colours))
@@ -381,30 +330,28 @@ class RunsModel(QObject):
         return entry
 
     def _on_runs_listed(self, listed: Iterable[RunFacts]) -> None:
-        before = {i: (e.name, e.state) for i, e in self._entries.items()}
+        before = {i: (e.name, e.state) for i, e in self._items.items()}
         entries: dict[str, RunEntry] = {}
         for facts in listed:
             if self._path is None or facts.run.path.parent != runs_dir(self._path):
                 return  # a list of the project before
-            entry = self._entries.get(facts.run_id)
+            entry = self._items.get(facts.run_id)
             if entry is None:
                 entry = self._new_entry(facts)
             else:
                 entry.name, entry.run = facts.name, facts.run
                 entry.has_model = entry.has_model or facts.has_model
             entries[facts.run_id] = entry
-        for run_id, entry in self._entries.items():
-            if run_id not in entries and entry.run.exists:
-                entries[run_id] = entry  # younger than the list
-        gone = [entry.name for run_id, entry in self._entries.items() if run_id not in entries]
-        self._entries = entries
+        entries |= self._younger(entries)
+        gone = [entry.name for run_id, entry in self._items.items() if run_id not in entries]
+        self._items = entries
         if gone:
             self.session.message.emit(_gone_words(gone), "warning")
         if {i: (e.name, e.state) for i, e in entries.items()} != before:
             self.runs_changed.emit()
 
     def _on_events_received(self, run_id: str, events: list[dict[str, Any]]) -> None:
-        entry = self._entries.get(run_id)
+        entry = self._items.get(run_id)
         if entry is None:
             self._pending.setdefault(run_id, []).append(events)
             return
@@ -412,7 +359,7 @@ class RunsModel(QObject):
         self.run_changed.emit(run_id)
 
     def _on_state_changed(self, run_id: str, state: str) -> None:
-        entry = self._entries.get(run_id)
+        entry = self._items.get(run_id)
         if entry is None or entry.state == state:
             return
         was_active, entry.state = entry.is_active, state
@@ -421,14 +368,11 @@ class RunsModel(QObject):
             self.run_ended.emit(run_id)
 
     def _on_job_failed(self, run_id: str, sentence: str) -> None:
-        entry = self._entries.get(run_id)
+        entry = self._items.get(run_id)
         if entry is not None:
             entry.state, entry.message = "failed", sentence
             self.run_changed.emit(run_id)
-        self.session.message.emit(sentence, "error")
-
-    def _on_request_failed(self, run_id: str, sentence: str) -> None:
-        self.session.message.emit(sentence, "error")
+        self.session.say(sentence, "error", page_of_failure(sentence))
 
 
 def _gone_words(names: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Qt
 
 from orgseg_app.core.edits.grouped_objects import PutObjects
 from orgseg_app.core.edits.whole import ReplaceMask
+from orgseg_app.gui.help.trouble_pages import NO_SCORE, page_of_failure
 from orgseg_app.gui.runs.joining import can_join, suggested
 from orgseg_app.runs.folder import MODEL_KINDS
 
@@ -300,16 +301,19 @@ class Training(QObject):
             elif run.state == "finished":
                 self._accept(run.run.predictions_path, image_id)
             else:
-                self.session.message.emit(f"The prediction did not finish. {run.message}", "error")
+                page = page_of_failure(run.message, state=run.state)
+                self.session.say(f"The prediction did not finish. {run.message}", "error", page)
         elif run.kind == "predict" and self.window.workspace == "export":
             pass  # the panel says it
         elif run.is_of_study:
             pass  # one of many: the study says how it ends, and which runs did not
         elif run.state == "failed":
-            self.session.message.emit(f"“{run.name}” failed. {run.message}", "error")
+            page = page_of_failure(run.message)
+            self.session.say(f"“{run.name}” failed. {run.message}", "error", page)
         elif run.state in ("finished", "stopped"):
             text = " ".join([f"“{run.name}” has {run.state}. {run.message}", *run.refused[:1]])
-            self.session.message.emit(text, "warning" if run.refused else "info")
+            page = NO_SCORE if run.refused else ""
+            self.session.say(text, "warning" if run.refused else "info", page)
 
     def _accept(self, path: Path, image_id: str) -> None:
         from orgseg_app.files.predictions import read_prediction

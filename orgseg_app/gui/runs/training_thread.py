@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -104,8 +103,6 @@ class TrainingThread(FollowingThread):
         queued, running, paused, finished, stopped, failed or lost.
     job_failed(run_id, sentence)
         The job of a run could not be started.
-    request_failed(run_id, sentence)
-        A run could not be asked to stop, pause, go on or end.
     """
 
     runs_listed = Signal(list)
@@ -113,11 +110,9 @@ class TrainingThread(FollowingThread):
     event_received = Signal(str, object)
     state_changed = Signal(str, str)
     job_failed = Signal(str, str)
-    request_failed = Signal(str, str)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__("training thread", parent)
-        self._project: Path | None = None
         self._followed: dict[str, _Followed] = {}
         self._offsets: dict[str, int] = {}
         self._known: dict[str, RunFacts] = {}
@@ -125,10 +120,6 @@ class TrainingThread(FollowingThread):
         self._listed_at = 0.0
 
     # -- asked by the window -----------------------------------------------------------------------
-
-    def watch(self, project_path: Path | None) -> None:
-        """Follow the runs of a project from now on (and of no other); None for no project."""
-        self._do(lambda: self._watch(project_path))
 
     def refresh(self) -> None:
         """Look at the list of runs again now, after a rename or a deletion."""
@@ -141,10 +132,6 @@ class TrainingThread(FollowingThread):
     def follow(self, run: RunFolder) -> None:
         """Follow a run that lies somewhere else, or that was over and goes on."""
         self._do(lambda: self._follow(run))
-
-    def ask(self, run: RunFolder, request: Callable[[RunFolder], object]) -> None:
-        """Ask something of a run (``launcher.request_pause``, ``kill`` …), and follow it on."""
-        self._do(lambda: self._ask(run, request))
 
     # -- in the thread -----------------------------------------------------------------------------
 
@@ -202,7 +189,7 @@ class TrainingThread(FollowingThread):
         try:
             launcher.start(run)
         except Exception as error:
-            LOG.exception("the job of %s could not be started", run.path.name)
+            LOG.exception("the job of “%s” could not be started", run.path.name)
             self.job_failed.emit(run.run_id, str(error) or type(error).__name__)
             return
         self._follow(run)
@@ -218,13 +205,8 @@ class TrainingThread(FollowingThread):
         else:
             followed.started, followed.checked = time.monotonic(), 0.0
 
-    def _ask(self, run: RunFolder, request: Callable[[RunFolder], object]) -> None:
-        try:
-            request(run)
-        except Exception as error:
-            LOG.info("a request to %s failed", run.path.name, exc_info=True)
-            self.request_failed.emit(run.run_id, str(error) or type(error).__name__)
-        self._follow(run)
+    def _on_asked(self, folder: RunFolder) -> None:
+        self._follow(folder)
 
     def _read(self, followed: _Followed) -> None:
         is_news, followed.has_caught_up = followed.has_caught_up, True

@@ -7,6 +7,7 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from orgseg_app.gui.comparing.results_view import ResultsView
+from orgseg_app.gui.help.context import set_help
 from orgseg_app.gui.studies.studies_view import StudiesView
 from orgseg_app.gui.style.fields import Segments
 from orgseg_app.gui.style.widgets import GROUP, PageStack, surface
@@ -28,6 +29,7 @@ class CompareSwitch(QWidget):
         super().__init__()
         self.results, self.studies = results, studies
         surface(self, "panel")
+        set_help(self, "comparing")
         self._stack = PageStack(self)
         self._stack.addWidget(results)
         self._stack.addWidget(studies)

@@ -37,6 +37,12 @@ class EffectsView(Figure):
         self.score_title = ""
         self._scores: dict[tuple[str, str], list[float]] = {}
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        theme.watcher.changed.connect(self._fit)
+
+    def _fit(self) -> None:
+        if self.effects:
+            width = theme.px(NAMES + NUMBERS + LEAST_PLOT)
+            self.setMinimumSize(width, self.picture_size().height())
 
     def show_effects(
         self, effects: Sequence[Effect], runs: Sequence[RunResult], score_title: str
@@ -47,7 +53,7 @@ class EffectsView(Figure):
         for run in runs:
             for key, name in run.cell.places if run.score is not None else ():
                 self._scores.setdefault((key, name), []).append(float(run.score or 0.0))
-        self.setMinimumSize(NAMES + NUMBERS + LEAST_PLOT, self.picture_size().height())
+        self._fit()
         self.setAccessibleDescription("; ".join(self._said()))
         self.updateGeometry()
         self.update()
@@ -61,7 +67,7 @@ class EffectsView(Figure):
         """As wide as the widget, as high as there are values."""
         rows = sum(len(effect.places) for effect in self.effects)
         height = EDGE + rows * ROW + len(self.effects) * (TITLE + BETWEEN) + FOOT
-        return QSize(max(self.width(), NAMES + NUMBERS + LEAST_PLOT), height)
+        return QSize(max(self.width(), theme.px(NAMES + NUMBERS + LEAST_PLOT)), theme.px(height))
 
     def sizeHint(self) -> QSize:
         """As drawn."""
@@ -75,7 +81,12 @@ class EffectsView(Figure):
         if not scores:
             return
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        plot = QRectF(EDGE + NAMES, 0, self.picture_size().width() - NAMES - NUMBERS - 2 * EDGE, 0)
+        across = self.picture_size().width()
+        with theme.magnified(painter) as scale:
+            self._draw(painter, scores, across / scale)
+
+    def _draw(self, painter: QPainter, scores: list[float], across: float) -> None:
+        plot = QRectF(EDGE + NAMES, 0, across - NAMES - NUMBERS - 2 * EDGE, 0)
         ticks = _ticks(min(scores), max(scores))
         low, high = ticks[0], ticks[-1]
 
@@ -88,7 +99,7 @@ class EffectsView(Figure):
             self._draw_title(painter, effect, y)
             y += TITLE
             for name, spread in effect.places:
-                self._draw_row(painter, effect.key, name, spread, y, x)
+                self._draw_row(painter, effect.key, name, spread, y, x, across)
                 y += ROW
             y += BETWEEN
         self._draw_scale(painter, [(x(tick), tick) for tick in ticks], top, y)
@@ -108,7 +119,14 @@ class EffectsView(Figure):
             painter.drawText(QRectF(left, y, 400, TITLE - 4), middle, text)
 
     def _draw_row(
-        self, painter: QPainter, key: str, name: str, spread: Spread, y: float, x: object
+        self,
+        painter: QPainter,
+        key: str,
+        name: str,
+        spread: Spread,
+        y: float,
+        x: object,
+        across: float,
     ) -> None:
         assert callable(x)
         now, middle = theme.current(), Qt.AlignmentFlag.AlignVCenter
@@ -133,9 +151,8 @@ class EffectsView(Figure):
         painter.setBrush(accent)
         painter.drawEllipse(QPointF(x(spread.mean), line), 5.5, 5.5)
         painter.setPen(QColor(now.text))
-        width = self.picture_size().width()
         text = f"{spread_words(spread)}  ({runs_words(spread.count)})"
-        painter.drawText(QRectF(width - NUMBERS - EDGE, y, NUMBERS, ROW), middle | right, text)
+        painter.drawText(QRectF(across - NUMBERS - EDGE, y, NUMBERS, ROW), middle | right, text)
 
     def _draw_scale(
         self, painter: QPainter, ticks: Sequence[tuple[float, float]], top: float, bottom: float

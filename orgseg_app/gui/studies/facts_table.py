@@ -16,9 +16,18 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QColor, QFontMetrics, QGuiApplication, QKeyEvent, QKeySequence
-from PySide6.QtWidgets import QAbstractButton, QTableView, QWidget
+from PySide6.QtGui import (
+    QColor,
+    QContextMenuEvent,
+    QFontMetrics,
+    QGuiApplication,
+    QKeyEvent,
+    QKeySequence,
+)
+from PySide6.QtWidgets import QAbstractButton, QMenu, QTableView, QWidget
 
+from orgseg_app.gui.help.context import ask_help, set_help
+from orgseg_app.gui.help.meaning import Meaning, add_meaning
 from orgseg_app.gui.panels.table_keys import keeps_key
 from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.tables import make_rows
@@ -43,6 +52,8 @@ class Column:
         Secondary, but for lines that stand out.
     widest : int
         Pixels that words get at the most.
+    page : str
+        Place of the help that says what it means.
     """
 
     title: str
@@ -50,6 +61,7 @@ class Column:
     is_number: bool = False
     is_quiet: bool = False
     widest: int = 200
+    page: str = "studies#outcome"
 
 
 @dataclass(frozen=True)
@@ -104,6 +116,8 @@ class FactsModel(QAbstractTableModel):
         column = self.columns[section]
         if role == Qt.ItemDataRole.DisplayRole:
             return column.title
+        if role == Qt.ItemDataRole.AccessibleTextRole:
+            return column.title or column.tip or "Nothing"
         if role == Qt.ItemDataRole.ToolTipRole:
             return plain_tip(column.tip)
         if role == Qt.ItemDataRole.TextAlignmentRole:
@@ -170,11 +184,37 @@ class FactsTable(QTableView):
             corner.setAccessibleName("Select all lines")
         header.setSectionsClickable(False)
         header.setStretchLastSection(True)
-        header.setFixedHeight(HEAD_HEIGHT)
+        theme.hold(header, height=HEAD_HEIGHT)
         self.selectionModel().selectionChanged.connect(
             lambda *_: self.runs_chosen.emit(self.chosen_runs())
         )
         self.activated.connect(lambda _: self.activated_runs.emit(self.chosen_runs()))
+        for signal in (self.selectionModel().currentChanged, self.facts.modelReset):
+            signal.connect(self._name_page)
+        self._name_page()
+
+    def _name_page(self, *_: object) -> None:
+        """The help is about the column of the cell that the keys go to."""
+        column = self._column(self.currentIndex().column())
+        set_help(self, column.page if column is not None else Column("").page)
+
+    def _column(self, place: int) -> Column | None:
+        columns = self.facts.columns
+        return columns[place] if 0 <= place < len(columns) else None
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """What the number that was pointed at, or has the keyboard, means."""
+        is_key = event.reason() == QContextMenuEvent.Reason.Keyboard
+        place = self.currentIndex().column() if is_key else self.columnAt(event.pos().x())
+        column = self._column(place)
+        if column is None or not column.tip:
+            return
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        title = " ".join(column.title.split()) or column.tip
+        add_meaning(menu, self, Meaning(title, column.tip, column.page))
+        menu.addAction("Help", lambda: ask_help(self, column.page))
+        menu.popup(event.globalPos())
 
     def take(self, columns: Sequence[Column], lines: Sequence[Line]) -> None:
         """Show others; lines about the same runs stay selected, and the table where it is."""
@@ -204,8 +244,9 @@ class FactsTable(QTableView):
         for place, column in enumerate(self.facts.columns):
             widths = [words.horizontalAdvance(line.cells[place]) for line in self.facts.lines]
             titles = [small.horizontalAdvance(part) for part in column.title.split("\n")]
-            widest = max([*widths, *titles]) + 24
-            self.setColumnWidth(place, min(column.widest, max(NARROWEST, widest)))
+            widest = max([*widths, *titles]) + 32
+            least, most = theme.px(NARROWEST), theme.px(column.widest)
+            self.setColumnWidth(place, min(most, max(least, widest)))
 
     def copy(self) -> None:
         """Selected lines (or all) to the clipboard, as tab-separated text."""

@@ -83,6 +83,11 @@ class HeatMapView(Figure):
         self.at: tuple[int, int] | None = None
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        theme.watcher.changed.connect(self._on_theme_changed)
+
+    def _on_theme_changed(self) -> None:
+        if self.grid.rows:
+            self.setMinimumSize(self.picture_size())
 
     def show_grid(self, grid: Grid, score_title: str) -> None:
         """Show other figures."""
@@ -120,15 +125,17 @@ class HeatMapView(Figure):
         return min(170, max(CELL.width(), widest + 12)), CELL.height()
 
     def cell_rect(self, row: int, column: int) -> QRectF:
-        """Where a cell is painted."""
+        """Where a cell is painted, at a text size of 100 %."""
         width, height = self._cell
         return QRectF(self._left + column * width, HEAD + row * height, width, height)
 
     def picture_size(self) -> QSize:
         """Names, cells, the key of the colours."""
-        width, height = self._cell
-        across = self._left + max(1, len(self.grid.columns)) * width + EDGE
-        return QSize(max(across, 320), HEAD + len(self.grid.rows) * height + KEY + 8)
+        with theme.base_size() as scale:
+            width, height = self._cell
+            across = self._left + max(1, len(self.grid.columns)) * width + EDGE
+        size = QSize(max(across, 320), HEAD + len(self.grid.rows) * height + KEY + 8)
+        return size * scale
 
     def sizeHint(self) -> QSize:
         """As drawn."""
@@ -136,8 +143,10 @@ class HeatMapView(Figure):
 
     def place_at(self, point: QPointF) -> tuple[int, int] | None:
         """Row and column under a point."""
-        width, height = self._cell
-        row, column = int((point.y() - HEAD) // height), int((point.x() - self._left) // width)
+        with theme.base_size() as scale:
+            width, height = self._cell
+            row = int((point.y() / scale - HEAD) // height)
+            column = int((point.x() / scale - self._left) // width)
         is_inside = 0 <= row < len(self.grid.rows) and 0 <= column < len(self.grid.columns)
         return (row, column) if is_inside else None
 
@@ -148,6 +157,10 @@ class HeatMapView(Figure):
         if not self.grid.rows:
             return
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        with theme.magnified(painter):
+            self._draw(painter)
+
+    def _draw(self, painter: QPainter) -> None:
         self._draw_names(painter)
         for row in range(len(self.grid.rows)):
             for column in range(len(self.grid.columns)):
@@ -160,6 +173,8 @@ class HeatMapView(Figure):
             painter.drawRoundedRect(place.adjusted(2, 2, -2, -2), 4, 4)
             if self.hasFocus():
                 focus_ring(painter, place, 5)
+        elif self.hasFocus() and self.grid.cells:
+            focus_ring(painter, self.cell_rect(0, 0), 5)
 
     def _draw_names(self, painter: QPainter) -> None:
         now, middle = theme.current(), Qt.AlignmentFlag.AlignVCenter

@@ -10,7 +10,6 @@ from typing import Any
 from msgspec import structs
 from PySide6.QtCore import QSignalBlocker, QTimer, Signal
 from PySide6.QtWidgets import (
-    QDialog,
     QFileDialog,
     QGridLayout,
     QHBoxLayout,
@@ -20,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from orgseg_app.gui.help.context import HelpedTitle, set_help
 from orgseg_app.gui.panels.preset_cards import preset_title
 from orgseg_app.gui.session import Session
 from orgseg_app.gui.studies.axis_editor import AxisEditor
@@ -39,6 +39,8 @@ from orgseg_app.gui.studies.study_draft import (
     write_study,
 )
 from orgseg_app.gui.studies.study_review import StudyReview
+from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.dialogs import FittingDialog
 from orgseg_app.gui.style.fields import CalmComboBox, show_choice
 from orgseg_app.gui.style.widgets import (
     EDGE,
@@ -62,7 +64,7 @@ AS_IN_FORM, AS_IN_STUDY = "\tform", "\tstudy"
 FILTER = "Studies (*.toml)"
 
 
-class NewStudyDialog(QDialog):
+class NewStudyDialog(FittingDialog):
     """Makes a study; the window goes on beside it.
 
     Parameters
@@ -97,6 +99,7 @@ class NewStudyDialog(QDialog):
         self.editors: list[AxisEditor] = []
         self.draft = StudyDraft(name=self._free("Study"), recipe=self._first_recipe())
         self.setWindowTitle("New study")
+        set_help(self, "studies#new")
         self.resize(1060, 680)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -125,7 +128,7 @@ class NewStudyDialog(QDialog):
         self.review = StudyReview(self)
         self.review.start_requested.connect(self._on_start)
         self.review.close_requested.connect(self.reject)
-        self.review.setFixedWidth(248)
+        theme.hold(self.review, width=248)
         row = QHBoxLayout(self)
         row.setContentsMargins(EDGE, EDGE, EDGE, EDGE)
         row.setSpacing(EDGE)
@@ -144,7 +147,7 @@ class NewStudyDialog(QDialog):
         column = QVBoxLayout(page)
         column.setContentsMargins(0, 0, GAP, 0)
         column.setSpacing(GAP)
-        column.addWidget(SectionTitle("Study"))
+        column.addWidget(HelpedTitle("Study", "studies"))
         column.addLayout(self._build_fields())
         column.addSpacing(GAP)
         column.addWidget(SectionTitle("What is compared"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.cards import Card
 from orgseg_app.gui.style.widgets import GAP, SecondaryButton, SectionTitle, plain_tip
 from orgseg_app.runs.studies.definition import Study, load_study, ready_made
@@ -24,7 +25,7 @@ class ReadyMade(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setFixedWidth(WIDTH)
+        theme.hold(self, width=WIDTH)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GAP)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QModelIndex, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetrics, QPainter
 from PySide6.QtWidgets import QListView, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from orgseg_app.gui.panels.name_delegate import Index
+from orgseg_app.gui.runs.jobs_list import JobsListModel
 from orgseg_app.gui.studies.studies_model import StudiesModel
 from orgseg_app.gui.studies.study_facts import STATE_ICONS, StudyFacts
 from orgseg_app.gui.style import icons, theme
@@ -19,42 +20,23 @@ FACTS_ROLE = Qt.ItemDataRole.UserRole
 ROW_HEIGHT = 56
 
 
-class StudiesListModel(QAbstractListModel):
+class StudiesListModel(JobsListModel[StudyFacts]):
     """The newest study first."""
 
     def __init__(self, studies: StudiesModel, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(studies, parent)
         self.studies = studies
-        self._ids: list[str] = []
         studies.studies_changed.connect(self.reload)
-        studies.study_changed.connect(self._on_study_changed)
+        studies.study_changed.connect(self.tell_changed)
         self.reload()
 
     def reload(self) -> None:
         """Take the studies anew."""
-        ids = [study.study_id for study in reversed(self.studies.all())]
-        if ids != self._ids:
-            self.beginResetModel()
-            self._ids = ids
-            self.endResetModel()
-
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Studies."""
-        return 0 if parent.isValid() else len(self._ids)
-
-    def study_at(self, index: Index) -> StudyFacts | None:
-        """The study of a row."""
-        if not index.isValid() or index.row() >= len(self._ids):
-            return None
-        return self.studies.get(self._ids[index.row()])
-
-    def row_of(self, study_id: str) -> int:
-        """Row of a study, or -1."""
-        return self._ids.index(study_id) if study_id in self._ids else -1
+        self.show_ids([study.study_id for study in reversed(self.studies.all())])
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Name, words, and the study itself."""
-        study = self.study_at(index)
+        study = self.entry(index)
         if study is None:
             return None
         if role == Qt.ItemDataRole.DisplayRole:
@@ -68,18 +50,14 @@ class StudiesListModel(QAbstractListModel):
             return plain_tip("\n".join(line for line in [*lines, study.message] if line))
         return None
 
-    def _on_study_changed(self, study_id: str) -> None:
-        row = self.row_of(study_id)
-        if row >= 0:
-            self.dataChanged.emit(self.index(row), self.index(row))
-
 
 class _StudyDelegate(QStyledItemDelegate):
     """Name; state in words; how far it is, as a line."""
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        return QSize(180, ROW_HEIGHT)
+        return QSize(theme.px(180), theme.px(ROW_HEIGHT))
 
+    @theme.magnifies
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         study = index.data(FACTS_ROLE)
         if study is None:
@@ -140,7 +118,7 @@ class StudiesList(QListView):
 
     def current_study(self) -> StudyFacts | None:
         """The study that is chosen."""
-        return self.rows.study_at(self.currentIndex())
+        return self.rows.entry(self.currentIndex())
 
     def choose(self, study_id: str) -> None:
         """Choose a study, now or when it comes."""
@@ -156,7 +134,7 @@ class StudiesList(QListView):
             self.chosen.emit("")
 
     def _on_current(self, index: Index, before: Index) -> None:
-        study = self.rows.study_at(index)
+        study = self.rows.entry(index)
         if study is not None:
             self._wanted = study.study_id
         self.chosen.emit(study.study_id if study is not None else "")

@@ -10,26 +10,19 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
+from orgseg_app.gui.help.trouble_pages import page_of_failure
+from orgseg_app.gui.runs.jobs_model import JobsModel
 from orgseg_app.gui.runs.run_entry import RunEntry
 from orgseg_app.gui.session import Session
-from orgseg_app.gui.studies.studies_thread import Request, StudiesThread
+from orgseg_app.gui.studies.studies_thread import StudiesThread
 from orgseg_app.gui.studies.study_facts import StudyFacts
 from orgseg_app.runs.studies import queue
 from orgseg_app.runs.studies.definition import Study
 from orgseg_app.runs.studies.folder import StudyFolder
 
 
-class StudiesModel(QObject):
+class StudiesModel(JobsModel[StudyFacts]):
     """All studies of the open project, oldest first.
-
-    Follows the session: another project, other studies; those that were at work when the window was
-    last closed are found again by themselves.
-
-    Parameters
-    ----------
-    session : Session
-    thread : StudiesThread
-        Started by the caller, who also stops it.
 
     Signals
     -------
@@ -41,53 +34,27 @@ class StudiesModel(QObject):
         One that was followed while it worked is over.
     study_prepared(study_id)
         One asked for here has its folder and is about to start.
-    preparing_changed(bool)
-        A snapshot is being written.
     """
 
     studies_changed = Signal()
     study_changed = Signal(str)
     study_ended = Signal(str)
     study_prepared = Signal(str)
-    preparing_changed = Signal(bool)
 
     def __init__(
         self, session: Session, thread: StudiesThread, parent: QObject | None = None
     ) -> None:
-        super().__init__(parent)
-        self.session, self.thread_ = session, thread
-        self._studies: dict[str, StudyFacts] = {}
-        self._path: Path | None = None
+        super().__init__(session, thread, parent)
         self._is_first = True
-        self._preparing = 0
         thread.studies_listed.connect(self._on_listed)
-        thread.request_failed.connect(self._on_request_failed)
-        session.project_changed.connect(self._on_project_changed)
         self._on_project_changed()
 
     # -- reading -----------------------------------------------------------------------------------
 
-    def all(self) -> list[StudyFacts]:
-        """Every study, oldest first."""
-        return list(self._studies.values())
-
-    def get(self, study_id: str) -> StudyFacts | None:
-        """One study, or None."""
-        return self._studies.get(study_id)
-
-    def active(self) -> list[StudyFacts]:
-        """Studies that are at work or paused, oldest first."""
-        return [study for study in self._studies.values() if study.is_active]
-
     def of_run(self, run: RunEntry | None) -> StudyFacts | None:
         """The study that a run belongs to."""
         asked = run.run.request.get("study") if run is not None else None
-        return self._studies.get(str(asked.get("id"))) if isinstance(asked, dict) else None
-
-    @property
-    def is_preparing(self) -> bool:
-        """Whether the snapshot of a new study is being written."""
-        return self._preparing > 0
+        return self._items.get(str(asked.get("id"))) if isinstance(asked, dict) else None
 
     # -- asking ------------------------------------------------------------------------------------
 
@@ -95,30 +62,14 @@ class StudiesModel(QObject):
         """Freeze a study with what is painted now, and start its driver; problems are messages."""
         from orgseg_app.runs.studies.preparing import prepare_study
 
-        file, path = self.session.file, self._path
-        if file is None:
-            return
-        self._set_preparing(1)
-
-        def on_success(folder: StudyFolder) -> None:
-            self._set_preparing(-1)
-            if self._path == path:
-                self._studies[folder.study_id] = StudyFacts(folder)
+        def on_made(folder: StudyFolder, is_open: bool) -> None:
+            if is_open:
+                self._items[folder.study_id] = StudyFacts(folder)
                 self.studies_changed.emit()
                 self.study_prepared.emit(folder.study_id)
-            self.thread_.ask(folder, queue.start)
+            self._thread.ask(folder, queue.start)
 
-        def on_failure(error: Exception) -> None:
-            self._set_preparing(-1)
-            self.session.report_error(error)
-
-        self.session.fold_in()
-        self.session.background.start(
-            f"Preparing {study.name}",
-            lambda task: prepare_study(file, study),
-            on_success,
-            on_failure,
-        )
+        self._prepare(f"Preparing {study.name}", lambda file: prepare_study(file, study), on_made)
 
     def request_pause(self, study_id: str) -> None:
         """Let a study wait, with the run that is learning."""
@@ -132,34 +83,21 @@ class StudiesModel(QObject):
         """End a study soon; what its runs have learnt is kept, and it can go on later."""
         self._ask(study_id, queue.request_stop)
 
-    def _ask(self, study_id: str, request: Request) -> None:
-        study = self._studies.get(study_id)
-        if study is not None:
-            self.thread_.ask(study.folder, request)
-
-    def _set_preparing(self, change: int) -> None:
-        self._preparing += change
-        self.preparing_changed.emit(self._preparing > 0)
-
     # -- from the thread ---------------------------------------------------------------------------
 
-    def _on_project_changed(self) -> None:
-        if self.session.path != self._path:
-            self._path = self.session.path
-            self._studies.clear()
-            self._is_first = True
-            self.thread_.watch(self._path)
-            self.studies_changed.emit()
+    def _folder_of(self, item: StudyFacts) -> StudyFolder:
+        return item.folder
+
+    def _forget(self) -> None:
+        self._is_first = True
+        self.studies_changed.emit()
 
     def _on_listed(self, path: Path, listed: list[StudyFacts]) -> None:
         if path != self._path:
             return  # of the project before
-        before = self._studies
-        self._studies = {study.study_id: study for study in listed}
-        for study_id, study in before.items():
-            if study_id not in self._studies and study.folder.exists:
-                self._studies[study_id] = study  # younger than the list
-        if list(before) != list(self._studies):
+        before, found = self._items, {study.study_id: study for study in listed}
+        self._items = found | self._younger(found)
+        if list(before) != list(self._items):
             self.studies_changed.emit()
         for study in listed:
             known = before.get(study.study_id)
@@ -181,15 +119,13 @@ class StudiesModel(QObject):
         elif study.state == "lost":
             self.session.message.emit(_interrupted_words(study), "warning")
         else:
-            self.session.message.emit(f"“{study.name}” failed. {study.message}", "error")
+            page = page_of_failure(study.message)
+            self.session.say(f"“{study.name}” failed. {study.message}", "error", page)
 
     def _tell_of_interrupted(self) -> None:
-        lost = [study for study in self._studies.values() if study.state == "lost"]
+        lost = [study for study in self._items.values() if study.state == "lost"]
         if lost:
             self.session.message.emit(_interrupted_words(lost[-1]), "warning")
-
-    def _on_request_failed(self, study_id: str, sentence: str) -> None:
-        self.session.message.emit(sentence, "error")
 
 
 def _interrupted_words(study: StudyFacts) -> str:

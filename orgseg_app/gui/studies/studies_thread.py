@@ -6,10 +6,8 @@ files, and ending it never ends a study.
 
 from __future__ import annotations
 
-import logging
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,14 +18,10 @@ from orgseg_app.gui.studies.study_facts import StudyFacts
 from orgseg_app.runs.folder import ACTIVE_STATES, STUDIES, runs_dir
 from orgseg_app.runs.studies.folder import StudyFolder, list_studies
 
-LOG = logging.getLogger(__name__)
-
 POLL_S = 0.4
 ORPHANS_S = 5.0
 STARTING_S = 3.0
 """A driver that was just started may not have written down its process yet."""
-
-Request = Callable[[StudyFolder], object]
 
 
 @dataclass
@@ -50,29 +44,15 @@ class StudiesThread(FollowingThread):
     -------
     studies_listed(Path, list of StudyFacts)
         All studies of this project, oldest first, whenever one came, went or changed.
-    request_failed(study_id, sentence)
-        A study could not be started, or asked to pause, stop or go on.
     """
 
     studies_listed = Signal(object, list)
-    request_failed = Signal(str, str)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__("studies thread", parent)
-        self._project: Path | None = None
         self._followed: dict[str, _Followed] = {}
         self._listing: object = None
         self._has_told = False
-
-    # -- asked by the window -----------------------------------------------------------------------
-
-    def watch(self, project_path: Path | None) -> None:
-        """Follow the studies of a project from now on; None for no project: nothing is polled."""
-        self._do(lambda: self._watch(project_path))
-
-    def ask(self, folder: StudyFolder, request: Request) -> None:
-        """Ask something of a study (``queue.start``, ``queue.request_pause`` …)."""
-        self._do(lambda: self._ask(folder, request))
 
     # -- in the thread -----------------------------------------------------------------------------
 
@@ -114,12 +94,7 @@ class StudiesThread(FollowingThread):
         self._followed = found
         return has_changed
 
-    def _ask(self, folder: StudyFolder, request: Request) -> None:
-        try:
-            request(folder)
-        except Exception as error:
-            LOG.info("a request to the study %s failed", folder.path.name, exc_info=True)
-            self.request_failed.emit(folder.study_id, str(error) or type(error).__name__)
+    def _on_asked(self, folder: StudyFolder) -> None:
         followed = self._followed.get(folder.study_id)
         if followed is None and self._project is not None:
             self._list_if_changed()

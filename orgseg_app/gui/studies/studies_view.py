@@ -15,12 +15,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from orgseg_app.gui.help.context import set_help
 from orgseg_app.gui.runs.runs_model import RunsModel
 from orgseg_app.gui.session import Session
 from orgseg_app.gui.studies.studies_list import StudiesList
 from orgseg_app.gui.studies.studies_model import StudiesModel
 from orgseg_app.gui.studies.study_facts import StudyFacts
 from orgseg_app.gui.studies.study_view import StudyView
+from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.widgets import EmptyState, SecondaryButton, surface
 from orgseg_app.runs.studies.results import StudyResults
 
@@ -62,6 +64,7 @@ class StudiesView(QWidget):
         self._read_of: Signs | None = None
         surface(self, "panel")
         self.setAccessibleName("Studies")
+        set_help(self, "studies")
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(READ_DELAY_MS)
@@ -82,7 +85,7 @@ class StudiesView(QWidget):
         self.new_button = SecondaryButton("New study…", "plus")
         self.new_button.clicked.connect(self.new_requested)
         left = QWidget(self)
-        left.setMinimumWidth(180)
+        theme.hold(left, least_width=180)
         column = QVBoxLayout(left)
         column.setContentsMargins(0, 48, 0, 12)  # the switch of the workspace lies above
         column.setSpacing(8)

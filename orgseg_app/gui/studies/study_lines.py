@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from orgseg_app.gui.comparing.measures import score_page
 from orgseg_app.gui.runs.estimate import duration
 from orgseg_app.gui.studies.facts_table import Column, Line
 from orgseg_app.gui.studies.study_facts import CellFacts
@@ -38,7 +39,8 @@ def ranking(results: StudyResults) -> tuple[list[Column], list[Line]]:
     if not study.axes:
         columns.append(Column("Combination"))
     tip = f"{score} on the validation images, mean over the repeats"
-    columns.append(Column(f"{score}\nvalidation", tip, is_number=True))
+    page = score_page(study.score.removeprefix("mean_"))
+    columns.append(Column(f"{score}\nvalidation", tip, is_number=True, page=page))
     if many:
         columns.append(Column("Spread", "Standard deviation over the repeats", is_number=True))
     columns.append(Column("Runs", "Finished, of those planned", is_number=True))
@@ -72,9 +74,18 @@ def why(results: StudyResults) -> tuple[list[Column], list[Line]]:
         Column("The best has", widest=170),
         Column("Instead of", widest=170),
         Column("Difference", "Mean over the validation images", is_number=True),
-        Column("95 % interval", "Bootstrap over the images", is_number=True),
+        Column(
+            "95 % interval",
+            "Bootstrap over the images",
+            is_number=True,
+            page="statistics#interval",
+        ),
         Column("Better on", "Validation images on which the best is ahead", is_number=True),
-        Column("Verdict", "Wilcoxon's signed-rank test, corrected for their number (Holm)"),
+        Column(
+            "Verdict",
+            "Wilcoxon's signed-rank test, corrected for their number (Holm)",
+            page="statistics#better",
+        ),
     ]
     lines = []
     for near in results.why:

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from orgseg_app.gui.help.context import HelpButton
 from orgseg_app.gui.session import Session
 from orgseg_app.gui.studies import study_lines
 from orgseg_app.gui.studies.effects_view import EffectsView
@@ -21,6 +22,7 @@ from orgseg_app.gui.studies.grid_data import Grid, grid_of
 from orgseg_app.gui.studies.heat_map_view import HeatMapView
 from orgseg_app.gui.studies.study_facts import StudyFacts
 from orgseg_app.gui.studies.wording import SCORES, axis_title, runs_words
+from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.fields import CalmComboBox, Segments, show_choice
 from orgseg_app.gui.style.widgets import (
     GAP,
@@ -134,6 +136,7 @@ class StudyView(QWidget):
             head.addWidget(button)
         head.addWidget(self.copy_button)
         head.addWidget(self.report_button)
+        head.addWidget(HelpButton("studies"))
         return head
 
     def _build_words(self) -> QVBoxLayout:
@@ -205,7 +208,7 @@ class StudyView(QWidget):
     def _build_map_page(self) -> QWidget:
         self.rows_box, self.columns_box = CalmComboBox("Rows"), CalmComboBox("Columns")
         self.axes = QWidget(self)
-        self.axes.setFixedWidth(170)
+        theme.hold(self.axes, width=170)
         column = QVBoxLayout(self.axes)
         column.setContentsMargins(0, 4, GROUP, 0)
         column.setSpacing(4)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt
-from shiboken6 import isValid
+
+from orgseg_app.gui.project.one_dialog import came_to_front
 
 if TYPE_CHECKING:
     from orgseg_app.gui.main_window import MainWindow
@@ -48,11 +49,7 @@ class Studying(QObject):
         """Open the dialog, or bring it to the front."""
         from orgseg_app.gui.studies.new_study import NewStudyDialog
 
-        if self.session.file is None:
-            return
-        if self.dialog is not None and isValid(self.dialog) and self.dialog.isVisible():
-            self.dialog.raise_()
-            self.dialog.activateWindow()
+        if self.session.file is None or came_to_front(self.dialog):
             return
         parts = self.window.ensure_parts()
         form = parts.training.form

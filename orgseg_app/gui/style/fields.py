@@ -6,7 +6,7 @@ The wheel changes a field only while it has the keyboard, so that scrolling a pa
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QWheelEvent
@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.widgets import THIN_SPACE, label
 
 _POSITIONS = 1000
@@ -153,7 +154,7 @@ class SliderField(QWidget):
         self._minimum, self._maximum = float(minimum), float(maximum)
         self._logarithmic = logarithmic
         self.name = label(name)
-        self.name.setFixedWidth(name_width)
+        theme.hold(self.name, width=name_width)
         self.slider = CalmSlider()
         self.slider.setRange(0, _POSITIONS)
         self.slider.setAccessibleName(name)
@@ -163,7 +164,7 @@ class SliderField(QWidget):
         self.number.setDecimals(decimals)
         self.number.setRange(minimum, maximum)
         self.number.setSingleStep(10.0**-decimals)
-        self.number.setFixedWidth(64)
+        theme.hold(self.number, width=64)
         if unit:
             self.number.setSuffix(THIN_SPACE + unit)
         row = QHBoxLayout(self)
@@ -303,3 +304,14 @@ def show_choice(box: QComboBox, value: object) -> None:
     if at >= 0 and at != box.currentIndex():
         with QSignalBlocker(box):
             box.setCurrentIndex(at)
+
+
+def offer_choices(box: QComboBox, choices: Iterable[tuple[object, str]]) -> None:
+    """Offer these (data, text) instead, silently; what was chosen stays if it is among them."""
+    kept = box.currentData()
+    with QSignalBlocker(box):
+        box.clear()
+        for data, text in choices:
+            box.addItem(text, data)
+    if kept is not None:
+        show_choice(box, kept)

@@ -50,6 +50,7 @@ def icon(name: str, colour: str | None = None) -> QIcon:
 def pixmap(name: str, colour: str = "secondary", side: int = SIZE, ratio: float = 1.0) -> QPixmap:
     """An icon as a picture of ``side`` device-independent pixels at a device pixel ratio."""
     name = ALIASES.get(name, name)
+    ratio *= theme.watcher.magnification
     pixels = round(side * ratio)
     return _drawn(name, theme.current().colour(colour).name(), pixels, pixels, ratio)
 

@@ -6,17 +6,20 @@ Looks that a widget asks for through properties:
   on canvas
 - ``look`` on push buttons: primary, quiet, danger; ``look`` on tool buttons: tool (32 px)
 - ``surface`` on plain widgets: panel, window, canvas, strip
+
+Lengths in ``tx`` are pixels that grow with the text.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from string import Template
 
 from orgseg_app import paths
 
 TEMPLATE = Template("""
-* { font-size: 13px; }
+* { font-size: 13tx; }
 QToolTip { background: $raised; color: $text; border: 1px solid $line; padding: 4px 6px; }
 
 QWidget[surface="window"] { background: $window; }
@@ -26,17 +29,19 @@ QWidget[surface="bar"] { background: $raised; border: 1px solid $line; border-ra
 QWidget[surface="canvas"] { background: $canvas; color: $on_canvas; }
 
 QLabel { background: transparent; }
-QLabel[role="caption"] { font-size: 11px; color: $secondary; }
-QLabel[role="title"] { font-size: 15px; font-weight: 600; }
-QLabel[role="display"] { font-size: 22px; font-weight: 600; }
+QLabel[role="caption"] { font-size: 11tx; color: $secondary; }
+QLabel[role="title"] { font-size: 15tx; font-weight: 600; }
+QLabel[role="display"] { font-size: 22tx; font-weight: 600; }
 QLabel[tone="secondary"] { color: $secondary; }
 QLabel[tone="success"] { color: $success; }
 QLabel[tone="warning"] { color: $warning; }
 QLabel[tone="error"] { color: $error; }
-QLabel[tone="on canvas"] { color: $on_canvas; font-size: 11px; }
+QLabel[tone="on canvas"] { color: $on_canvas; font-size: 11tx; }
 QLabel:disabled { color: $disabled; }
+QLabel:focus { background: $selected; color: $accent; border-radius: 4px; }
+QLabel[look="explained"]:focus { background: $selected; border-radius: 3px; }
 
-QPushButton { min-height: 22px; padding: 4px 12px; border: 1px solid $control; border-radius: 6px;
+QPushButton { min-height: 22tx; padding: 4px 12px; border: 1px solid $control; border-radius: 6px;
   background: $panel; color: $text; }
 QPushButton:hover { background: $hover; }
 QPushButton:pressed, QPushButton:checked { background: $pressed; }
@@ -53,7 +58,7 @@ QPushButton[look="quiet"]:hover { background: $hover; }
 QPushButton[look="quiet"]:pressed { background: $pressed; }
 QPushButton[look="quiet"]:focus { border: 2px solid $accent; padding: 3px 7px; }
 QPushButton[look="segment"] { border-color: transparent; background: transparent;
-  color: $secondary; min-height: 20px; padding: 2px 8px; border-radius: 5px; }
+  color: $secondary; min-height: 20tx; padding: 2px 8px; border-radius: 5px; }
 QPushButton[look="segment"]:hover { color: $text; }
 QPushButton[look="segment"]:checked { background: $selected; color: $accent; }
 QPushButton[look="segment"]:disabled { color: $disabled; background: transparent; }
@@ -67,12 +72,12 @@ QToolButton:pressed { background: $pressed; }
 QToolButton:checked { background: $selected; }
 QToolButton:focus { border: 2px solid $accent; padding: 2px; }
 QToolButton:disabled { color: $disabled; background: transparent; }
-QToolButton[look="tool"] { min-width: 22px; min-height: 22px; padding: 4px; }
+QToolButton[look="tool"] { min-width: 22tx; min-height: 22tx; padding: 4px; }
 QToolButton[look="tool"]:focus { padding: 3px; }
 QToolButton::menu-indicator { image: none; }
 QToolBar { border: none; background: $panel; spacing: 4px; padding: 4px; }
 
-QLineEdit, QPlainTextEdit, QTextEdit, QAbstractSpinBox, QComboBox { min-height: 22px;
+QLineEdit, QPlainTextEdit, QTextEdit, QAbstractSpinBox, QComboBox { min-height: 22tx;
   padding: 2px 6px; border: 1px solid $control; border-radius: 6px; background: $panel;
   color: $text; selection-background-color: $accent; selection-color: $on_accent; }
 QLineEdit, QPlainTextEdit, QTextEdit { placeholder-text-color: $secondary; }
@@ -83,7 +88,7 @@ QComboBox:on { border: 2px solid $accent; padding: 1px 5px; }
 QLineEdit:disabled, QPlainTextEdit:disabled, QAbstractSpinBox:disabled, QComboBox:disabled {
   color: $disabled; border-color: $line; background: transparent; }
 QLineEdit[bad="true"], QAbstractSpinBox[bad="true"] { border-color: $error; }
-QLineEdit[look="inline"] { min-height: 18px; padding: 0 3px; border-radius: 4px; }
+QLineEdit[look="inline"] { min-height: 18tx; padding: 0 3px; border-radius: 4px; }
 QLineEdit[look="inline"]:focus { border: 1px solid $accent; padding: 0 3px; }
 QAbstractSpinBox QLineEdit, QComboBox QLineEdit { border: none; padding: 0; min-height: 0;
   background: transparent; }
@@ -104,28 +109,30 @@ QComboBox::drop-down { width: 20px; border: none; background: transparent; }
 QComboBox::down-arrow { image: url($marks/down-$name.svg); width: 16px; height: 16px; }
 QComboBox QAbstractItemView { border: 1px solid $line; background: $raised; outline: none;
   padding: 4px; }
-QComboBox QAbstractItemView::item { min-height: 24px; padding: 0 6px; border-radius: 4px; }
+QComboBox QAbstractItemView::item { min-height: 24tx; padding: 0 6px; border-radius: 4px; }
 QComboBox QAbstractItemView::item:selected { background: $selected; color: $text; }
 
-QCheckBox, QRadioButton { spacing: 8px; min-height: 22px; background: transparent;
+QCheckBox, QRadioButton { spacing: 8px; min-height: 22tx; background: transparent;
   border: 1px solid transparent; border-radius: 4px; }
 QCheckBox:disabled, QRadioButton:disabled { color: $disabled; }
 QCheckBox:focus, QRadioButton:focus { border-color: $accent; }
-QCheckBox::indicator, QRadioButton::indicator, QTableView::indicator { width: 14px; height: 14px;
+QCheckBox::indicator, QRadioButton::indicator,
+QTableView::indicator, QListView::indicator { width: 14tx; height: 14tx;
   border: 1px solid $control; background: $panel; }
-QCheckBox::indicator, QTableView::indicator { border-radius: 4px; }
-QRadioButton::indicator { border-radius: 8px; }
+QCheckBox::indicator, QTableView::indicator, QListView::indicator { border-radius: 4px; }
+QRadioButton::indicator { border-radius: 8tx; }
 QCheckBox::indicator:hover, QRadioButton::indicator:hover { border-color: $accent; }
-QCheckBox::indicator:checked, QTableView::indicator:checked { background: $accent;
+QCheckBox::indicator:checked,
+QTableView::indicator:checked, QListView::indicator:checked { background: $accent;
   border-color: $accent; image: url($marks/check-$name.svg); }
 QCheckBox::indicator:indeterminate { background: $accent; border-color: $accent;
   image: url($marks/dash-$name.svg); }
-QRadioButton::indicator:checked { width: 6px; height: 6px; border: 5px solid $accent;
+QRadioButton::indicator:checked { width: 6tx; height: 6tx; border: 5tx solid $accent;
   background: $on_accent; }
 QCheckBox::indicator:disabled, QRadioButton::indicator:disabled { border-color: $line; }
 QCheckBox::indicator:checked:disabled { background: $disabled; border-color: $disabled; }
 
-QSlider { min-height: 20px; background: transparent; }
+QSlider { min-height: 20tx; background: transparent; }
 QSlider::groove:horizontal { height: 4px; border-radius: 2px; background: $line; }
 QSlider::sub-page:horizontal { height: 4px; border-radius: 2px; background: $accent; }
 QSlider::handle:horizontal { width: 12px; height: 12px; margin: -5px 0; border-radius: 7px;
@@ -158,10 +165,10 @@ QTableView { gridline-color: $line; }
 QTableView::item { padding: 0 8px; border-bottom: 1px solid $line; }
 QTableView::item:hover, QTreeView::item:hover { background: $hover; }
 QTableView::item:selected, QTreeView::item:selected { background: $selected; color: $text; }
-QTableView::item:focus { border: 1px solid $accent; }
-QTableView[look="rows"]::item:focus { border: none; border-bottom: 1px solid $line; }
+QTableView::item:focus, QTreeView::item:focus { border: 1px solid $accent; }
+QTableView[look="rows"]::item:focus { border: none; border-bottom: 2px solid $accent; }
 QHeaderView { background: $panel; border: none; }
-QHeaderView::section { background: $panel; color: $secondary; border: none; font-size: 11px;
+QHeaderView::section { background: $panel; color: $secondary; border: none; font-size: 11tx;
   border-bottom: 1px solid $line; padding: 6px 11px; font-weight: normal; }
 QHeaderView::section:hover { color: $text; }
 QHeaderView::up-arrow { image: url($marks/up-$name.svg); width: 12px; height: 12px; }
@@ -197,6 +204,9 @@ QStatusBar::item { border: none; }
 QDialog { background: $panel; }
 QFrame#header { background: $panel; border: none; border-bottom: 1px solid $line; }
 QFrame#toolStrip { background: $panel; border: none; border-right: 1px solid $line; }
+QFrame#header QToolButton[role="device"] { font-size: 11tx; color: $secondary; padding: 3px 6px; }
+QFrame#header QToolButton[role="device"]:focus { padding: 2px 5px; }
+QFrame#header QToolButton[role="device"]:hover { color: $text; }
 QFrame#header QToolButton[role="tab"] { padding: 4px 12px; color: $secondary; border: none; }
 QFrame#header QToolButton[role="tab"]:hover { color: $text; background: $hover; }
 QFrame#header QToolButton[role="tab"]:checked { color: $accent; background: $selected; }
@@ -209,14 +219,27 @@ QListView[look="contents"]::item:selected { background: $selected; color: $text;
 QListView[look="contents"]::item:hover:!selected { background: $hover; }
 QTextBrowser[look="page"], QTextBrowser[look="page"]:focus { border: none; border-radius: 0;
   padding: 0; background: $panel; }
+QTextBrowser[look="page"] { border: 2px solid $panel; }
+QTextBrowser[look="page"]:focus { border: 2px solid $accent; }
 QFrame[look="line"] { background: $line; border: none; }
 """)
 
 
-def stylesheet(tokens: Mapping[str, str]) -> str:
-    """The style sheet for a theme's tokens (`Theme.tokens`)."""
+def stylesheet(tokens: Mapping[str, str], text_scale: float = 1.0) -> str:
+    """The style sheet for a theme's tokens (`Theme.tokens`).
+
+    Parameters
+    ----------
+    text_scale
+        Lengths in ``tx`` are so many times as many pixels.
+    """
     marks = (paths.resources_dir() / "icons" / "marks").as_posix()
-    return TEMPLATE.substitute(tokens, marks=_quoted(marks))
+    sheet = re.sub(
+        r"\b(\d+)tx\b",
+        lambda found: f"{round(int(found[1]) * text_scale)}px",
+        TEMPLATE.template,
+    )
+    return Template(sheet).substitute(tokens, marks=_quoted(marks))
 
 
 def _quoted(path: str) -> str:

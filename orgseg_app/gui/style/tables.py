@@ -12,6 +12,8 @@ from PySide6.QtWidgets import (
     QTableView,
 )
 
+from orgseg_app.gui.style import theme
+
 
 def make_rows(table: QTableView, name: str, *, height: int, several: bool = True) -> None:
     """Whole rows are chosen, without a grid; Tab leaves the table.
@@ -38,7 +40,7 @@ def make_rows(table: QTableView, name: str, *, height: int, several: bool = True
     table.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
     table.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
     table.verticalHeader().hide()
-    table.verticalHeader().setDefaultSectionSize(height)
+    theme.hold_rows(table, height)
     table.horizontalHeader().setHighlightSections(False)
 
 

@@ -3,15 +3,36 @@
 Every colour on screen is a token of `Theme`, or a class's own. `apply` makes palette and style
 sheet from the tokens; whoever paints by hand asks `current` while painting, and is repainted when
 the theme changes.
+
+Text can be larger (`settings.TEXT_SIZES`). Lengths are written as they are at 100 %: whoever
+measures asks `px` at that moment, a widget of a fixed size is given it by `hold`, and who paints
+many small parts paints them `magnified`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from functools import wraps
 
-from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QPalette
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtCore import (
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    QRect,
+    QRectF,
+    Qt,
+    Signal,
+)
+from PySide6.QtGui import QColor, QFont, QPainter, QPalette
+from PySide6.QtWidgets import (
+    QApplication,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QWidget,
+)
 
 from orgseg_app.gui.style.stylesheet import stylesheet
 
@@ -126,6 +147,10 @@ DARK = Theme(
 THEMES = {theme.name: theme for theme in (LIGHT, DARK)}
 
 
+_HELD = "heldSize"
+"""Property of a widget: what `hold` was told, method to pixels."""
+
+
 class ThemeWatcher(QObject):
     """Tells when the colours change: ``changed(Theme)``."""
 
@@ -135,6 +160,8 @@ class ThemeWatcher(QObject):
         super().__init__()
         self.theme = LIGHT
         self.mode = "system"
+        self.text_scale = 1.0
+        self.magnification = 1.0
         self._follows = False
 
     def follow_system(self, app: QApplication) -> None:
@@ -159,14 +186,18 @@ def current() -> Theme:
     return watcher.theme
 
 
-def apply(app: QApplication, mode: str = "system") -> Theme:
+def apply(app: QApplication, mode: str = "system", text_size: int | None = None) -> Theme:
     """Dress the whole application.
 
     Parameters
     ----------
     mode
         ``"system"``, ``"light"`` or ``"dark"``; anything else counts as ``"system"``.
+    text_size
+        In per cent; None leaves it as it is.
     """
+    if text_size is not None:
+        watcher.text_scale = text_size / 100
     watcher.mode = mode if mode in THEMES else "system"
     watcher.follow_system(app)
     schemes = {"light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark}
@@ -195,10 +226,128 @@ def restyle(widget: QWidget) -> None:
 def font(pixels: int = TEXT_PX, *, strong: bool = False) -> QFont:
     """The window's font at one of its sizes, with figures of one width."""
     made = QFont(QApplication.font())
-    made.setPixelSize(pixels)
+    made.setPixelSize(px(pixels))
     made.setWeight(QFont.Weight.DemiBold if strong else QFont.Weight.Normal)
     made.setFeature(QFont.Tag("tnum"), 1)
     return made
+
+
+def px(length: float) -> int:
+    """A length that holds text, in pixels: as long as the text size asks."""
+    return round(length * watcher.text_scale)
+
+
+def hold(
+    widget: QWidget,
+    *,
+    width: int | None = None,
+    height: int | None = None,
+    least_width: int | None = None,
+    least_height: int | None = None,
+    most_width: int | None = None,
+) -> None:
+    """Fix or bound the size of a widget that shows text, now and when the text size changes.
+
+    Parameters
+    ----------
+    widget
+        A rule given before for the same side is replaced.
+    width, height, least_width, least_height, most_width
+        In pixels at a text size of 100 %.
+    """
+    wanted = {
+        "setFixedWidth": width,
+        "setFixedHeight": height,
+        "setMinimumWidth": least_width,
+        "setMinimumHeight": least_height,
+        "setMaximumWidth": most_width,
+    }
+    rules = dict(widget.property(_HELD) or {})
+    rules.update({name: length for name, length in wanted.items() if length is not None})
+    widget.setProperty(_HELD, rules)
+    _resize(widget)
+
+
+def hold_rows(view: QTableView, height: int) -> None:
+    """Fix the height of a table's rows, in pixels at a text size of 100 %."""
+    header = view.verticalHeader()
+    header.setMinimumSectionSize(1)
+    header.setProperty(_HELD, {"setDefaultSectionSize": height})
+    _resize(header)
+
+
+def hold_columns(view: QTableView, widths: Mapping[int, int]) -> None:
+    """Give columns their widths, in pixels at a text size of 100 %, by column."""
+    header = view.horizontalHeader()
+    header.setProperty(_HELD, {f"resizeSection {n}": width for n, width in widths.items()})
+    _resize(header)
+
+
+@contextmanager
+def magnified(painter: QPainter) -> Iterator[float]:
+    """Paint as at a text size of 100 %, and have all of it larger; yields how many times.
+
+    Fonts of `font`, lengths of `px` and icons are within as they are at 100 %.
+    """
+    scale = watcher.text_scale
+    painter.save()
+    painter.scale(scale, scale)
+    watcher.text_scale, watcher.magnification = 1.0, scale * watcher.magnification
+    try:
+        yield scale
+    finally:
+        watcher.text_scale, watcher.magnification = scale, watcher.magnification / scale
+        painter.restore()
+
+
+@contextmanager
+def base_size() -> Iterator[float]:
+    """Measure as at a text size of 100 %; yields how many times larger it is shown."""
+    scale = watcher.text_scale
+    watcher.text_scale = 1.0
+    try:
+        yield scale
+    finally:
+        watcher.text_scale = scale
+
+
+def shrunk(rect: QRect) -> QRect:
+    """A rectangle of the screen as it is within `magnified`."""
+    scale = watcher.text_scale
+    return QRectF(
+        rect.x() / scale, rect.y() / scale, rect.width() / scale, rect.height() / scale
+    ).toRect()
+
+
+def grown(rect: QRectF) -> QRectF:
+    """A rectangle of within `magnified` as it is on the screen."""
+    scale = watcher.text_scale
+    return QRectF(rect.x() * scale, rect.y() * scale, rect.width() * scale, rect.height() * scale)
+
+
+def magnifies(paint: Callable[..., None]) -> Callable[..., None]:
+    """Let a delegate's ``paint`` (its decorator) paint `magnified`, in a rectangle as at 100 %."""
+
+    @wraps(paint)
+    def larger(
+        self: QStyledItemDelegate,
+        painter: QPainter,
+        option: QStyleOptionViewItem,
+        index: QModelIndex | QPersistentModelIndex,
+    ) -> None:
+        inner = QStyleOptionViewItem(option)
+        inner.rect = shrunk(option.rect)  # type: ignore[attr-defined]
+        with magnified(painter):
+            paint(self, painter, inner, index)
+
+    return larger
+
+
+def _resize(widget: QWidget) -> None:
+    rules: dict[str, int] = widget.property(_HELD)
+    for name, length in rules.items():
+        method, _, section = name.partition(" ")
+        getattr(widget, method)(*([int(section)] if section else []), px(length))
 
 
 def _system_theme(app: QApplication) -> Theme:
@@ -207,11 +356,16 @@ def _system_theme(app: QApplication) -> Theme:
 
 def _dress(app: QApplication, theme: Theme) -> None:
     watcher.theme = theme
+    is_resized = app.font().pixelSize() != px(TEXT_PX)
     if app.style().objectName().casefold() != "fusion":
         app.setStyle("Fusion")
     app.setFont(font())
     app.setPalette(_palette(theme))
-    app.setStyleSheet(stylesheet(theme.tokens()))
+    app.setStyleSheet(stylesheet(theme.tokens(), watcher.text_scale))
+    if is_resized:
+        for widget in app.allWidgets():
+            if widget.property(_HELD):
+                _resize(widget)
     watcher.changed.emit(theme)
 
 

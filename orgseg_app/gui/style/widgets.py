@@ -241,12 +241,14 @@ class EmptyState(QWidget):
         super().__init__(parent)
         self.words = label(text, tone="secondary", wrap=True)
         self.words.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        column = QVBoxLayout(self)
+        column = self._column = QVBoxLayout(self)
         column.setContentsMargins(GROUP, EDGE, GROUP, EDGE)
         column.setSpacing(12)
         column.addStretch(2)
-        if icon_name:
-            column.addWidget(IconPicture(icon_name, 32), 0, Qt.AlignmentFlag.AlignHCenter)
+        self._icon = IconPicture(icon_name or "info", 32)
+        self._has_icon = bool(icon_name)
+        self._icon.setVisible(self._has_icon)
+        column.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignHCenter)
         column.addWidget(self.words)
         self.button = SecondaryButton(action_text)
         self.button.setVisible(bool(action_text))
@@ -258,6 +260,20 @@ class EmptyState(QWidget):
     def set_text(self, text: str) -> None:
         """Say something else."""
         self.words.setText(text)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """In little room the words come first."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        words = self.words.heightForWidth(max(1, self.width() - 2 * GROUP))
+        button = 0 if self.button.isHidden() else self.button.sizeHint().height() + 12
+        spare = self.height() - words - button
+        self._icon.setVisible(self._has_icon and spare >= 2 * EDGE + 44)
+        edge = max(0, min(EDGE, spare // 2))
+        self._column.setContentsMargins(GROUP, edge, GROUP, edge)
 
 
 class IconPicture(QWidget):
@@ -335,13 +351,13 @@ class _SectionHeader(QAbstractButton):
         self.setText(title)
         self.setCheckable(True)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.setFixedHeight(28)
+        theme.hold(self, height=28)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip("Fold or unfold")
 
     def sizeHint(self) -> QSize:
         metrics = QFontMetrics(theme.font(theme.TITLE_PX, strong=True))
-        return QSize(metrics.horizontalAdvance(self.text()) + 26, 28)
+        return QSize(metrics.horizontalAdvance(self.text()) + 26, theme.px(28))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         now = theme.current()
@@ -356,7 +372,8 @@ class _SectionHeader(QAbstractButton):
         name = "chevron-down" if self.isChecked() else "chevron-right"
         colour = "text" if self.underMouse() else "secondary"
         left = QFontMetrics(font).horizontalAdvance(self.text()) + 6
-        painter.drawPixmap(left, 7, icons.pixmap(name, colour, 16, self.devicePixelRatio()))
+        top = (self.height() - 16) // 2 + 1
+        painter.drawPixmap(left, top, icons.pixmap(name, colour, 16, self.devicePixelRatio()))
 
     def enterEvent(self, event: QEvent) -> None:  # type: ignore[override]
         self.update()

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QSizePolicy, QSplitter, QVBoxLayout, QWidget
 
+from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.widgets import GAP, THIN_SPACE, label
 from orgseg_app.gui.viewing.plane_bar import PlaneBar
 
@@ -147,7 +149,8 @@ class _Corner(QFrame):
         super().__init__()
         self._sections = sections
         self.setProperty("surface", "canvas")
-        self.setMinimumSize(sections.yz.minimumSize())  # or the columns would not stay in line
+        # As the sections, or the columns would not stay in line.
+        theme.hold(self, least_width=72, least_height=60)
         grid = QGridLayout(self)
         grid.setContentsMargins(GAP, GAP, 4, GAP)
         grid.setHorizontalSpacing(GAP)
@@ -169,13 +172,24 @@ class _Corner(QFrame):
         sections.session.plane_selected.connect(lambda _: self._show())
         self._show()
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """A sentence that has no room is only in the tooltip."""
+        super().resizeEvent(event)
+        self._say_unknown()
+
+    def _say_unknown(self) -> None:
+        room = self.height() - 3 * (self.places[0].sizeHint().height() + 2) - 3 * GAP
+        needed = self.unknown.heightForWidth(max(1, self.width() - GAP - 4))
+        self.unknown.setVisible(bool(self.toolTip()) and needed <= room)
+
     def _show(self) -> None:
         image = self._sections.session.image
         if image is None:
             return
         z, y, x = self._sections.crosshair.place
         size = image.pixel_size_um
-        self.unknown.setVisible(size is None)
+        self.setToolTip(self.unknown.text() if size is None else "")
+        self._say_unknown()
         for row, place in enumerate((z + 1, y, x)):
             self.places[row].setText(str(place))
             length = "" if size is None else f"{size[row]:.3g}{THIN_SPACE}µm"

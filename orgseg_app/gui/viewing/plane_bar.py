@@ -10,6 +10,7 @@ from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
 
 from orgseg_app.core.mask import Box
+from orgseg_app.gui.help.context import set_help
 from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.fields import CalmSlider, NumberBox
 from orgseg_app.gui.style.widgets import GAP, GROUP, THIN_SPACE, label
@@ -132,7 +133,8 @@ class PlaneBar(QFrame):
         super().__init__(parent)
         self.session = session
         self.setProperty("surface", "strip")
-        self.setFixedHeight(BAR_HEIGHT)
+        set_help(self, "volumes")
+        theme.hold(self, height=BAR_HEIGHT)
         self.planes = StepField("z", "Plane")
         self.times = StepField("t", "Time point")
         row = QHBoxLayout(self)

@@ -30,6 +30,9 @@ from orgseg_app.runs.reporting.score_tables import (
     not_compared,
     pairs_table,
     ranking_table,
+    repeats_key,
+    repeats_table,
+    span,
 )
 
 MOST_CARDS = 40
@@ -49,6 +52,7 @@ def report_page(report: Report) -> str:
         _head(report),
         *_in_short(report),
         ranking_table(report),
+        repeats_table(report),
         counted.show(drawings.pop("scores")),
     ]
     if report.pairs:
@@ -130,12 +134,25 @@ def _in_short(report: Report) -> list[Html]:
                 "verdict",
             )
         )
+        parts += _over_its_seeds(report)
         if len(ranked) > 1:
             parts.append(paragraph(_beside_the_next(report)))
     if report.comparison.notes:
         notes = heading("Before you believe it", 3) + listing(report.comparison.notes)
         parts.append(tag("section", notes, "notes"))
     return parts
+
+
+def _over_its_seeds(report: Report) -> list[Html]:
+    """What the training of the best run scores with other seeds, where it was repeated."""
+    first = report.ranked[0].run.run_id
+    for one in report.repeated:
+        if first in one.run_ids and len(one.run_ids) > 1:
+            of = f"{repeats_key(one)} mean_iou"
+            mean = number(one.mean_iou.mean, f"{of} mean")
+            said = f"Its training was repeated with {len(one.run_ids)} seeds: mean IoU {mean} on "
+            return [tag("p", f"{said}average, {span(one.mean_iou, of)}.")]
+    return []
 
 
 def _beside_the_next(report: Report) -> str:

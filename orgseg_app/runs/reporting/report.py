@@ -21,6 +21,7 @@ from orgseg_app.runs.reporting.curves import LearningCurve, learning_curves
 from orgseg_app.runs.reporting.examples import Example, examples_of
 from orgseg_app.runs.reporting.methods import Methods, methods_of
 from orgseg_app.runs.reporting.model_card import ModelCard, model_card
+from orgseg_app.runs.reporting.repeated import Repeated, repeated_of
 from orgseg_app.runs.reporting.standing import Standing, standings
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ class Report:
         Id of a run → its values of the settings in which the runs are not all alike.
     baseline : mapping
         What a plain threshold scores; empty where nobody looked.
+    repeated : tuple of Repeated
+        Trainings with repeats put together, the best first; none where nothing was repeated.
     made : datetime
         When it was put together.
     """
@@ -94,6 +97,7 @@ class Report:
     examples: tuple[Example, ...] = ()
     differs: Mapping[str, str] = field(default_factory=dict)
     baseline: Mapping[str, Any] = field(default_factory=dict)
+    repeated: tuple[Repeated, ...] = ()
     made: datetime = field(default_factory=lambda: datetime.now().astimezone())
 
     @property
@@ -112,6 +116,7 @@ class Report:
                 "orgseg": __version__,
             },
             "ranking": [entry.to_dict() for entry in self.entries],
+            "repeats": [one.to_dict() for one in self.repeated],
             "learning_curves": [curve.to_dict() for curve in self.curves],
             "methods": self.methods.to_dict(),
             "model_cards": [card.to_dict() for card in self.cards],
@@ -188,6 +193,7 @@ def make_report(
         examples=examples,
         differs=what_differs(cards, comparison),
         baseline=dict(baseline or {}),
+        repeated=repeated_of(entries, folders, comparison.classes),
     )
 
 

@@ -10,8 +10,10 @@ from orgseg_app.runs.comparison import ImageScores
 from orgseg_app.runs.pairs import Pair
 from orgseg_app.runs.reporting.markup import Html, number, paragraph, table, tag, words
 from orgseg_app.runs.reporting.model_card import duration
+from orgseg_app.runs.reporting.repeated import Repeated
 from orgseg_app.runs.reporting.report import Entry, Report, scores_shown
 from orgseg_app.runs.reporting.score_facts import SECTIONS, arrow, fact_of, is_on_page, worth
+from orgseg_app.runs.studies.effects import Spread
 
 MOST_CLASSES = 4
 """So many have a column of their own in the ranking."""
@@ -19,6 +21,7 @@ MOST_COLUMNS = 8
 MOST_IMAGE_TABLES = 3
 """Of eight runs each; all are in the tables beside the page."""
 MOST_PAIRS = 60
+_ENDS = ("lowest", "highest")
 
 SEEN, CHANGED, REFUSED = "†", "‡", "✕"
 _FINDINGS = {
@@ -37,8 +40,7 @@ MARKS = (
 
 def ranking_table(report: Report) -> Html:
     """Runs, the best first; those that are not ranked below, with the reason."""
-    classes = report.comparison.classes
-    shown = classes if 1 < len(classes) <= MOST_CLASSES else ()
+    shown = _class_columns(report)
     heads = ["Run", "Mean IoU", *(f"IoU {name}" for name in shown), "Mean Dice"]
     heads += ["Mean of images", "95 % interval", "Trained in"]
     rows, kinds = [], []
@@ -66,6 +68,54 @@ def ranking_table(report: Report) -> Html:
         rows.append(_baseline_row(report, shown))
         kinds.append("apart")
     return table(heads, rows, kind="ranking", row_kinds=kinds, caption=_ranking_caption(report))
+
+
+def _class_columns(report: Report) -> Sequence[str]:
+    classes = report.comparison.classes
+    return classes if 1 < len(classes) <= MOST_CLASSES else ()
+
+
+def repeats_table(report: Report) -> Html:
+    """Repeats of each training together; "" where nothing was repeated."""
+    if not report.repeated:
+        return ""
+    shown = _class_columns(report)
+    heads = ["Training", "Seeds", "Mean IoU", "Lowest to highest"]
+    heads += [*(f"IoU {name}" for name in shown), "Mean Dice", "Mean of images"]
+    rows = []
+    for one in report.repeated:
+        key = repeats_key(one)
+        rows.append(
+            [
+                tag("b", words(one.name)),
+                number(one.mean_iou.count, f"{key} mean_iou count", 0),
+                number(one.mean_iou.mean, f"{key} mean_iou mean"),
+                span(one.mean_iou, f"{key} mean_iou"),
+                *(number(one.iou[name].mean, f"{key} iou {name} mean") for name in shown),
+                number(one.mean_dice.mean, f"{key} mean_dice mean"),
+                number(one.mean_of_images.mean, f"{key} mean_of_images mean"),
+            ]
+        )
+    caption = (
+        "Repeats, which differ in the seed alone, put together: means over the ranked runs, and "
+        "the lowest and highest of their mean IoU. Seeds are repeats of one model; trainings "
+        "closer than these ranges may differ by luck of the seed."
+    )
+    return table(heads, rows, caption=caption)
+
+
+def repeats_key(one: Repeated) -> str:
+    """What the figures of a training are of."""
+    return f"{one.run_ids[0]} repeats"
+
+
+def span(spread: Spread, of: str) -> Html:
+    """From the lowest to the highest; a dash for a single run."""
+    both = (spread.lowest, spread.highest)
+    if spread.count < 2 or None in both:
+        return "–"
+    low, high = (number(x, f"{of} {name}") for x, name in zip(both, _ENDS, strict=True))
+    return tag("span", f"{low} to {high}", "joined")
 
 
 def _ranking_caption(report: Report) -> str:

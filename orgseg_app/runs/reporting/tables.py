@@ -88,6 +88,20 @@ def ranking_rows(report: Report) -> list[Row]:
     return rows
 
 
+def repeat_rows(report: Report) -> list[Row]:
+    """One row a training whose repeats are put together, the best first."""
+    rows = []
+    for one in report.repeated:
+        row: Row = {"training": one.name, "seeds": one.mean_iou.count}
+        spreads = {"mean_iou": one.mean_iou, "mean_dice": one.mean_dice}
+        spreads |= {f"iou {name}": spread for name, spread in one.iou.items()}
+        for name, spread in (spreads | {"mean_of_images": one.mean_of_images}).items():
+            row |= {name: spread.mean, f"{name} lowest": spread.lowest}
+            row |= {f"{name} highest": spread.highest}
+        rows.append(row | {"ids": ", ".join(one.run_ids)})
+    return rows
+
+
 def pair_rows(pairs: Sequence[Pair]) -> list[Row]:
     """One row a pair; those that are not compared have the reason as their finding."""
     rows: list[Row] = []
@@ -144,6 +158,7 @@ def sheets_of(report: Report) -> list[Sheet]:
     ]
     return [
         sheet_of("ranking", ranking_rows(report)),
+        *([sheet_of("repeats", repeat_rows(report))] if report.repeated else []),
         sheet_of("pairs", pair_rows(report.pairs), PAIR_COLUMNS),
         sheet_of("scores", score_rows(report), columns),
         sheet_of("settings", setting_rows(report.cards)),

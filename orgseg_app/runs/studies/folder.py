@@ -16,17 +16,14 @@ meanwhile, and five hundred runs take the room of one.
 
 from __future__ import annotations
 
-import logging
-import os
-import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 from orgseg_app.runs.errors import RunError
 from orgseg_app.runs.folder import STUDIES, RunFolder, list_runs, runs_dir
-from orgseg_app.runs.job_folder import JobFolder, called
-from orgseg_app.runs.process import read_json, replace
+from orgseg_app.runs.job_folder import JobFolder, called, listed
+from orgseg_app.runs.process import replace
 from orgseg_app.runs.same_file import same_file
 from orgseg_app.runs.studies.cells import (
     Cell,
@@ -41,8 +38,6 @@ from orgseg_app.runs.studies.definition import (
 
 STUDY_FORMAT = "orgseg-study"
 STUDY_SCHEMA_VERSION = 1
-
-_log = logging.getLogger(__name__)
 
 
 class StudyFolder(JobFolder):
@@ -71,24 +66,15 @@ class StudyFolder(JobFolder):
     """
 
     ASKED = "study.json"
+    FORMAT, VERSION = STUDY_FORMAT, STUDY_SCHEMA_VERSION
     NOUN = "study"
     ERROR = StudyError
 
     def __init__(self, path: Path) -> None:
-        asked = read_json(path / "study.json")
-        if asked is None or asked.get("format") != STUDY_FORMAT:
-            raise StudyError(f'"{path.name}" is not a study: its study.json is not readable.')
-        if int(asked.get("schema_version", 1)) > STUDY_SCHEMA_VERSION:
-            raise StudyError(
-                f'The study "{path.name}" was made by a newer version of OrgSeg. Update OrgSeg to '
-                "use it; nothing was changed."
-            )
-        super().__init__(path, asked, str(asked.get("study", "")))
-        self.asked: dict[str, Any] = asked
-        self.study_id = self.folder_id
+        super().__init__(path)
+        self.asked: dict[str, Any] = self._asked
+        asked, self.study_id = self.asked, self.folder_id
         try:
-            if not re.fullmatch(r"[0-9a-f]{12}", self.study_id):
-                raise ValueError("no id")
             self.study: Study = study_from_builtins(asked["definition"])
             self.cells: tuple[Cell, ...] = tuple(map(cell_from_builtins, asked["cells"]))
             self.refused = tuple(
@@ -189,20 +175,7 @@ def _project_beside(study_path: Path) -> Path:
 
 def list_studies(project_path: Path) -> list[StudyFolder]:
     """All studies of a project, oldest first; broken ones are left out with a note in the log."""
-    found: list[StudyFolder] = []
-    try:
-        entries = sorted(os.scandir(runs_dir(project_path) / STUDIES), key=lambda e: e.name)
-    except OSError:
-        return []
-    for entry in entries:
-        if entry.name.startswith(".") or not entry.is_dir():
-            continue
-        try:
-            found.append(StudyFolder(Path(entry.path)))
-        except StudyError as error:
-            _log.warning("left out: %s", error)
-    found.sort(key=lambda folder: (folder.created, folder.study_id))
-    return found
+    return listed(runs_dir(project_path) / STUDIES, StudyFolder)
 
 
 def find_study(project_path: Path, text: str = "") -> StudyFolder:
@@ -222,5 +195,5 @@ def find_study(project_path: Path, text: str = "") -> StudyFolder:
         return studies[-1]
     if (study := called(studies, text)) is not None:
         return study
-    listed = ", ".join(f'"{study.name}" ({study.study_id})' for study in studies[-8:])
-    raise StudyError(f'The project has no study "{text}"; it has {listed}.')
+    last = ", ".join(f'"{study.name}" ({study.study_id})' for study in studies[-8:])
+    raise StudyError(f'The project has no study "{text}"; it has {last}.')

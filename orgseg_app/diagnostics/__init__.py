@@ -1,0 +1,1 @@
+"""A diagnostic report: what helps to find a fault, without images, names and places."""

@@ -1,0 +1,1 @@
+"""The graphics card in the window: what is said about it, and the pack that makes it useful."""

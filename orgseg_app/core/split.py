@@ -107,9 +107,11 @@ def hold_out_blocks(
 
     Four strips are tried (top, bottom, left, right, ``share`` of the painted extent); the one that
     leaves most classes on both sides wins, then the one whose share of painted voxels is closest
-    to ``share``. Of a volume whose painted planes lie far enough apart, the first or the last of
-    them are held out instead where that leaves as many classes on both sides and two thirds of the
-    paint that the strip would leave to learn from.
+    to ``share``. Where none of them leaves all classes on both sides, cuts through the paint of
+    each class are tried, too, with gaps of at most a quarter of what they cut. Of a volume whose
+    painted planes lie far enough apart, the first or the last of them are held out instead where
+    that leaves as many classes on both sides and two thirds of the paint that the strip would leave
+    to learn from.
 
     Parameters
     ----------
@@ -141,14 +143,50 @@ def _best_strips(
     for axis, low, high in _painted_extents(mask):
         strip = max(1, round((high - low) * share))
         space = min(gap, (high - low) // 4)
-        for bands in (
-            ((VALIDATION, low, low + strip), (TRAIN, low + strip + space, high)),
-            ((TRAIN, low, high - strip - space), (VALIDATION, high - strip, high)),
-        ):
-            found = _judged(mask, Blocks(axis, bands, space), {VALIDATION: share})
+        cuts = [(low + strip, low + strip + space), (high - strip - space, high - strip)]
+        best = _best_cut(mask, (axis, low, high), cuts, share, best)
+    if best is None or best[0][0] < len(set(np.unique(mask)) - {UNLABELLED}):
+        for extent in _painted_extents(mask):
+            cuts = _cuts_through_classes(mask, extent[0], gap, share)
+            best = _best_cut(mask, extent, cuts, share, best)
+    return best
+
+
+def _best_cut(
+    mask: NDArray[np.uint8],
+    extent: tuple[int, int, int],
+    cuts: Sequence[tuple[int, int]],
+    share: float,
+    best: tuple[tuple[int, float], Blocks] | None,
+) -> tuple[tuple[int, float], Blocks] | None:
+    """The best of gaps ``(first, last + 1)`` within an extent ``(axis, low, high)``, or `best`."""
+    axis, low, high = extent
+    for first, stop in cuts:
+        for before, after in ((VALIDATION, TRAIN), (TRAIN, VALIDATION)):
+            bands = ((before, low, first), (after, stop, high))
+            found = _judged(mask, Blocks(axis, bands, stop - first), {VALIDATION: share})
             if found is not None and (best is None or found[0] > best[0]):
                 best = found
     return best
+
+
+def _cuts_through_classes(
+    mask: NDArray[np.uint8], axis: int, gap: int, share: float
+) -> list[tuple[int, int]]:
+    """Gaps that leave a share of a class's own paint on one side, one for each class and side.
+
+    A stroke across the image and a short one somewhere beside it: no strip at an edge has both.
+    """
+    others = tuple(a for a in range(3) if a != axis)
+    cuts = []
+    for class_id in sorted(set(np.unique(mask)) - {UNLABELLED}):
+        paint = np.cumsum((mask == class_id).sum(axis=others))
+        places = np.flatnonzero(np.diff(paint, prepend=0))
+        space = min(gap, (int(places[-1]) + 1 - int(places[0])) // 4)
+        first = int(np.searchsorted(paint, share * paint[-1])) + 1
+        stop = int(np.searchsorted(paint, (1 - share) * paint[-1]))
+        cuts += [(first, first + space), (stop - space, stop)]
+    return cuts
 
 
 def _best_planes(

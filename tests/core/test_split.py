@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -75,6 +76,20 @@ def test_the_gap_is_kept_where_there_is_room() -> None:
         if len(a) + len(b) < 500
     ]
     assert max(gaps) == 32
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_two_strokes_leave_both_classes_on_both_sides(turned: bool) -> None:
+    mask = np.zeros((1, 200, 384), np.uint8)
+    mask[0, 40:70, 130:165] = 2  # a short stroke, and a long one beside it
+    mask[0, 100:124, 10:370] = 1
+    mask = mask.transpose(0, 2, 1) if turned else mask
+    blocks = hold_out_blocks(mask, gap=32)
+    assert blocks is not None
+    assert 0 < blocks.gap <= 35 // 4
+    for split in (TRAIN, VALIDATION):
+        assert set(np.unique(blocks.part(mask, split))) == {0, 1, 2}
+    assert np.count_nonzero(blocks.part(mask, TRAIN)) > np.count_nonzero(mask) / 2
 
 
 @given(

@@ -178,7 +178,7 @@ class ObjectTable(QWidget):
         self.search.setPlaceholderText("Number, or tiny, parts…")
         self.search.setAccessibleName("Find an object or filter the list")
         self.search.setClearButtonEnabled(True)
-        theme.hold(self.search, width=176)
+        theme.hold(self.search, least_width=96, most_width=176)
         self.of_class = CalmComboBox("Only objects of a class")
         self.of_class.setToolTip("List only objects of this class")
         self.of_class.view().setAccessibleName("Classes")

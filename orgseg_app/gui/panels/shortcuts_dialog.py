@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import QSignalBlocker, Qt
-from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtCore import QEvent, QSignalBlocker, Qt
+from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QDialogButtonBox,
@@ -41,6 +41,18 @@ from orgseg_app.gui.style.widgets import (
 
 MENU, ACTION, KEYS = range(3)
 ID_ROLE = Qt.ItemDataRole.UserRole
+
+
+class KeyRecorder(QKeySequenceEdit):
+    """Takes down a key, but leaves the ways out to the keyboard: Tab and Shift+Tab."""
+
+    def event(self, event: QEvent) -> bool:
+        """Shift+Tab would be taken down otherwise; Qt lets only Tab go."""
+        if isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Backtab:
+            if event.type() == QEvent.Type.KeyPress:
+                self.focusPreviousChild()
+            return True
+        return super().event(event)
 
 
 class ShortcutEditor(FittingDialog):
@@ -105,7 +117,7 @@ class ShortcutEditor(FittingDialog):
         self.name.setProperty("role", "title")
         self.chips = QHBoxLayout()
         self.chips.setSpacing(GAP)
-        self.recorder = QKeySequenceEdit()
+        self.recorder = KeyRecorder()
         self.recorder.setMaximumSequenceLength(1)
         self.recorder.setClearButtonEnabled(True)
         self.recorder.setAccessibleName("Press the new key")

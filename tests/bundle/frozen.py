@@ -133,9 +133,10 @@ def start(program: Path, home: Path) -> Checks:
 
 def source_python() -> str:
     """The Python that has what the source needs."""
-    for name in (".venv/bin/python", ".venv/Scripts/python.exe"):
-        if (ROOT / name).is_file():
-            return str(ROOT / name)
+    for place in ("build/environment", ".venv"):  # the first has the same versions as the bundle
+        for name in ("bin/python", "Scripts/python.exe"):
+            if (ROOT / place / name).is_file():
+                return str(ROOT / place / name)
     return sys.executable
 
 

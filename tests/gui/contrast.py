@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPoint, QRect, Qt
-from PySide6.QtGui import QImage, QPainter
+from PySide6.QtGui import QImage, QPainter, QRegion
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
@@ -33,11 +33,13 @@ LARGE_PX = 22
 
 
 def picture(widget: QWidget) -> NDArray[np.uint8]:
-    """A widget at `SCALE`, with all that lies in it: ``(Y, X, 3)`` red, green, blue, uint8."""
+    """A widget at `SCALE`, with all that lies in and below it: ``(Y, X, 3)`` RGB, uint8."""
+    window = widget.window()
+    place = QRect(widget.mapTo(window, QPoint(0, 0)), widget.size())
     image = QImage(widget.size() * SCALE, QImage.Format.Format_RGB32)
     image.setDevicePixelRatio(SCALE)
     painter = QPainter(image)
-    widget.render(painter, QPoint(0, 0))
+    window.render(painter, QPoint(0, 0), QRegion(place))
     painter.end()
     flat = np.frombuffer(image.constBits(), np.uint8)
     rows = flat.reshape(image.height(), image.bytesPerLine())[:, : 4 * image.width()]

@@ -259,6 +259,8 @@ def unseen(reached: list[QWidget]) -> list[str]:
         _scroll_to(widget)
         widget.setFocus(Qt.FocusReason.TabFocusReason)
         QApplication.processEvents()
+        # Tab itself leaves this mark; without a window system it does not last.
+        widget.window().setAttribute(Qt.WidgetAttribute.WA_KeyboardFocusChange)
         with_focus = _around(widget)
         widget.clearFocus()
         QApplication.processEvents()

@@ -36,6 +36,9 @@ def looked_at(
             for width, height in SCREENS:
                 root.resize(width, height)
                 places.hand.settle()
+                if cut(root):  # a layout may be asked for once more by what it has laid out
+                    places.hand.rest()
+                    places.hand.settle()
                 found[f"{name} at {width} × {height}"] = cut(root)
                 if (root.width(), root.height()) != (width, height):
                     found["too large"].append(f"{name}: {root.width()} × {root.height()}")

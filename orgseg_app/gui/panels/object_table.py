@@ -175,10 +175,10 @@ class ObjectTable(QWidget):
         self.summary = Caption()
         self.summary.setWordWrap(False)
         self.search = QLineEdit()
-        self.search.setPlaceholderText("Number, or tiny, parts…")
+        self.search.setPlaceholderText("Number, tiny, …")
         self.search.setAccessibleName("Find an object or filter the list")
         self.search.setClearButtonEnabled(True)
-        theme.hold(self.search, least_width=96, most_width=176)
+        theme.hold(self.search, least_width=120, most_width=176)
         self.of_class = CalmComboBox("Only objects of a class")
         self.of_class.setToolTip("List only objects of this class")
         self.of_class.view().setAccessibleName("Classes")
@@ -195,7 +195,7 @@ class ObjectTable(QWidget):
         top.addStretch(1)
         ask = HelpButton("the table of objects")
         for part in (self.suspicious, self.of_class, self.search, ask, self.close_button):
-            top.addWidget(part)
+            top.addWidget(part, 9 if part is self.search else 0)  # it takes what there is
         self.empty = EmptyState("")
         self._rows = QStackedLayout()
         self._rows.addWidget(self.view)

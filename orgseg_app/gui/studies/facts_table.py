@@ -244,7 +244,7 @@ class FactsTable(QTableView):
         for place, column in enumerate(self.facts.columns):
             widths = [words.horizontalAdvance(line.cells[place]) for line in self.facts.lines]
             titles = [small.horizontalAdvance(part) for part in column.title.split("\n")]
-            widest = max([*widths, *titles]) + 24
+            widest = max(max(widths, default=0) + theme.px(24), max(titles) + theme.px(28))
             least, most = theme.px(NARROWEST), theme.px(column.widest)
             self.setColumnWidth(place, min(most, max(least, widest)))
 

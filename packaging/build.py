@@ -2,6 +2,7 @@
 
 ========== =====================================================================================
 lock       pins with hashes for this system, in ``packaging/requirements/`` (for maintainers)
+lock-other pins for Windows and macOS, resolved on any system
 bundle     the folder with everything in it: ``dist/OrgSeg``; all other steps need it
 archive    ``.tar.zst`` of the folder with an install script, for Linux without a package manager
 deb        package for Debian and Ubuntu
@@ -35,6 +36,7 @@ sys.path[:0] = [str(ROOT)]
 
 import licences  # noqa: E402
 import linux_packages  # noqa: E402
+import other_pins  # noqa: E402
 import other_systems  # noqa: E402
 from places import BUILD, DIST, BuildError, bundle_folder, run, say, system_name  # noqa: E402
 
@@ -54,6 +56,13 @@ Others hold little, and those that auditwheel has rewritten (``*.libs``) are bet
 def lock() -> None:
     """Write the versions of ``constraints.txt`` with the hashes of their files."""
     _lock(system_name(), _asked_for())
+
+
+def lock_other() -> None:
+    """As `lock`, for the systems that this one is not."""
+    other_pins.lock_others(
+        _python("build/resolver-uv", (other_pins.UV,)), _asked_for(), HERE / "constraints.txt"
+    )
 
 
 def gpu_lock() -> None:
@@ -171,6 +180,7 @@ def _size_mb(folder: Path) -> float:
 
 STEPS = {
     "lock": lock,
+    "lock-other": lock_other,
     "bundle": bundle,
     "archive": lambda: linux_packages.archive(version()),
     "deb": lambda: linux_packages.deb(version()),

@@ -82,7 +82,8 @@ class Monkey:
         took = time.monotonic() - start
         # beside other programs, what the window itself computed counts; waiting shows in the rest
         computed = time.thread_time() - cpu
-        is_theme = "theme" in self.did[-1]  # every widget is dressed anew: 0.6 s, known and rare
+        # every widget is dressed anew: 0.6 s, known and rare
+        is_theme = self.did[-1].startswith(("theme", "text_", "reset_settings"))
         blocked = computed / 2 if is_theme else took if took > WAITING_S else computed
         self.slowest = max(self.slowest, (blocked, self.did[-1]))
         if self.random.random() < 0.3:

@@ -17,12 +17,14 @@ from orgseg_app.files.packing import pack
 from orgseg_app.files.predictions import predicted_images, read_prediction
 from orgseg_app.files.project_file import NewImage, ProjectFile
 from orgseg_app.runs.adding_predictions import DRAFTS, add_predictions, score_again
-from orgseg_app.runs.comparison import compare, comparison_rows
+from orgseg_app.runs.comparison import compare
 from orgseg_app.runs.ensembles import member_facts
 from orgseg_app.runs.errors import RunError
 from orgseg_app.runs.folder import RunFolder, list_runs, runs_dir
 from orgseg_app.runs.made_elsewhere import caution_of, held_images, words_of
 from orgseg_app.runs.packing import packable_runs, to_pack
+from orgseg_app.runs.reporting.report import make_report
+from orgseg_app.runs.reporting.tables import score_rows
 from orgseg_app.runs.training import model_path
 from orgseg_app.runs.withheld import refused_in, seen_by
 from tests.files.hostile import png_bomb
@@ -89,13 +91,14 @@ def test_the_row_says_that_nobody_knows_what_it_was_trained_on(tmp_path, file):
     assert "OrgSeg cannot know what it was trained on" in words_of(run)
     assert found.runs[0].recipe == words_of(run)
     assert caution_of(run) in found.notes
-    assert {row["leaked"] for row in comparison_rows(found)} == {"unknown"}
+    assert {row["leaked"] for row in score_rows(make_report(found, [run]))} == {"unknown"}
     told = found.to_dict()["runs"][0]
     assert (told["kind"], told["caution"]) == ("imported", caution_of(run))
     person = add(file, tmp_path / "a", name="Anna", by_person=True)
     assert person.kind == "annotation"
     assert "two people agree" in caution_of(person)
-    assert {row["leaked"] for row in comparison_rows(compare(file, [person]))} == {"no"}
+    rows = score_rows(make_report(compare(file, [person]), [person]))
+    assert {row["leaked"] for row in rows} == {"no"}
 
 
 def test_no_image_counts_as_seen_wherever_it_is_put_later(tmp_path, file):

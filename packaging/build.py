@@ -102,6 +102,7 @@ def bundle() -> None:
         more={"ORGSEG_ICONS": str(pictures), "ORGSEG_VERSION": version()},
     )  # fmt: skip
     strip()
+    drop_dead_links(bundle_folder())
     run(python, HERE / "licences.py", bundle_folder(), pins, version())
     size = _size_mb(bundle_folder())
     say(f"{bundle_folder().relative_to(ROOT)}: {size:.0f} MB")
@@ -139,6 +140,13 @@ def strip() -> None:
         for library in (bundle_folder() / "lib").rglob(pattern):
             if not library.is_symlink():
                 run("strip", "--strip-unneeded", library)
+
+
+def drop_dead_links(folder: Path) -> None:
+    """Remove links to libraries that the spec leaves out; PyInstaller makes them all the same."""
+    for path in list(folder.rglob("*")):
+        if path.is_symlink() and not path.exists():
+            path.unlink()
 
 
 def version() -> str:

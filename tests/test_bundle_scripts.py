@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -157,3 +158,16 @@ def test_what_is_missing_is_said_before_anything_is_made(monkeypatch) -> None:
     )
     monkeypatch.setattr(bare_root.sys, "platform", "win32")
     assert bare_root.missing_here() == "This needs Linux."
+
+
+def test_links_to_what_was_left_out_are_dropped(tmp_path: Path) -> None:
+    folder = tmp_path / "OrgSeg"
+    folder.mkdir()
+    (folder / "library.so.1").write_bytes(b"code")
+    (folder / "library.so").symlink_to("library.so.1")
+    (folder / "left_out.so").symlink_to("left_out.so.1")
+    (folder / "again.so").symlink_to("left_out.so")
+    code = "import build, pathlib, sys; build.drop_dead_links(pathlib.Path(sys.argv[1]))"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "packaging")}
+    subprocess.run([sys.executable, "-c", code, folder], check=True, env=environment)
+    assert sorted(path.name for path in folder.iterdir()) == ["library.so", "library.so.1"]

@@ -17,6 +17,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from orgseg_app import __version__
+from orgseg_app.certificates import trusted_context
 
 ADDRESS = "https://api.github.com/repos/orgseg/orgseg/releases/latest"
 PAGE = "https://github.com/orgseg/orgseg/releases/latest"
@@ -26,13 +27,6 @@ NEWER, CURRENT, UNREACHABLE = "newer", "current", "unreachable"
 
 _LONGEST_ANSWER = 2**20
 _VERSION = re.compile(r"v?(\d{1,6}(?:\.\d{1,6}){0,3})")
-# Where systems keep the certificates they trust, when Python was built on another one.
-_TRUSTED = (
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-)
 
 
 @dataclass(frozen=True)
@@ -129,16 +123,8 @@ class _SameServer(urllib.request.HTTPRedirectHandler):
 
 
 def _over_https(request: urllib.request.Request, timeout_s: float) -> bytes:
-    context = ssl.create_default_context()
-    if not context.cert_store_stats()["x509_ca"]:
-        for place in _TRUSTED:
-            try:
-                context.load_verify_locations(place)
-                break
-            except OSError:
-                continue
     opener = urllib.request.build_opener(
-        urllib.request.HTTPSHandler(context=context), _SameServer()
+        urllib.request.HTTPSHandler(context=trusted_context()), _SameServer()
     )
     with opener.open(request, timeout=timeout_s) as reply:
         return bytes(reply.read(_LONGEST_ANSWER + 1))

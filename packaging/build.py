@@ -86,12 +86,7 @@ def _lock(name: str, asked: list[str]) -> None:
 
 def bundle() -> None:
     """Freeze the app, and put licences and the list of parts beside it."""
-    pins = HERE / "requirements" / f"{system_name()}.txt"
-    if not pins.is_file():
-        raise BuildError(
-            f"There are no pinned requirements for {system_name()}. Nothing was built; write them "
-            "first: python packaging/build.py lock"
-        )
+    pins = _pins(system_name(), "lock")
     python = _python("build/environment", ("--require-hashes", "-r", str(pins)))
     pictures = BUILD / "icons"
     run(python, HERE / "icons.py", ROOT / "resources/icons/orgseg.svg", pictures)
@@ -115,12 +110,7 @@ def bundle() -> None:
 
 def gpu_pack() -> None:
     """Freeze the program of the GPU pack, and pack it."""
-    pins = HERE / "requirements" / f"{system_name()}-cuda.txt"
-    if not pins.is_file():
-        raise BuildError(
-            f"There are no pinned requirements of the GPU pack for {system_name()}. Nothing was "
-            "built; write them first: python packaging/build.py gpu-lock"
-        )
+    pins = _pins(f"{system_name()}-cuda", "gpu-lock")
     python = _python("build/environment-cuda", ("--require-hashes", "-r", str(pins)))
     folder = BUILD / "orgseg-gpu"
     shutil.rmtree(folder, ignore_errors=True)
@@ -154,6 +144,17 @@ def version() -> str:
     from orgseg_app import __version__
 
     return __version__
+
+
+def _pins(name: str, step: str) -> Path:
+    """The pinned requirements of a system, which another step writes."""
+    pins = HERE / "requirements" / f"{name}.txt"
+    if not pins.is_file():
+        raise BuildError(
+            f"There are no pinned requirements for {name}. Nothing was built; write them first: "
+            f"python packaging/build.py {step}"
+        )
+    return pins
 
 
 def _asked_for() -> list[str]:

@@ -1,4 +1,4 @@
-"""Fetching a pack: the one place of OrgSeg that speaks to a server, after a click that asks for it.
+"""Fetching a pack, after a click that asks for it; only `orgseg_app.updates` asks a server, too.
 
 Over HTTPS only, redirections included; never more bytes than were announced; and nothing is used
 before its SHA-256 is the one that was shipped with the app. What arrived before the connection
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import http.client
 import ssl
-import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -18,6 +17,7 @@ from urllib import request
 from urllib.error import HTTPError, URLError
 
 from orgseg_app import __version__
+from orgseg_app.certificates import trusted_context
 from orgseg_app.files.atomic import reason
 from orgseg_app.gpu.errors import CancelledError, PackError
 from orgseg_app.gpu.install import Progress, gpu_dir
@@ -30,12 +30,6 @@ TIMEOUT_S = 30.0
 _BROKEN = (URLError, ssl.SSLError, TimeoutError, ConnectionError, http.client.HTTPException)
 
 Opener = Callable[[request.Request, float], AbstractContextManager[Any]]
-
-_CERTIFICATES = (
-    "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem",
-)  # fmt: skip
-"""Where Linux systems keep whom they trust; the frozen app's OpenSSL knows one of these only."""
 
 
 class OnlySafe(request.HTTPRedirectHandler):
@@ -62,18 +56,9 @@ def open_safely(asked: request.Request, timeout_s: float) -> AbstractContextMana
     """
     if not asked.full_url.lower().startswith("https://"):
         raise PackError("OrgSeg fetches over HTTPS only.")
-    opener = request.build_opener(request.HTTPSHandler(context=_context()), OnlySafe)
+    opener = request.build_opener(request.HTTPSHandler(context=trusted_context()), OnlySafe)
     opened: AbstractContextManager[Any] = opener.open(asked, timeout=timeout_s)
     return opened
-
-
-def _context() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if sys.platform == "linux" and not context.cert_store_stats()["x509_ca"]:
-        for place in filter(lambda name: Path(name).is_file(), _CERTIFICATES):
-            context.load_verify_locations(place)
-            break
-    return context
 
 
 def partly(offer: Offer) -> Path:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QLibraryInfo, QProcess, QProcessEnvironment, QSize, Qt, QTimer, qVersion
+from PySide6.QtCore import QLibraryInfo, QProcess, QSize, Qt, QTimer, qVersion
 from PySide6.QtGui import QFontDatabase, QGuiApplication
 from PySide6.QtWidgets import (
     QDialog,
@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 
 from orgseg_app.files.atomic import reason
 from orgseg_app.gui.background import Background
+from orgseg_app.gui.child_process import give_environment
 from orgseg_app.gui.style.widgets import (
     EDGE,
     GAP,
@@ -142,10 +143,7 @@ class DiagnosticsDialog(QDialog):
         """The window never loads torch, so a child looks what this computer can do."""
         program, *arguments = program_command("doctor", "--json")
         process = QProcess(self)
-        environment = QProcessEnvironment()
-        for name, value in job_environment().items():
-            environment.insert(name, value)
-        process.setProcessEnvironment(environment)
+        give_environment(process, job_environment())
         process.finished.connect(self._on_answer)
         process.errorOccurred.connect(self._on_answer)
         process.start(program, arguments)

@@ -15,13 +15,13 @@ from PySide6.QtCore import (
     QFileSystemWatcher,
     QObject,
     QProcess,
-    QProcessEnvironment,
     Qt,
     QTimer,
 )
 from PySide6.QtWidgets import QApplication
 
 from orgseg_app.files.running_windows import Request, WindowPlace
+from orgseg_app.gui.child_process import give_environment
 from orgseg_app.gui.panels.banner import Banner
 from orgseg_app.gui.project.importing import PROJECT_SUFFIX
 from orgseg_app.program import program_environment, window_command
@@ -171,10 +171,7 @@ def open_new_window() -> bool:
     process = QProcess()
     process.setProgram(program)
     process.setArguments(arguments)
-    environment = QProcessEnvironment()
-    for name, value in program_environment().items():
-        environment.insert(name, value)
-    process.setProcessEnvironment(environment)
+    give_environment(process, program_environment())
     started: object = process.startDetached()  # some versions also say the process id
     return bool(started[0] if isinstance(started, tuple) else started)
 

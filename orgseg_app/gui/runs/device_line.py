@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import logging
 
-from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
+from PySide6.QtCore import QObject, QProcess, QTimer, Signal
 
+from orgseg_app.gui.child_process import give_environment
 from orgseg_app.program import program_command
 from orgseg_app.runs.launcher import job_environment
 
@@ -53,10 +54,7 @@ class DeviceLine(QObject):
     def _start(self) -> None:
         program, *arguments = program_command("doctor", "--json")
         process = self._process = QProcess(self)
-        environment = QProcessEnvironment()
-        for name, value in job_environment().items():
-            environment.insert(name, value)
-        process.setProcessEnvironment(environment)
+        give_environment(process, job_environment())
         process.finished.connect(self._on_finished)
         process.start(program, arguments)
         self._limit.start(TIMEOUT_MS)

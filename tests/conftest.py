@@ -6,6 +6,7 @@ import gc
 import itertools
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ _SHARED_DATA = Path(
     os.environ.get("ORGSEG_SHARED_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
 )
 _home_number = itertools.count()
+LEFTOVER_PATIENCE_S = 2.0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -129,10 +131,24 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     left = []
     if shows_windows:
-        left += [text for key, text in _qt_leftovers().items() if key not in before]
+        left += _qt_left_since(before)
     left += _process_leftovers(kept=_shared_reader(request))
     if left:
         pytest.fail("The test left behind: " + "; ".join(left), pytrace=False)
+
+
+def _qt_left_since(before: dict[int, str]) -> list[str]:
+    """What is there now and was not before; what goes by itself soon may take its time.
+
+    A thread that has just told its result still holds what it worked with for a moment, and on a
+    busy machine the moment is long.
+    """
+    end = time.monotonic() + LEFTOVER_PATIENCE_S
+    while True:
+        left = [text for key, text in _qt_leftovers().items() if key not in before]
+        if not left or time.monotonic() > end:
+            return left
+        time.sleep(0.02)
 
 
 def _qt_leftovers() -> dict[int, str]:

@@ -91,6 +91,11 @@ class Hand:
         self.rest()
         self.wait(lambda: background.is_idle and saving.is_idle, 30, "the background")
 
+    def wait_for_backup(self) -> None:
+        """Wait until the backup that follows the opening of a project is made."""
+        backups = self.window.backing_up
+        self.wait(lambda: not backups._soon.isActive() and backups.background.is_idle)
+
     # -- doing -------------------------------------------------------------------------------------
 
     def open(self, path: Path) -> None:
@@ -179,7 +184,8 @@ class Hand:
     def quiet(self) -> None:
         """Nothing but good news was said since the last look."""
         said, self.said = self.said, []
-        assert [entry for entry in said if entry[0] != "info"] == []
+        bad = [entry for entry in said if entry[0] != "info"]
+        assert bad == [], bad
 
     def goes_on(self) -> None:
         """The window still works: a stroke is painted, saved, and read back from the file."""

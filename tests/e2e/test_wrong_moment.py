@@ -118,6 +118,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 def test_the_disk_full_at_save(hand: Hand, project: Path, full_disk: list[int]) -> None:
     full_disk[0] = 1 << 40
     hand.open(project)
+    hand.wait_for_backup()  # made while the disk is full, it would have something to say, too
     hand.said.clear()
     before = masks(project)
     full_disk[0] = 0

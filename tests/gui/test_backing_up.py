@@ -53,14 +53,14 @@ def settle(window: MainWindow, qtbot: QtBot) -> None:
     """Wait until nothing is under way, nor about to be."""
     works = window.session.background, window.backing_up.background
     for _ in range(3):
-        qtbot.waitUntil(lambda: all(work.is_idle for work in works), timeout=9000)
+        qtbot.waitUntil(lambda: all(work.is_idle for work in works))
         qtbot.wait(10)
 
 
 def opened(window: MainWindow, path: Path, qtbot: QtBot) -> None:
     """Open a project and wait for its first backup."""
     window.commands.open_path(path)
-    qtbot.waitUntil(lambda: bool(backup.list_backups(path)), timeout=9000)
+    qtbot.waitUntil(lambda: bool(backup.list_backups(path)))
     settle(window, qtbot)
 
 
@@ -151,12 +151,12 @@ def test_closing_does_not_wait_for_a_long_one(
     wanted = masks(window.session.file)
     begun = time.monotonic()
     window.commands.close_project()
-    assert time.monotonic() - begun < 3.0, "two of them take 16 s"
+    assert time.monotonic() - begun < 8.0, "two of them take 16 s"
     monkeypatch.setattr(making, "_take_image", slow)
     assert reasons(path) == ["opened"]
     assert drafts(backup.backups_dir(path)) == []
     window.commands.open_path(path)
-    qtbot.waitUntil(lambda: len(backup.list_backups(path)) == 2, timeout=9000)
+    qtbot.waitUntil(lambda: len(backup.list_backups(path)) == 2)
     settle(window, qtbot)
     assert reasons(path) == ["opened", "opened"]
     assert all(np.array_equal(v, wanted[k]) for k, v in masks(window.session.file).items())
@@ -169,7 +169,7 @@ def test_a_disk_that_refuses_is_said_once_and_stops_nothing(
     said: list[tuple[str, str]] = []
     window.session.message.connect(lambda text, level: said.append((level, text)))
     window.commands.open_path(path)
-    qtbot.waitUntil(lambda: bool(said), timeout=9000)
+    qtbot.waitUntil(lambda: bool(said))
     for class_id in (3, 2):
         stroke(window, class_id)
         window.backing_up.back_up()
@@ -218,7 +218,7 @@ def test_compacting_is_offered_and_done(window: MainWindow, holey: Path, qtbot: 
     wanted = masks(window.session.file)
     compacting._compact_button.click()
     assert banner.title.text().startswith("Compacting “cells ü.orgseg”")
-    qtbot.waitUntil(lambda: bool(said), timeout=9000)
+    qtbot.waitUntil(lambda: bool(said))
     freed = before - holey.stat().st_size
     assert freed > 400_000
     assert said[0].startswith(f"“cells ü.orgseg” is {round(freed / 1e3)}\u2009KB smaller")
@@ -244,7 +244,7 @@ def test_compacting_can_be_cancelled(
     window.session.message.connect(lambda text, level: said.append(text))
     before = holey.stat().st_size
     compacting.run()
-    qtbot.waitUntil(lambda: bool(said), timeout=9000)
+    qtbot.waitUntil(lambda: bool(said))
     assert said == ["Compacting was given up; “cells ü.orgseg” is as it was."]
     assert holey.stat().st_size == before
     assert drafts(holey.parent) == []
@@ -261,7 +261,7 @@ def test_the_action_asks_and_says_what_there_is_to_win(
         window.commands, "_confirm", lambda title, text, verb: asked.append(text) or False
     )
     window.actions_by_id["compact"].trigger()
-    qtbot.waitUntil(lambda: bool(said), timeout=9000)
+    qtbot.waitUntil(lambda: bool(said))
     assert "there is nothing to win back" in said[0]
     assert asked == []
     window.commands.compacting._on_measured(300 << 20, 1 << 30)

@@ -204,15 +204,15 @@ def test_everything_is_saved_soon_after(
     drag(canvas, (100, 100), (150, 150))
     expected = session.mask().to_array()
     assert session.save_state == UNSAVED
-    qtbot.waitUntil(lambda: session.save_state == SAVED, timeout=5000)
+    qtbot.waitUntil(lambda: session.save_state == SAVED)
     assert not session.file.has_uncommitted
     session.fold_in()
-    qtbot.waitUntil(lambda: session.background.is_idle, timeout=5000)
+    qtbot.waitUntil(lambda: session.background.is_idle)
     with ProjectFile.open(session.path, read_only=True) as file:
         assert np.array_equal(file.mask(session.image_id).to_array(), expected)
     session.undo()
     session.save()
-    qtbot.waitUntil(lambda: session.background.is_idle, timeout=5000)
+    qtbot.waitUntil(lambda: session.background.is_idle)
     with ProjectFile.open(session.path, read_only=True) as file:
         assert file.mask(session.image_id).is_empty
 
@@ -247,7 +247,7 @@ def test_a_held_key_that_comes_again_and_again_is_held(
     QTest.mouseRelease(canvas, LEFT, PLAIN, QPoint(100, 100))
     painted = canvas.grab().toImage()
     send(QEvent.Type.KeyPress, 1000)
-    qtbot.waitUntil(lambda: canvas.grab().toImage() == shown, timeout=5000)
+    qtbot.waitUntil(lambda: canvas.grab().toImage() == shown)
     for moment in (1660, 1700, 1740):
         send(QEvent.Type.KeyRelease, moment)
         send(QEvent.Type.KeyPress, moment)

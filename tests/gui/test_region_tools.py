@@ -272,11 +272,11 @@ def test_through_the_planes_is_worked_out_in_the_background(
     canvas.tools.set_value("in_3d", True)
     canvas.tools.set_tool("holes")
     drag(canvas, (55, 55))
-    qtbot.waitUntil(lambda: session.mask().value(1, 65, 65) == 2, timeout=5000)
+    qtbot.waitUntil(lambda: session.mask().value(1, 65, 65) == 2)
     session.select_class(3)
     canvas.tools.set_tool("fill")
     drag(canvas, (55, 55))
-    qtbot.waitUntil(lambda: session.mask().value(2, 65, 65) == 3, timeout=5000)
+    qtbot.waitUntil(lambda: session.mask().value(2, 65, 65) == 3)
     assert session.mask().counts() == {3: 3 * 50 * 50}
     assert session.history.next_undo().title == "fill"
     session.undo()
@@ -298,7 +298,7 @@ def test_strokes_made_while_planes_are_filled_are_kept(
     session.select_class(3)
     drag(canvas, (55, 55))
     session.apply(PaintRectangle(0, (50, 50, 100, 60), 1))  # before the fill is back
-    qtbot.waitUntil(lambda: session.background.is_idle, timeout=5000)
+    qtbot.waitUntil(lambda: session.background.is_idle)
     counts = session.mask().counts()
     assert counts == {1: 500, 3: 2000} or counts == {3: 500, 2: 2000}  # what is clicked at now
 
@@ -391,7 +391,7 @@ def test_a_plane_that_is_not_loaded_is_searched_in_the_background(
     session._planes.clear()
     drag(canvas, (120, 120))
     assert session.mask().is_empty
-    qtbot.waitUntil(lambda: session.mask().counts() == {2: 1600}, timeout=5000)
+    qtbot.waitUntil(lambda: session.mask().counts() == {2: 1600})
 
 
 # -- commands without a tool, in the real window -------------------------------------------------

@@ -66,7 +66,7 @@ def restore_now(window: MainWindow, panel: RestorePanel, qtbot: QtBot) -> list[s
     """Press Restore and wait for the end; what is said then."""
     said: list[str] = []
     window.session.message.connect(lambda text, level: said.append(text))
-    with qtbot.waitSignal(window.commands.restoring.ended, timeout=9000):
+    with qtbot.waitSignal(window.commands.restoring.ended):
         panel.restore_button.click()
     return said
 
@@ -136,7 +136,7 @@ def test_one_image_by_keyboard(window: MainWindow, path: Path, qtbot: QtBot) -> 
     QTest.keyClick(panel.images_list, Qt.Key.Key_Space)
     assert not panel.restore_button.isEnabled()
     QTest.keyClick(panel.images_list, Qt.Key.Key_Space)
-    with qtbot.waitSignal(window.commands.restoring.ended, timeout=9000):
+    with qtbot.waitSignal(window.commands.restoring.ended):
         QTest.keyClick(panel, Qt.Key.Key_Return)
     wanted = before | {"big 1": then(path)["big 1"]}
     assert same(now(window), wanted)
@@ -250,12 +250,12 @@ def test_closing_does_not_wait_for_a_preview(
     window.actions_by_id["restore_backup"].trigger()
     panel = window.commands.restoring.panel
     assert panel is not None
-    qtbot.waitUntil(asked.is_set, timeout=9000)
+    qtbot.waitUntil(asked.is_set)
     begun = time.monotonic()
     panel.close()
     took = time.monotonic() - begun
     go_on.set()
-    assert took < 1.0
+    assert took < 5.0  # to wait for the look would take 20 s
     qtbot.waitUntil(lambda: window.commands.restoring.looking.is_idle)
 
 
@@ -304,7 +304,7 @@ def test_a_backup_from_elsewhere(
     assert panel is not None
     qtbot.waitUntil(lambda: panel.heading.text() == "No backups yet")
     panel.add_backup(kept)
-    qtbot.waitUntil(lambda: panel.heading.text().endswith("from now"), timeout=9000)
+    qtbot.waitUntil(lambda: panel.heading.text().endswith("from now"))
     assert panel.restore_button.isVisible()
     restore_now(window, panel, qtbot)
     assert same(now(window), wanted)
@@ -326,7 +326,7 @@ def test_damage_is_said_and_put_right(window: MainWindow, path: Path, qtbot: QtB
     button.click()
     panel = window.commands.restoring.panel
     assert panel is not None
-    qtbot.waitUntil(lambda: panel.restore_button.isEnabled(), timeout=9000)
+    qtbot.waitUntil(lambda: panel.restore_button.isEnabled())
     assert panel.images.checked() == [first]
     restore_now(window, panel, qtbot)
     assert same(now(window), before)

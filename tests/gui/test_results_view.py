@@ -149,7 +149,7 @@ def test_copy_gives_tab_separated_text(view: ResultsView, qtbot: QtBot) -> None:
 
 def test_a_name_never_becomes_a_formula(view: ResultsView, world: World, qtbot: QtBot) -> None:
     world.runs.rename(world.named("good").run_id, "=1+1\tx")
-    qtbot.waitUntil(lambda: "=1+1 x" in names(view), timeout=8000)
+    qtbot.waitUntil(lambda: "=1+1 x" in names(view))
     assert "'=1+1 x\t" in view.table.results.as_tsv()
 
 
@@ -330,7 +330,7 @@ def test_paint_that_changed_is_said(view: ResultsView, world: World, qtbot: QtBo
 
     image_id = next(iter(view.results.images))
     world.session.apply(MergeClass(2), image_id)
-    qtbot.waitUntil(lambda: "painted anew" in view.note_text.text(), timeout=8000)
+    qtbot.waitUntil(lambda: "painted anew" in view.note_text.text())
     assert view.results.ranked == []
     assert view.score_button.text() == "Score 4 runs"
     view.pages.images.choose(image_id)
@@ -342,7 +342,7 @@ def test_a_run_that_disappears_leaves_the_table(
 ) -> None:
     loaded(view, qtbot)
     shutil.rmtree(world.named("good").run.path)
-    qtbot.waitUntil(lambda: names(view) == ["fair", "poor", "partly"], timeout=8000)
+    qtbot.waitUntil(lambda: names(view) == ["fair", "poor", "partly"])
     assert view.a == world.named("fair").run_id
 
 

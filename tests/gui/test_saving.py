@@ -151,7 +151,7 @@ def test_a_commit_does_not_wait_for_a_long_import(session: Session, qtbot: QtBot
     go = threading.Event()
     session.background.start("Importing", lambda task: go.wait(20))
     stroke(session)
-    qtbot.waitUntil(lambda: session.save_state == SAVED, timeout=3000)
+    qtbot.waitUntil(lambda: session.save_state == SAVED)
     assert not session.background.is_idle
     go.set()
     qtbot.waitUntil(lambda: session.background.is_idle)

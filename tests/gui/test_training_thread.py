@@ -136,7 +136,7 @@ def test_a_job_that_dies_without_a_word_is_lost(
     thread.watch(project.path)
     qtbot.waitUntil(lambda: bool(heard.batches))
     run.process_path.unlink()
-    qtbot.waitUntil(lambda: (run.run_id, "lost") in heard.states, timeout=8000)
+    qtbot.waitUntil(lambda: (run.run_id, "lost") in heard.states)
 
 
 def test_runs_made_elsewhere_appear_and_deleted_ones_go(

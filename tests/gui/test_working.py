@@ -193,7 +193,7 @@ def test_the_card_comes_when_it_takes_long_and_its_button_stops_it(
     gate = Gate(session)
     click(canvas, 10, 10)
     assert not card.isVisible()
-    qtbot.waitUntil(card.isVisible, timeout=3000)
+    qtbot.waitUntil(card.isVisible)
     assert card.words.text() == "Fill…"
     session.working._on_progressed(session.working._tasks[0], 30, 40)
     assert card.words.text() == "Fill · 75 %"
@@ -280,7 +280,7 @@ def test_closing_does_not_wait_for_what_would_be_dropped(
             threading.Event().wait(0.01)
 
     session.working.start("Filling", work, ended.append, lambda: ended.append("over"))
-    assert started.wait(5)
+    assert started.wait(30)
     before = time.monotonic()
     session.close_project()
     assert time.monotonic() - before < background.PATIENCE_MS / 1000 / 2

@@ -141,7 +141,7 @@ def own_forward(predictor: Any, image: np.ndarray[Any, Any]) -> None:
 
     from orgseg_app.learn.prediction.tiles import plan_axis
 
-    network = predictor._networks[0]
+    network = predictor.networks[0]
     weight = next(network.parameters())
     plan = plan_axis(
         image.shape[-1],

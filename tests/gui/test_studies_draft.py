@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orgseg_app.files.project_file import ProjectFile
-from orgseg_app.gui.studies.axis_offers import axis_fields, offer_of, offers, own_value
 from orgseg_app.gui.studies.study_draft import (
     StudyDraft,
     free_name,
@@ -17,9 +16,9 @@ from orgseg_app.gui.studies.study_draft import (
     review,
     write_study,
 )
-from orgseg_app.gui.studies.wording import axis_title, place_title
 from orgseg_app.runs.recipes.presets import PRESETS
 from orgseg_app.runs.recipes.settings import with_settings
+from orgseg_app.runs.studies.axis_offers import axis_fields, offer_of, offers, own_value
 from orgseg_app.runs.studies.definition import (
     Study,
     StudyError,
@@ -27,6 +26,7 @@ from orgseg_app.runs.studies.definition import (
     ready_made,
     settings_text,
 )
+from orgseg_app.runs.studies.wording import THE_RECIPE, axis_title, combination_title, place_title
 from tests.pictures import make_project
 
 FIELDS = axis_fields()
@@ -150,4 +150,8 @@ def test_axes_and_places_have_the_words_of_the_form() -> None:
     assert place_title("loss", "bce") == "Binary cross-entropy"
     assert place_title("network", "PE-Net, wide") == "PE-Net, wide"
     assert place_title("network.pretrained", "true") == "On"
+    places = [("loss", "bce"), ("network.pretrained", "true"), ("learning_rate", "1e-05")]
+    assert combination_title(places).startswith("Binary cross-entropy · ")
+    assert combination_title(places).endswith(" On · Learning rate 1e-05")
+    assert combination_title([]) == THE_RECIPE
     assert place_title("what we tried", "no flips") == "no flips"

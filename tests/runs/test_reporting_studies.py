@@ -77,7 +77,10 @@ def test_validation_ranks_and_the_test_images_speak_once(
 ) -> None:
     write_report(tmp_path / "r.html", report)
     page = reports_read.Page(tmp_path / "r.html")
-    assert "zscore · soft_iou is best by mean IoU on the validation images: 0.860" in page.text
+    assert (
+        "Mean and spread · Soft IoU is best by mean IoU on the validation images: 0.860"
+        in page.text
+    )
     assert "must not choose anew" in page.text
     best = page.figures["zscore · soft_iou test mean"][0][0]
     others = [page.figures[f"{' · '.join(places)} test mean"][0][0] for places in VALIDATION]

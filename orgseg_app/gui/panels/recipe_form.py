@@ -17,7 +17,6 @@ from orgseg_app.gui.panels.recipe_fields import (
     Field,
 )
 from orgseg_app.gui.panels.recipe_rows import RecipeRow
-from orgseg_app.gui.panels.recipe_values import comparable, put_value, value_at
 from orgseg_app.gui.style.fields import Segments
 from orgseg_app.gui.style.focus import tab_in_order
 from orgseg_app.gui.style.widgets import (
@@ -37,6 +36,7 @@ from orgseg_app.runs.recipes.published import published_settings, published_word
 from orgseg_app.runs.recipes.reading import recipe_from_builtins, recipe_to_builtins
 from orgseg_app.runs.recipes.relevance import idle_fields
 from orgseg_app.runs.recipes.schema import PreprocessStep, Recipe
+from orgseg_app.runs.recipes.values import comparable, put_value, value_at
 
 MODES = (("basic", "Basic"), ("advanced", "Advanced"))
 

@@ -8,7 +8,6 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from orgseg_app.gui.panels.recipe_inputs import IntField, NumberField
-from orgseg_app.gui.studies.axis_offers import LISTS, axis_fields, field_path, offer_of
 from orgseg_app.gui.studies.study_draft import AxisDraft
 from orgseg_app.gui.style.fields import CalmComboBox
 from orgseg_app.gui.style.widgets import (
@@ -20,6 +19,7 @@ from orgseg_app.gui.style.widgets import (
     plain_tip,
 )
 from orgseg_app.runs.recipes.fields import FieldInfo
+from orgseg_app.runs.studies.axis_offers import LISTS, axis_fields, field_path, offer_of
 
 FEW = 8
 """So many values are in sight before a person asks for all."""

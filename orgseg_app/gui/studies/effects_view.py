@@ -11,15 +11,15 @@ from PySide6.QtWidgets import QWidget
 
 from orgseg_app.gui.session import Session
 from orgseg_app.gui.studies.picture import Figure
-from orgseg_app.gui.studies.wording import (
+from orgseg_app.gui.style import theme
+from orgseg_app.runs.studies.effects import Effect, RunResult, Spread
+from orgseg_app.runs.studies.wording import (
     axis_title,
     figure,
     place_title,
     runs_words,
     spread_words,
 )
-from orgseg_app.gui.style import theme
-from orgseg_app.runs.studies.effects import Effect, RunResult, Spread
 
 NAMES, NUMBERS, LEAST_PLOT = 200, 190, 220
 EDGE, ROW, TITLE, BETWEEN, FOOT = 16, 26, 28, 10, 40

@@ -24,15 +24,15 @@ from orgseg_app.gui.comparing.confusion_view import contrast
 from orgseg_app.gui.session import Session
 from orgseg_app.gui.studies.grid_data import Cell, Grid
 from orgseg_app.gui.studies.picture import Figure
-from orgseg_app.gui.studies.wording import (
+from orgseg_app.gui.style import theme
+from orgseg_app.gui.style.widgets import focus_ring, plain_tip
+from orgseg_app.runs.studies.wording import (
     axis_title,
     figure,
     place_title,
     runs_words,
     spread_words,
 )
-from orgseg_app.gui.style import theme
-from orgseg_app.gui.style.widgets import focus_ring, plain_tip
 
 VIRIDIS = (
     "#440154", "#482475", "#414487", "#355F8D", "#2A788E", "#21918C", "#22A884", "#44BF70",

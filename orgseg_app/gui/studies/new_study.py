@@ -23,7 +23,6 @@ from orgseg_app.gui.help.context import HelpedTitle, set_help
 from orgseg_app.gui.panels.preset_cards import preset_title
 from orgseg_app.gui.session import Session
 from orgseg_app.gui.studies.axis_editor import AxisEditor
-from orgseg_app.gui.studies.axis_offers import MAIN_FIELDS, axis_fields
 from orgseg_app.gui.studies.ready_made import ReadyMade
 from orgseg_app.gui.studies.studies_model import StudiesModel
 from orgseg_app.gui.studies.study_draft import (
@@ -57,6 +56,7 @@ from orgseg_app.runs.recipes.fields import GROUPS
 from orgseg_app.runs.recipes.presets import PRESETS
 from orgseg_app.runs.recipes.schema import Recipe
 from orgseg_app.runs.recipes.wording import describe
+from orgseg_app.runs.studies.axis_offers import MAIN_FIELDS, axis_fields
 from orgseg_app.runs.studies.definition import Study, load_study
 
 REVIEW_DELAY_MS = 250

@@ -11,7 +11,10 @@ import psutil
 
 from orgseg_app.files.atomic import reason, replacing
 from orgseg_app.gui.runs.estimate import duration
-from orgseg_app.gui.studies.axis_offers import (
+from orgseg_app.runs.errors import RunError
+from orgseg_app.runs.recipes.presets import PRESETS
+from orgseg_app.runs.recipes.schema import Recipe
+from orgseg_app.runs.studies.axis_offers import (
     Offer,
     axis_fields,
     field_path,
@@ -19,9 +22,6 @@ from orgseg_app.gui.studies.axis_offers import (
     offers,
     own_value,
 )
-from orgseg_app.runs.errors import RunError
-from orgseg_app.runs.recipes.presets import PRESETS
-from orgseg_app.runs.recipes.schema import Recipe
 from orgseg_app.runs.studies.definition import (
     MOST_AXES,
     Axis,

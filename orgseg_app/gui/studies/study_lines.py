@@ -8,16 +8,17 @@ from orgseg_app.gui.comparing.measures import score_page
 from orgseg_app.gui.runs.estimate import duration
 from orgseg_app.gui.studies.facts_table import Column, Line
 from orgseg_app.gui.studies.study_facts import CellFacts
-from orgseg_app.gui.studies.wording import (
+from orgseg_app.runs.studies.effects import Combination
+from orgseg_app.runs.studies.results import StudyResults
+from orgseg_app.runs.studies.wording import (
     NONE,
     SCORES,
+    THE_RECIPE,
     axis_title,
     figure,
     place_title,
     spread_words,
 )
-from orgseg_app.runs.studies.effects import Combination
-from orgseg_app.runs.studies.results import StudyResults
 
 TEST_TIP = (
     "Shown once all runs are done. The best was chosen on the validation images; the test images "
@@ -54,7 +55,7 @@ def ranking(results: StudyResults) -> tuple[list[Column], list[Line]]:
 
 def _ranked(results: StudyResults, combination: Combination, *, many: bool) -> Line:
     found = combination.validation
-    names = [place_title(key, name) for key, name in combination.places] or ["The recipe itself"]
+    names = [place_title(key, name) for key, name in combination.places] or [THE_RECIPE]
     cells = [str(combination.rank or NONE), *names, figure(found.mean)]
     cells += [NONE if found.deviation is None else f"± {found.deviation:.3f}"] if many else []
     total = len(combination.runs)
@@ -137,8 +138,3 @@ def queue(results: StudyResults, cells: Mapping[str, CellFacts]) -> tuple[list[C
         ids = (run.run_id,) if run.run_id else ()
         lines.append(Line(line, run.name, ids, state == "running"))
     return columns, lines
-
-
-def combination_title(combination: Combination) -> str:
-    """A combination in one line, in the window's words."""
-    return " · ".join(place_title(key, name) for key, name in combination.places)

@@ -21,7 +21,6 @@ from orgseg_app.gui.studies.facts_table import FactsTable
 from orgseg_app.gui.studies.grid_data import Grid, grid_of
 from orgseg_app.gui.studies.heat_map_view import HeatMapView
 from orgseg_app.gui.studies.study_facts import StudyFacts
-from orgseg_app.gui.studies.wording import SCORES, axis_title, runs_words
 from orgseg_app.gui.style import theme
 from orgseg_app.gui.style.fields import CalmComboBox, Segments, show_choice
 from orgseg_app.gui.style.widgets import (
@@ -39,6 +38,7 @@ from orgseg_app.gui.style.widgets import (
 )
 from orgseg_app.runs.studies.definition import titles
 from orgseg_app.runs.studies.results import StudyResults
+from orgseg_app.runs.studies.wording import SCORES, axis_title, combination_title, runs_words
 
 PAGES = {
     "map": ("Heat map", "Mean score over two axes; a click on a cell chooses its runs"),
@@ -266,7 +266,7 @@ class StudyView(QWidget):
         self.why.take(*study_lines.why(results))
         best = results.best
         self.why_words.setText(
-            f"{study_lines.combination_title(best)} is ahead. Image by image, beside what differs "
+            f"{combination_title(best.places)} is ahead. Image by image, beside what differs "
             "in one setting only:"
             if best is not None and results.why
             else "Nothing to compare yet: the best needs a scored neighbour that differs in one "

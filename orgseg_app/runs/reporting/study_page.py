@@ -16,8 +16,8 @@ from orgseg_app.runs.reporting.markup import (
 from orgseg_app.runs.reporting.page import Numbered, cards_part, foot, methods_part
 from orgseg_app.runs.reporting.page_style import STYLE
 from orgseg_app.runs.reporting.study_report import StudyReport, study_figures
-from orgseg_app.runs.studies.definition import titles
-from orgseg_app.runs.studies.effects import Spread
+from orgseg_app.runs.studies.effects import Neighbour, Spread
+from orgseg_app.runs.studies.wording import axis_title, combination_title, place_title
 
 
 def study_page(report: StudyReport) -> str:
@@ -33,7 +33,11 @@ def study_page(report: StudyReport) -> str:
         best = report.results.best
         parts.append(heading("Why is the best one ahead?"))
         if best is not None:
-            parts.append(paragraph(f"{best.title}, beside each combination a single step away."))
+            parts.append(
+                paragraph(
+                    f"{combination_title(best.places)}, beside each combination a single step away."
+                )
+            )
         parts += [counted.show(drawings.pop("why")), _why(report)]
     if report.results.effects:
         parts.append(heading("What each axis does"))
@@ -69,11 +73,11 @@ def _in_short(report: StudyReport) -> list[Html]:
     else:
         best = results.best
         value = _spread(best.validation, "best validation")
+        name = tag("b", words(combination_title(best.places)))
         parts = [
             tag(
                 "p",
-                f"{tag('b', words(best.title))} is best by {words(report.score)} on the "
-                f"validation images: {value}.",
+                f"{name} is best by {words(report.score)} on the validation images: {value}.",
                 "verdict",
             )
         ]
@@ -107,14 +111,14 @@ def _ranking(report: StudyReport) -> Html:
         places = dict(combination.places)
         of = f"{combination.title} validation"
         row = ["–" if combination.rank is None else str(combination.rank)]
-        row += [words(places[key]) for key in keys]
+        row += [words(place_title(key, places[key])) for key in keys]
         row += [_spread(combination.validation, of)]
         row.append(number(combination.validation.count, f"{of} count", 0))
         rows.append(row)
         kinds.append("best" if combination.rank == 1 else "")
     caption = f"Ranked by {report.score} on the validation images: mean ± standard deviation of "
     return table(
-        ["", *keys, "Validation", "Runs"],
+        ["", *map(axis_title, keys), "Validation", "Runs"],
         rows,
         texts=range(len(keys) + 1),
         caption=caption + "the repeats.",
@@ -133,7 +137,7 @@ def _test(report: StudyReport) -> list[Html]:
         spread = results.test.of(combination)
         of = f"{combination.title} test"
         rank = "–" if combination.rank is None else str(combination.rank)
-        name = words(combination.title)
+        name = words(combination_title(combination.places))
         rows.append([rank, name, _spread(spread, of), number(spread.count, f"{of} count", 0)])
         kinds.append("best" if combination.rank == 1 else "apart")
     caption = (
@@ -159,7 +163,7 @@ def _why(report: StudyReport) -> Html:
             interval = f"{number(low, f'{of} low')} to {number(high, f'{of} high')}"
         rows.append(
             [
-                words(f"{near.key}: {near.place} instead of {near.other}"),
+                words(_step(near)),
                 number(found.mean, f"{of} mean"),
                 interval,
                 number(found.p_adjusted, f"{of} p_adjusted"),
@@ -172,6 +176,12 @@ def _why(report: StudyReport) -> Html:
     return table([*heads, "Finding"], rows, texts={0, 6})
 
 
+def _step(near: Neighbour) -> str:
+    """What is changed, from what to what."""
+    place, other = place_title(near.key, near.place), place_title(near.key, near.other)
+    return f"{axis_title(near.key)}: {place} instead of {other}"
+
+
 def _effects(report: StudyReport) -> Html:
     rows = []
     for effect in report.results.effects:
@@ -179,8 +189,8 @@ def _effects(report: StudyReport) -> Html:
             of = f"effect {effect.key} {place}"
             rows.append(
                 [
-                    words(effect.key),
-                    words(place),
+                    words(axis_title(effect.key)),
+                    words(place_title(effect.key, place)),
                     _spread(spread, of),
                     number(spread.lowest, f"{of} lowest"),
                     number(spread.highest, f"{of} highest"),
@@ -193,5 +203,5 @@ def _effects(report: StudyReport) -> Html:
 
 
 def _refused(report: StudyReport) -> list[Html]:
-    texts = [f"{titles(item.places)}: {item.reason}" for item in report.results.refused]
+    texts = [f"{combination_title(item.places)}: {item.reason}" for item in report.results.refused]
     return [heading("Left out"), listing(texts)]

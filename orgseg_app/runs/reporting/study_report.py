@@ -23,6 +23,7 @@ from orgseg_app.runs.reporting.tables import Row as TableRow
 from orgseg_app.runs.reporting.tables import image_rows, setting_rows, sheet_of
 from orgseg_app.runs.studies.effects import Combination, Neighbour, Spread
 from orgseg_app.runs.studies.results import StudyResults, result_rows
+from orgseg_app.runs.studies.wording import axis_title, combination_title, place_title
 
 if TYPE_CHECKING:
     from orgseg_app.files.project_file import ProjectFile
@@ -205,8 +206,11 @@ def study_figures(report: StudyReport) -> list[Figure]:
     if effects := [effect for effect in results.effects if len(effect.places) > 1]:
         rows: list[Row] = []
         for effect in effects:
-            rows.append(Row(effect.key, is_heading=True))
-            rows += [_spread_row(place, spread) for place, spread in effect.places]
+            rows.append(Row(axis_title(effect.key), is_heading=True))
+            rows += [
+                _spread_row(place_title(effect.key, place), spread)
+                for place, spread in effect.places
+            ]
         caption = (
             f"What each axis does by itself: {report.score} on the validation images, averaged "
             "over all runs at each place, with the standard deviation between them and their "
@@ -257,7 +261,9 @@ def _combination_row(combination: Combination) -> Row:
         for run in combination.runs
         if run.score is not None
     )
-    row = _spread_row(f"{combination.rank}  {combination.title}", combination.validation)
+    row = _spread_row(
+        f"{combination.rank}  {combination_title(combination.places)}", combination.validation
+    )
     return Row(row.label, dots, row.centre, None, row.note)
 
 
@@ -268,7 +274,8 @@ def why_figure(report: StudyReport) -> Figure:
     for near in report.results.why:
         if near.key != axis:
             axis = near.key
-            rows.append(Row(f"{near.key}: {near.place} instead of", is_heading=True))
+            place = place_title(axis, near.place)
+            rows.append(Row(f"{axis_title(axis)}: {place} instead of", is_heading=True))
         found = near.difference
         is_clear = found.verdict in ("better", "worse")
         note = "cannot tell" if not is_clear else found.verdict
@@ -276,7 +283,13 @@ def why_figure(report: StudyReport) -> Figure:
             note = found.verdict
         colour = COLOURS[0] if is_clear else MUTED
         rows.append(
-            Row(near.other, centre=found.mean, interval=found.interval, note=note, colour=colour)
+            Row(
+                place_title(near.key, near.other),
+                centre=found.mean,
+                interval=found.interval,
+                note=note,
+                colour=colour,
+            )
         )
     return Figure(
         "why",
@@ -298,18 +311,19 @@ def heat_figures(report: StudyReport) -> list[Figure]:
     for number, one in enumerate(report.results.heat_maps, 1):
         if len(one.rows) < 2 and len(one.columns) < 2:
             continue
+        row_title, column_title = axis_title(one.row_key), axis_title(one.column_key)
         means = [[spread.mean for spread in row] for row in one.cells]
         counts = [[f"{s.count} run{'' if s.count == 1 else 's'}" for s in row] for row in one.cells]
         drawing = heat_plot(
-            one.rows,
-            one.columns,
+            [place_title(one.row_key, name) for name in one.rows],
+            [place_title(one.column_key, name) for name in one.columns],
             means,
-            title=f"{one.row_key} × {one.column_key}",
+            title=f"{row_title} × {column_title}",
             notes=counts,
-            titles=(one.row_key, one.column_key),
+            titles=(row_title, column_title),
         )
         caption = (
-            f"{one.row_key} × {one.column_key}: {report.score} on validation, averaged over all "
+            f"{row_title} × {column_title}: {report.score} on validation, averaged over all "
             "other axes and repeats."
         )
         found.append(Figure(f"heat_map_{number}", caption, drawing))

@@ -1,12 +1,19 @@
-"""What axes, places and figures of a study are called in the window."""
+"""What axes, places and figures of a study are called in the window and in reports.
+
+The command line names them as it takes them, see `definition.titles`.
+"""
 
 from __future__ import annotations
 
-from orgseg_app.gui.studies.axis_offers import axis_fields, field_path, offer_of
+from collections.abc import Sequence
+
+from orgseg_app.runs.studies.axis_offers import axis_fields, field_path, offer_of
 from orgseg_app.runs.studies.effects import Spread
 
 SCORES = {"mean_iou": "Mean IoU", "mean_dice": "Mean Dice"}
 NONE = "–"
+THE_RECIPE = "The recipe itself"
+"""What a study without axes tries."""
 
 
 def axis_title(key: str) -> str:
@@ -33,6 +40,20 @@ def place_title(key: str, name: str) -> str:
         return name
     value = name == "true" if info.kind == "flag" and name in ("true", "false") else name
     return offer_of(info, value).title
+
+
+def combination_title(places: Sequence[tuple[str, str]]) -> str:
+    """A combination in one line.
+
+    >>> combination_title([("loss", "bce"), ("network.width", "32")])
+    'Binary cross-entropy · Network width 32'
+    """
+    said = []
+    for key, name in places:
+        title = place_title(key, name)
+        is_bare = title in ("On", "Off") or title.replace(".", "").replace("e-", "").isdigit()
+        said.append(f"{axis_title(key)} {title}" if is_bare else title)
+    return " · ".join(said) or THE_RECIPE
 
 
 def figure(value: float | None) -> str:

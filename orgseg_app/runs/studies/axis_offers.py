@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orgseg_app.gui.panels.recipe_values import comparable, value_at
 from orgseg_app.runs.recipes.augmentation import AUGMENTATION_PRESETS
 from orgseg_app.runs.recipes.fields import FieldInfo, recipe_fields
 from orgseg_app.runs.recipes.networks import NetworkInfo
 from orgseg_app.runs.recipes.reading import recipe_to_builtins
 from orgseg_app.runs.recipes.schema import Recipe
+from orgseg_app.runs.recipes.values import comparable, value_at
 from orgseg_app.runs.studies.definition import Scalar
 
 MAIN_FIELDS = ("preprocess", "loss", "network.name", "augmentation")
@@ -145,7 +145,7 @@ def _part_text(part: Mapping[str, Any]) -> str:
     alone = part.get("weight", part.get("chance", 1.0))
     said = [f"{alone:g}"] if alone != 1 else []
     said += [f"{name}={value:g}" for name, value in part.get("params", {}).items()]
-    return part["name"] + (":" + ",".join(said) if said else "")
+    return str(part["name"]) + (":" + ",".join(said) if said else "")
 
 
 def offer_of(info: FieldInfo, value: Scalar) -> Offer:

@@ -134,6 +134,7 @@ class MainWindow(QMainWindow):
             self.stack.addWidget(self.parts)
             self.banners = Banners(self)
             self.messages.keep_clear = self._scale_bar
+            self.messages.column = self._middle
             self.parts.canvas.installEventFilter(self.messages)
         return self.parts
 
@@ -144,6 +145,14 @@ class MainWindow(QMainWindow):
             return QRect()
         corner = canvas.mapTo(self.stack, QPoint(0, 0)) + self.stack.pos()
         return canvas.scale_bar_rect().translated(corner)
+
+    def _middle(self) -> QRect:
+        """The column of the canvas, over which messages lie; empty while it is not seen."""
+        middle = self.parts.middle if self.parts is not None else None
+        if middle is None or not middle.isVisible():
+            return QRect()
+        corner = middle.mapTo(self.stack, QPoint(0, 0)) + self.stack.pos()
+        return QRect(corner, middle.size())
 
     def add_bar(self, bar: QWidget) -> None:
         """Put a bar that asks something over everything."""

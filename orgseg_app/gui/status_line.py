@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QEvent, Qt, QTimer
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QWidget
 
 from orgseg_app.core.classes import UNLABELLED
@@ -15,6 +16,9 @@ from orgseg_app.gui.style.widgets import ElidedLabel
 
 if TYPE_CHECKING:
     from orgseg_app.gui.session import Session
+
+MOST_OF_HINT = 0.45
+"""Share of the line."""
 
 
 class StatusLine(QFrame):
@@ -35,7 +39,7 @@ class StatusLine(QFrame):
         self.hint.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         row.addWidget(self.place, 4)
         row.addWidget(self.painted, 3)
-        row.addWidget(self.hint, 6)
+        row.addWidget(self.hint)
         self._pointer: tuple[float, float] = (math.nan, math.nan)
         self._place_timer = QTimer(self, singleShot=True, interval=30)
         self._place_timer.timeout.connect(self._show_place)
@@ -49,6 +53,23 @@ class StatusLine(QFrame):
     def show_hint(self, text: str) -> None:
         """What the tool in the hand does."""
         self.hint.setText(text)
+        self._share_out()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The room is shared out anew."""
+        super().resizeEvent(event)
+        self._share_out()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Letters of another size need another share."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._share_out()
+
+    def _share_out(self) -> None:
+        """A hint takes what it needs, if that is not too much, and leaves the rest."""
+        most = int(self.width() * MOST_OF_HINT)
+        self.hint.setFixedWidth(min(self.hint.sizeHint().width(), most))
 
     def on_hovered(self, y: float, x: float) -> None:
         """The pointer is over this place of the image, or nowhere (NaN)."""

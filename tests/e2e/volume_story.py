@@ -1,4 +1,4 @@
-"""A stack in the real window: ``python -m tests.e2e.volume_story FOLDER [PICTURES]``.
+"""A stack in the real window: ``python -m tests.e2e.volume_story FOLDER [PICTURES [light]]``.
 
 Drops a stack, paints a few planes, trains a 2D-3D network and another seed, corrects what it says,
 trains again on the corrections, makes an ensemble and exports. A process of its own, as
@@ -51,12 +51,12 @@ def stack() -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     return np.clip(grey, 0, 255).astype(np.uint8), inside
 
 
-def tell_all(folder: Path, pictures: Path | None, steps: int) -> None:
+def tell_all(folder: Path, pictures: Path | None, mode: str = "dark", steps: int = 120) -> None:
     """The whole story."""
     grey, inside = stack()
     path = folder / "stäck.tif"
     tifffile.imwrite(path, grey, imagej=True, metadata={"axes": "ZYX"})
-    driver = Driver(pictures)
+    driver = Driver(pictures, mode)
     session = driver.window.session
     driver.drop(path)
     importing = driver.window.commands.importing
@@ -207,4 +207,4 @@ def _dialog(driver: Driver, kind: type[W]) -> W:
 
 if __name__ == "__main__":
     folder, *rest = sys.argv[1:]
-    tell_all(Path(folder), Path(rest[0]) if rest else None, int(rest[1]) if len(rest) > 1 else 120)
+    tell_all(Path(folder), Path(rest[0]) if rest else None, *rest[1:2])

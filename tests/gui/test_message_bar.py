@@ -248,3 +248,18 @@ def test_the_scale_bar_of_a_volume_stays_in_sight(hand: Hand, tmp_path: Path) ->
         place = canvas.scale_bar_rect().translated(canvas.mapTo(hand.window, QPoint(0, 0)))
         assert not place.isEmpty()
         assert not QRect(card.mapTo(hand.window, QPoint(0, 0)), card.size()).intersects(place)
+
+
+def test_the_buttons_beside_the_canvas_stay_in_reach(hand: Hand, tmp_path: Path) -> None:
+    hand.open(make_volume_project(tmp_path / "stack.orgseg"))
+    hand.session.message.emit("A sentence that is as wide as messages get. " * 3, "warning")
+    card = hand.window.messages.card
+    for workspace in ("annotate", "train", "export"):
+        hand.window.show_workspace(workspace)
+        for width in (1280, 1600):
+            hand.window.resize(width, 800)
+            hand.rest()
+            shown = QRect(card.mapTo(hand.window, QPoint(0, 0)), card.size())
+            for column in (hand.parts.side, hand.parts.images, hand.parts.tool_strip):
+                place = QRect(column.mapTo(hand.window, QPoint(0, 0)), column.size())
+                assert not shown.intersects(place), (workspace, width)

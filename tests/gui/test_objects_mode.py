@@ -501,6 +501,18 @@ def test_the_status_line_names_the_object(
     qtbot.waitUntil(lambda: place.text().endswith("ER · object 2"))
 
 
+def test_the_status_line_has_room_for_what_is_painted(
+    window: MainWindow, canvas: AnnotationCanvas, qtbot: QtBot
+) -> None:
+    two_objects(canvas)
+    window.resize(1280, 800)
+    status = window.ensure_parts().status
+    qtbot.waitUntil(lambda: "unlabelled" in status.painted.text())
+    for label in (status.painted, status.hint):
+        assert label.text() == label.whole_text()
+    assert window.width() >= 1280 > 2 * status.hint.width()
+
+
 def test_objects_have_colours_of_their_own_and_a_line_between(
     window: MainWindow, canvas: AnnotationCanvas, session: Session
 ) -> None:

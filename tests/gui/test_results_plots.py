@@ -123,6 +123,31 @@ def saves_pictures(view: Any, tmp_path: Path, *words: str) -> None:
         view.save(tmp_path / "missing" / "x.svg")
 
 
+# -- titles ----------------------------------------------------------------------------------------
+
+
+def test_a_long_title_ends_in_dots_and_makes_no_figure_wider(qtbot: QtBot) -> None:
+    from orgseg_app.gui.comparing.plot_figure import PlotFigure
+
+    figure = PlotFigure()
+    qtbot.addWidget(figure)
+    title = figure.add_title(0)
+    figure.add_plot(1)
+    figure.write_title(
+        title, "Validation IoU · best 0.81 at step 60 · band: 95 % interval of 3 planes"
+    )
+    figure.resize(300, 200)
+    figure.show()
+    qtbot.waitExposed(figure)
+    qtbot.waitUntil(lambda: title.text.endswith("…"))
+    assert title.text.startswith("Validation IoU")
+    assert title.toolTip().endswith("3 planes")
+    assert figure.ci.rect().width() <= 300
+    figure.resize(900, 200)
+    qtbot.waitUntil(lambda: title.text.endswith("3 planes"))
+    assert title.toolTip() == ""
+
+
 # -- thresholds ------------------------------------------------------------------------------------
 
 

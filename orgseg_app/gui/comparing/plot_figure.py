@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 from typing import Any
 
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFocusEvent, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtGui import QColor, QFocusEvent, QFontMetricsF, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QWidget
 
 from orgseg_app.gui.comparing.curves_legend import Readout
@@ -25,6 +26,45 @@ class Plot:
     left: Any
     bottom: Any
     axis_width: int
+
+
+class Title(pg.LabelItem):  # type: ignore[misc]
+    """Small words on one line that ends in … where there is no room; the tooltip says the whole.
+
+    A label of pyqtgraph itself makes the whole figure as wide as its words.
+    """
+
+    def __init__(self) -> None:
+        self._whole = self._shown = ""
+        super().__init__("", justify="left")
+        self.setContentsMargins(4, 6, 0, 0)
+
+    def say(self, text: str) -> None:
+        """Show a text, in colours and type of the theme in use."""
+        self._whole, self._shown = text, ""
+        self._show()
+
+    def resizeEvent(self, event: Any) -> None:
+        """Cut the words anew."""
+        super().resizeEvent(event)
+        if self._whole:
+            self._show()
+
+    def updateMin(self) -> None:
+        """As high as the words, as narrow as need be."""
+        super().updateMin()
+        self.setMinimumWidth(0)
+
+    def _show(self) -> None:
+        room, shown = self.rect().width() - 8, self._whole  # a text item has 4 px on each side
+        metrics = QFontMetricsF(theme.font(theme.CAPTION_PX))
+        if room > 0:
+            shown = metrics.elidedText(shown, Qt.TextElideMode.ElideRight, room)
+        if shown != self._shown:
+            self._shown = shown
+            self.setToolTip(self._whole if shown != self._whole else "")
+            size = f"{theme.px(theme.CAPTION_PX)}px"
+            self.setText(html.escape(shown), color=theme.current().secondary, size=size)
 
 
 class PlotFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
@@ -55,18 +95,14 @@ class PlotFigure(pg.GraphicsLayoutWidget):  # type: ignore[misc]
 
     def add_title(self, row: int, col: int = 0, *, colspan: int = 2) -> Any:
         """Small words above a plot; `write_title` says them."""
-        title = pg.LabelItem("", justify="left")
+        title = Title()
         self.ci.addItem(title, row=row, col=col, colspan=colspan)
         return title
 
     @staticmethod
     def write_title(title: Any, text: str) -> None:
         """Say something above a plot."""
-        import html
-
-        colour = theme.current().secondary
-        title.setText(html.escape(text), color=colour, size=f"{theme.px(theme.CAPTION_PX)}px")
-        title.setContentsMargins(4, 6, 0, 0)
+        title.say(text)
 
     def add_plot(
         self, row: int, col: int = 0, *, rowspan: int = 1, width: int = AXIS_WIDTH

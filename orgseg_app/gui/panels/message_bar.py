@@ -111,6 +111,9 @@ class MessageBar(QWidget):
     ----------
     keep_clear
         Answers which part of the parent it lies above, rather than over it.
+    column
+        Answers in which part of the parent's width it lies, so as not to cover the buttons beside
+        it; in all of it where that is empty or too narrow.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -118,6 +121,7 @@ class MessageBar(QWidget):
         self._messages: list[Message] = []
         self._before: QWidget | None = None
         self.keep_clear: Callable[[], QRect] = QRect
+        self.column: Callable[[], QRect] = QRect
         self.setAccessibleName("Messages")
         self._build()
         if parent is not None:
@@ -313,7 +317,7 @@ class MessageBar(QWidget):
         self._line.setVisible(bool(messages))
 
     def _place(self) -> None:
-        """Lie over the parent's lower edge, in its middle."""
+        """Lie over the parent's lower edge, in the middle of the column."""
         parent = self.parentWidget()
         if parent is None:
             self._show_words(self.width())
@@ -321,7 +325,10 @@ class MessageBar(QWidget):
         layout = parent.layout()
         if layout is not None and layout.indexOf(self) >= 0:
             layout.removeWidget(self)
-        width = self._wanted_width(parent.width())
+        column = self.column().intersected(parent.rect())
+        if column.width() < NARROWEST:
+            column = parent.rect()
+        width = self._wanted_width(column.width())
         self._show_words(width)
         for inner in (self.card.layout(), self.layout()):
             if inner is not None:
@@ -330,7 +337,7 @@ class MessageBar(QWidget):
         height = self.heightForWidth(width) if self.hasHeightForWidth() else 0
         height = max(height, self.sizeHint().height())
         y = parent.height() - ABOVE_EDGE + SIDE - height
-        x, clear = (parent.width() - width) // 2, self.keep_clear()
+        x, clear = column.x() + (column.width() - width) // 2, self.keep_clear()
         card = QRect(x, y, width, height).adjusted(SIDE, SIDE, -SIDE, -SIDE)
         if card.intersects(clear):
             y = clear.top() - height

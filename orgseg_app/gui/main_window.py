@@ -135,7 +135,8 @@ class MainWindow(QMainWindow):
             self.banners = Banners(self)
             self.messages.keep_clear = self._scale_bar
             self.messages.column = self._middle
-            self.parts.canvas.installEventFilter(self.messages)
+            for watched in (self.parts.canvas, self.parts.middle):
+                watched.installEventFilter(self.messages)
         return self.parts
 
     def _scale_bar(self) -> QRect:

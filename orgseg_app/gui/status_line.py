@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, Qt, QTimer
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QWidget
 
@@ -36,6 +36,7 @@ class StatusLine(QFrame):
         for label in (self.place, self.painted, self.hint):
             label.setProperty("role", "caption")
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.hint.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
         self.hint.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         row.addWidget(self.place, 4)
         row.addWidget(self.painted, 3)
@@ -53,23 +54,11 @@ class StatusLine(QFrame):
     def show_hint(self, text: str) -> None:
         """What the tool in the hand does."""
         self.hint.setText(text)
-        self._share_out()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """The room is shared out anew."""
-        super().resizeEvent(event)
-        self._share_out()
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Letters of another size need another share."""
-        super().changeEvent(event)
-        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
-            self._share_out()
-
-    def _share_out(self) -> None:
         """A hint takes what it needs, if that is not too much, and leaves the rest."""
-        most = int(self.width() * MOST_OF_HINT)
-        self.hint.setFixedWidth(min(self.hint.sizeHint().width(), most))
+        super().resizeEvent(event)
+        self.hint.setMaximumWidth(int(self.width() * MOST_OF_HINT))
 
     def on_hovered(self, y: float, x: float) -> None:
         """The pointer is over this place of the image, or nowhere (NaN)."""

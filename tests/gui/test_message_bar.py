@@ -263,3 +263,7 @@ def test_the_buttons_beside_the_canvas_stay_in_reach(hand: Hand, tmp_path: Path)
             for column in (hand.parts.side, hand.parts.images, hand.parts.tool_strip):
                 place = QRect(column.mapTo(hand.window, QPoint(0, 0)), column.size())
                 assert not shown.intersects(place), (workspace, width)
+    hand.window.show_workspace("compare")
+    hand.rest()
+    middle, shown = hand.parts.middle, card.mapTo(hand.window, card.rect().center()).x()
+    assert abs(shown - middle.mapTo(hand.window, middle.rect().center()).x()) <= 1

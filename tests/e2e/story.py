@@ -31,7 +31,7 @@ CONTROL = Qt.KeyboardModifier.ControlModifier
 
 def say(**facts: Any) -> None:
     """One line for the test."""
-    print(json.dumps(facts), flush=True)
+    print(json.dumps(facts, default=str), flush=True)
 
 
 class Driver:
@@ -68,7 +68,8 @@ class Driver:
                 say(failed=f"an error was shown: {self.errors[-1]}")
                 sys.exit(3)
             if time.monotonic() > end:
-                say(failed=f"waited {seconds} s in vain for {what}")
+                saving = self.window.session.saving
+                say(failed=f"waited {seconds} s in vain for {what}", saving=vars(saving))
                 self.picture("failed")
                 sys.exit(4)
             self.app.processEvents()
@@ -267,7 +268,7 @@ def paint_and_wait_to_be_killed(project: Path, strokes: int) -> None:
             driver.keys(Qt.Key.Key_Z, CONTROL)
         else:
             driver.drag(*places)
-        driver.wait(lambda: session.save_state == "saved", 30, "the commit")
+        driver.wait(lambda: session.save_state == "saved", 90, "the commit")
         say(saved=number, steps=len(session.history), digest=digest(session))
     canvas = driver.parts.canvas
     middle = canvas.to_widget(height / 2, width / 2).toPoint()

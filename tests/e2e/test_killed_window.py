@@ -52,7 +52,7 @@ class Window:
             if line.startswith("{") and line.endswith("}\n"):
                 self._lines.put(json.loads(line))
 
-    def wait_for(self, key: str, seconds: float = 60) -> dict[str, Any]:
+    def wait_for(self, key: str, seconds: float = 120) -> dict[str, Any]:
         """The next thing it says that has this key."""
         end = time.monotonic() + seconds
         while True:

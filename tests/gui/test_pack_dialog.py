@@ -167,6 +167,8 @@ def test_a_project_is_packed_while_painting_goes_on(
     assert "and 1 run" in dialog.progress.outcome.text()
 
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
+    window.session.fold_in()  # as is done by itself after 20 s, which a busy machine takes
+    qtbot.waitUntil(lambda: window.session.background.is_idle)
     before = path.read_bytes()
     QTest.mouseClick(dialog.pack_button, LEFT)
     qtbot.waitUntil(lambda: not dialog.progress.is_working)

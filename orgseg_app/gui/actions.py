@@ -141,7 +141,7 @@ ACTIONS: tuple[ActionInfo, ...] = (
     ActionInfo("auto_contrast", "View", "Automatic contrast", ("Ctrl+L",), "contrast", "Contrast from the image itself", "image"),
     ActionInfo("preview_preprocessing", "View", "Preview preprocessing", ("Shift+P",), "", "Show the image as the network will see it, prepared as the recipe says; nothing is changed", "image", True),
     ActionInfo("toggle_side_by_side", "View", "Side by side", ("Shift+S",), "", "A pane beside the canvas, at the same place: another layer, another model, or the image alone", "image", True),
-    ActionInfo("go_to_notice", "View", "Go to the notice", ("F6",), "info", "Put the keyboard on what is said above or over the picture; Esc leads back"),
+    ActionInfo("go_to_notice", "View", "Go to the notice", ("F6",), "info", "Put the keyboard on what is said above or over the picture, and on the tour; Esc leads back"),
     ActionInfo("full_canvas", "View", "Only the canvas", ("F11",), "", "Hide everything else", "", True),
     ActionInfo("theme_system", "View", "Theme: as the system", (), "", "Light or dark, as the system is", "", True, "theme"),
     ActionInfo("theme_light", "View", "Theme: light", (), "sun", "Light", "", True, "theme"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QPoint, QRect, Qt
+from PySide6.QtCore import QByteArray, QPoint, QRect
 from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QApplication,
@@ -160,17 +160,13 @@ class MainWindow(QMainWindow):
         self._column.insertWidget(0, bar)
 
     def go_to_notice(self) -> None:
-        """The keyboard goes to the topmost banner, from there to the next, then to the message."""
-        shown = [b for b in self.findChildren(Banner) if b.isVisible()]
-        shown.sort(key=lambda banner: banner.mapTo(self, QPoint(0, 0)).y())
-        now = next((n for n, banner in enumerate(shown) if banner.has_keyboard), -1)
-        for banner in shown[now + 1 :]:
-            if banner.take_keyboard():
-                return
-        if self.messages.isVisible():
-            self.messages.close_button.setFocus(Qt.FocusReason.TabFocusReason)
-        elif shown and now >= 0:
-            shown[0].take_keyboard()
+        """The keyboard goes round: banners from the top, then message, then callout of the tour."""
+        banners = [b for b in self.findChildren(Banner) if b.isVisible()]
+        banners.sort(key=lambda banner: banner.mapTo(self, QPoint(0, 0)).y())
+        over = (self.messages, self.commands.touring.callout)
+        shown = [*banners, *(n for n in over if n is not None and n.isVisible())]
+        now = next((i for i, notice in enumerate(shown) if notice.has_keyboard), -1)
+        next((n for n in (*shown[now + 1 :], *shown[: now + 1]) if n.take_keyboard()), None)
 
     def _on_project_changed(self) -> None:
         session = self.session

@@ -240,3 +240,23 @@ def test_it_stands_inside_what_leaves_no_room() -> None:
     assert ROOM.contains(where)
     tiny = QRect(0, 0, 200, 100)
     assert place(tiny, size, tiny, (placing.INSIDE,)) == QPoint(12, 12)
+
+
+def test_f6_leads_to_the_message_and_to_the_callout(hand: Hand, guide: Touring) -> None:
+    go = hand.window.actions_by_id["go_to_notice"]
+    hand.window.messages.close_all()
+    hand.window.activateWindow()
+    hand.parts.canvas.setFocus()
+    hand.wait(hand.parts.canvas.hasFocus)
+    assert not card(guide).has_keyboard
+    go.trigger()
+    assert card(guide).has_keyboard
+    hand.session.message.emit("Something to read.", "warning")
+    hand.rest()
+    go.trigger()
+    assert hand.window.messages.has_keyboard
+    go.trigger()
+    assert card(guide).has_keyboard
+    hand.parts.canvas.setFocus()
+    go.trigger()
+    assert hand.window.messages.has_keyboard

@@ -270,7 +270,7 @@ class MessageBar(QWidget):
 
     def _on_faded(self) -> None:
         folds = (self.more_button, self.details_button)
-        if self.card.underMouse() or self._has_focus() or any(f.isChecked() for f in folds):
+        if self.card.underMouse() or self.has_keyboard or any(f.isChecked() for f in folds):
             self.fade_timer.start(FADE_AGAIN_MS)  # somebody is reading
             return
         self._messages = [message for message in self._messages if not message.passes]
@@ -423,9 +423,16 @@ class MessageBar(QWidget):
             self._place()
         return False
 
-    def _has_focus(self) -> bool:
+    @property
+    def has_keyboard(self) -> bool:
+        """True while one of its buttons has it."""
         focus = QApplication.focusWidget()
         return focus is not None and self.isAncestorOf(focus)
+
+    def take_keyboard(self) -> bool:
+        """Put the keyboard on the cross, from which Esc leads back; always True."""
+        self.close_button.setFocus(Qt.FocusReason.TabFocusReason)
+        return True
 
     def _on_focus_changed(self, old: QWidget | None, new: QWidget | None) -> None:
         if not isValid(self) or new is None:
@@ -441,7 +448,7 @@ class MessageBar(QWidget):
         self.more_button.setChecked(False)
         self.details_button.setChecked(False)
         before = self._before
-        if self._has_focus() and before is not None and isValid(before) and before.isVisible():
+        if self.has_keyboard and before is not None and isValid(before) and before.isVisible():
             before.setFocus(Qt.FocusReason.OtherFocusReason)
         self.hide()
 

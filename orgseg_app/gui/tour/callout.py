@@ -156,9 +156,10 @@ class Callout(QFrame):
         focus = QApplication.focusWidget()
         return focus is not None and self.isAncestorOf(focus)
 
-    def take_keyboard(self) -> None:
-        """The next press of Space or Enter goes on."""
+    def take_keyboard(self) -> bool:
+        """The next press of Space or Enter goes on; always True."""
         self.next_button.setFocus(Qt.FocusReason.TabFocusReason)
+        return True
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Esc closes, Enter presses."""

@@ -218,7 +218,7 @@ def run_campaign(
     campaign = Campaign(real(folder), random.Random(seed), lies)
     made = nursery.run("acts:create", campaign.path)
     assert made.code == 0, made.error
-    for _ in range(3 * kills + 20):
+    for _ in range(10 * kills + 20):  # on some machines many come too late, and are told again
         lacking = any(campaign.hits[phase] < each for phase in PHASES)
         if campaign.wrong or (campaign.kills >= kills and not lacking):
             break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import shutil
@@ -19,6 +20,7 @@ import pytest
 import tifffile
 
 from orgseg_app.runs import launcher
+from orgseg_app.runs.errors import RunError
 from orgseg_app.runs.events import EventWriter
 from orgseg_app.runs.folder import RunFolder, list_runs, runs_dir
 from orgseg_app.runs.launcher import job_environment
@@ -153,12 +155,18 @@ def test_ctrl_c_asks_the_run_to_stop(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # What a shell starts in the background does not hear Ctrl+C, and hands that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:
         wait_until(lambda: bool(list_runs(path)))
         run = list_runs(path)[0]
         wait_until(lambda: any(e["event"] == "validation" for e in run.events()[0]))
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        try:
+            _, err = process.communicate(timeout=60)
+        finally:
+            with contextlib.suppress(RunError):  # or it goes on for hours
+                launcher.request_stop(run)
     assert process.returncode == 1
     assert "Stopping; what was learnt so far is kept" in err
     assert "orgseg: Stopped after" in err

@@ -270,8 +270,8 @@ def test_two_thousand_images_scroll_smoothly(
         panel.view.viewport().repaint()
         frames += 1
     assert panel.model.rowCount() == 2000
-    assert taking_over < 0.6  # quadratic work takes seconds; figures are in the benchmarks
-    assert (time.perf_counter() - start) / frames < 0.1
+    assert taking_over < 0.2
+    assert (time.perf_counter() - start) / frames < 0.03
     project.images = before
     session.images_changed.emit()
 

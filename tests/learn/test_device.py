@@ -81,7 +81,7 @@ def test_no_more_threads_than_cores_are_used() -> None:
 def test_trying_is_bounded_and_skipped_without_the_units(monkeypatch: pytest.MonkeyPatch) -> None:
     start = time.perf_counter()
     device.bf16_pays_on_cpu(limit_s=0.1)
-    assert time.perf_counter() - start < 15
+    assert time.perf_counter() - start < 3
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
     assert device.bf16_pays_on_cpu() is False
 

@@ -12,7 +12,6 @@ import argparse
 import hashlib
 import json
 import math
-import os
 import signal
 import subprocess
 import sys
@@ -104,8 +103,12 @@ def killed_and_resumed(
 
 
 def _started(out: Path, shape: tuple[int, int, int], how: str) -> subprocess.Popen[str]:
+    from orgseg_app.runs.launcher import job_environment
+
     words = [sys.executable, __file__, str(out), *map(str, shape), how]
-    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    return subprocess.Popen(
+        words, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=job_environment()
+    )
 
 
 def _last_word(process: subprocess.Popen[str]) -> dict[str, Any]:
@@ -208,5 +211,4 @@ def _memory_mb(what: str) -> float:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     sys.exit(main(sys.argv[1:]))

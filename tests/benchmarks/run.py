@@ -61,6 +61,7 @@ BENCHMARKS = {
     "compare_table": "tests.benchmarks.compare_table",
     "gigavoxels": "tests.benchmarks.gigavoxels",
     "volumes": "tests.benchmarks.volumes",
+    "platelet": "tests.benchmarks.platelet",
     "compare_view": "tests.benchmarks.compare_view",
     "statistics": "tests.benchmarks.chance",  # a file of that name would hide Python's own
 }
@@ -71,6 +72,7 @@ LONG = (
     "claims",
     "precision",
     "volumes",
+    "platelet",
     "gigavoxels",
     "instances",
     "statistics",

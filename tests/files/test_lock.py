@@ -391,6 +391,19 @@ def test_who_looks_learns_whether_somebody_writes(tmp_path, elsewhere):
         assert not free  # nobody knows whether that computer is alive
 
 
+def test_a_look_at_a_lock_that_is_being_made_turns_nobody_away(tmp_path):
+    """As the start page does, when a project is closed and opened again at once."""
+    path, file = tmp_path / "p.orgseg", tmp_path / "p.orgseg.lock"
+    file.write_bytes(b"")  # made, and not signed yet
+    with contextlib.ExitStack() as looking:
+        assert looking.enter_context(nobody_writing(path))
+        threading.Timer(0.2, looking.pop_all().close).start()
+        lock = ProjectLock(path)
+        lock.acquire()
+    assert lock.is_ours()
+    lock.release()
+
+
 # -- while it is held -----------------------------------------------------------------------------
 
 

@@ -329,25 +329,17 @@ class ProjectLock:
     def _wait_or_refuse(self, descriptor: int) -> bool:
         """What to do about a file that somebody has locked; False: try again."""
         holder = read_open_holder(descriptor)
-        if holder is None:  # its owner has not signed yet
-            time.sleep(0.02)
-            holder = read_open_holder(descriptor)
-        if not self._is_current(descriptor):
-            return False
-        if (
-            holder is not None
-            and not self._is_elsewhere(holder)
-            and not is_running(holder.pid, holder.started)
-        ):  # who signed is dead: somebody only looks, and is about to let go
+        # Nobody signed: its owner is about to, or somebody looks at the file that we just made. Who
+        # signed is dead: somebody only looks. It is clear a moment later.
+        if holder is None or (
+            not self._is_elsewhere(holder) and not is_running(holder.pid, holder.started)
+        ):
             time.sleep(_LOOK_S)
             return False
+        if not self._is_current(descriptor):
+            return False
         # A server may keep the lock of a computer that crashed. On a local disk it means life.
-        if (
-            self._is_remote
-            and holder is not None
-            and self._is_elsewhere(holder)
-            and self._is_silent(descriptor)
-        ):
+        if self._is_remote and self._is_elsewhere(holder) and self._is_silent(descriptor):
             self._clear_away(descriptor, holder)
             return False
         raise self._refusal(holder)

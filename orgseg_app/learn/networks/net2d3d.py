@@ -14,6 +14,9 @@ Where that code does otherwise than the paper intends, this is what the paper in
   again. Here it is enlarged by 1 × 2 × 2 (16 thousand parameters fewer).
 - Settings given for the pyramid are overwritten by the usual ones; here depth, width and the way
   in which its paths are joined are heeded.
+
+So many layers without a norm learn slowly. For a computer without a graphics card `Net2D3D` can
+have batch norms, which the paper does not speak of.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from orgseg_app.learn.networks.volume_blocks import (
     FLAT,
     Size,
     VolumeConv,
+    conv_block,
     crop_volume,
     pad_volume,
 )
@@ -65,6 +69,8 @@ class Net2D3D(Network):
         them the 2-D part sees single planes.
     merge
         Whether the pyramid's paths are added up, as published, or put side by side.
+    norm
+        Whether a batch norm comes before every ReLU; see `volume_blocks`.
     """
 
     dimensions = 3
@@ -78,12 +84,13 @@ class Net2D3D(Network):
         width: int = 64,
         starters: bool = True,
         merge: Merge = "add",
+        norm: bool = False,
     ) -> None:
         super().__init__()
         widths = [width * 2**level for level in range(depth + 1)]
         started = [starters and level < STARTED_LEVELS for level in range(depth)] + [False]
         self.down = nn.ModuleList(
-            _block(inputs, outputs, starter)
+            _block(inputs, outputs, starter, norm)
             for inputs, outputs, starter in zip(
                 [channels, *widths[:-1]], widths, started, strict=True
             )
@@ -94,11 +101,13 @@ class Net2D3D(Network):
             # As wide as the convolution that comes next.
             first = widths[level] // 2 if started[level] else widths[level]
             self.up.append(nn.ConvTranspose3d(widths[level + 1], first, _POOL, stride=_POOL))
-            self.join.append(_block(widths[level] + first, widths[level], started[level]))
+            self.join.append(_block(widths[level] + first, widths[level], started[level], norm))
         self.plane_head = nn.Conv3d(width, classes, 1)
-        self.pyramid = _Pyramid(classes + width, width, merge)
+        self.pyramid = _Pyramid(classes + width, width, merge, norm)
         self.head = nn.Conv3d(self.pyramid.outputs, classes, 1)
         self.multiple = 2**depth
+        # Batch norm wants more than one voxel at the deepest level.
+        self._at_least = 2 * self.multiple if norm else 1
         self.radius = _radius(started)
         self.radius_z = _radius_z(started)
         _initialise(self)
@@ -128,7 +137,7 @@ class Net2D3D(Network):
 
     def _answers(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of the whole network and of its 2-D part, as large as the padded volume."""
-        features = pad_volume(image, self.multiple)
+        features = pad_volume(image, self.multiple, at_least=self._at_least)
         skips: list[Tensor] = []
         for level, block in enumerate(self.down):
             features = block(features if level == 0 else functional.max_pool3d(features, _POOL))
@@ -149,16 +158,15 @@ class _Pyramid(nn.Module):
         Logits and features of the 2-D part.
     width
         Features at full size; twice as many at half.
-    merge
+    merge, norm
         As in `Net2D3D`.
     """
 
-    def __init__(self, inputs: int, width: int, merge: Merge) -> None:
+    def __init__(self, inputs: int, width: int, merge: Merge, norm: bool) -> None:
         super().__init__()
-        self.fine = _convs([inputs, *[width] * FINE_CONVS], [CUBE] * FINE_CONVS)
-        self.coarse = _convs(
-            [inputs, *[2 * width] * COARSE_CONVS, width], [*[CUBE] * COARSE_CONVS, (1, 1, 1)]
-        )
+        self.fine = _convs([inputs, *[width] * FINE_CONVS], [CUBE] * FINE_CONVS, norm)
+        coarse = [inputs, *[2 * width] * COARSE_CONVS, width]
+        self.coarse = _convs(coarse, [*[CUBE] * COARSE_CONVS, (1, 1, 1)], norm)
         self.up = nn.ConvTranspose3d(width, width, _POOL, stride=_POOL)
         self.merge = merge
         self.outputs = width if merge == "add" else 2 * width
@@ -170,18 +178,21 @@ class _Pyramid(nn.Module):
         return fine + coarse if self.merge == "add" else torch.cat([fine, coarse], dim=1)
 
 
-def _block(inputs: int, outputs: int, starter: bool) -> nn.Sequential:
+def _block(inputs: int, outputs: int, starter: bool, norm: bool) -> nn.Sequential:
     """Two convolutions of planes, perhaps after one of volumes with half the features."""
     if starter:
-        return _convs([inputs, outputs // 2, outputs, outputs], [CUBE, FLAT, FLAT])
-    return _convs([inputs, outputs, outputs], [FLAT, FLAT])
+        return _convs([inputs, outputs // 2, outputs, outputs], [CUBE, FLAT, FLAT], norm)
+    return _convs([inputs, outputs, outputs], [FLAT, FLAT], norm)
 
 
-def _convs(features: list[int], kernels: list[Size]) -> nn.Sequential:
-    """Convolutions from one number of features to the next, each with a ReLU and no norm."""
+def _convs(features: list[int], kernels: list[Size], norm: bool) -> nn.Sequential:
+    """Convolutions from one number of features to the next, each with a ReLU."""
     layers: list[nn.Module] = []
     for inputs, outputs, kernel in zip(features[:-1], features[1:], kernels, strict=True):
-        layers += [VolumeConv(inputs, outputs, kernel), nn.ReLU(inplace=True)]
+        if norm:
+            layers += conv_block(inputs, outputs, kernel)
+        else:
+            layers += [VolumeConv(inputs, outputs, kernel), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers)
 
 
@@ -203,4 +214,5 @@ def _initialise(network: Net2D3D) -> None:
     for module in network.modules():
         if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
             nn.init.xavier_uniform_(module.weight)
-            nn.init.zeros_(cast(Tensor, module.bias))
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

@@ -121,8 +121,9 @@ def _net2d3d(channels: int, classes: int, choice: NetworkChoice) -> Network:
         classes,
         depth=choice.depth,
         width=choice.width,
-        starters=choice.name == "net2d3d",
+        starters=choice.name != "net2d3d_plain",
         merge="concat" if choice.fusion == "concat" else "add",
+        norm=choice.name == "net2d3d_norm",
     )
 
 
@@ -165,6 +166,7 @@ NETWORKS: dict[str, Build] = {
     "unet_valid": _unet_valid,
     "net2d3d": _net2d3d,
     "net2d3d_plain": _net2d3d,
+    "net2d3d_norm": _net2d3d,
     "unet3d": _unet3d,
     "unet3d_aniso": _unet3d,
     "resunet3d": _resunet3d,

@@ -204,15 +204,16 @@ def _unet_valid(ledger: Ledger, choice: NetworkChoice, channels: int, classes: i
 
 def _net2d3d(ledger: Ledger, choice: NetworkChoice, channels: int, classes: int) -> None:
     widths = [choice.width * 2**level for level in range(choice.depth + 1)]
-    count = 2 if choice.name == "net2d3d" else 0
+    count = 0 if choice.name == "net2d3d_plain" else 2
+    norm = choice.name == "net2d3d_norm"
     firsts = [w // 2 if level < count else w for level, w in enumerate(widths[:-1])]
     firsts.append(widths[-1])
 
     def block(level: int, inputs: int) -> None:
         if firsts[level] < widths[level]:
-            ledger.conv(level, inputs, firsts[level], planes=3, norm=False)
+            ledger.conv(level, inputs, firsts[level], planes=3, norm=norm)
             inputs = firsts[level]
-        ledger.double(level, inputs, widths[level], norm=False)
+        ledger.double(level, inputs, widths[level], norm=norm)
 
     block(0, channels)
     for level in range(1, choice.depth + 1):
@@ -226,12 +227,12 @@ def _net2d3d(ledger: Ledger, choice: NetworkChoice, channels: int, classes: int)
     ledger.head(0, width, classes)
     ledger.keep(0, width + classes)
     for number in range(3):
-        ledger.conv(0, width if number else width + classes, width, planes=3, norm=False)
+        ledger.conv(0, width if number else width + classes, width, planes=3, norm=norm)
     ledger.pool(1, width + classes)
     for number in range(5):
         inputs = 2 * width if number else width + classes
-        ledger.conv(1, inputs, 2 * width, planes=3, norm=False)
-    ledger.conv(1, 2 * width, width, 1, norm=False)
+        ledger.conv(1, inputs, 2 * width, planes=3, norm=norm)
+    ledger.conv(1, 2 * width, width, 1, norm=norm)
     ledger.grow(0, width, width)
     joined = width if choice.fusion == "origin" else 2 * width
     ledger.keep(0, joined)
@@ -298,6 +299,7 @@ LEDGERS: Mapping[str, Callable[[Ledger, NetworkChoice, int, int], None]] = {
     "unet_valid": _unet_valid,
     "net2d3d": _net2d3d,
     "net2d3d_plain": _net2d3d,
+    "net2d3d_norm": _net2d3d,
     "unet3d": _unet3d,
     "unet3d_aniso": _unet3d,
     "resunet3d": _resunet3d,

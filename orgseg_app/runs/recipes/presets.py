@@ -161,11 +161,8 @@ _VOLUMES = (
         name="volume-2d3d",
         about="Several kinds of structure in a volume with thick planes: each plane first, then "
         "five planes together.",
-        network=NetworkChoice(name="net2d3d", depth=3, width=16),
-        # No norm steadies it: the first gradients were up to 40 times as long as this.
-        warmup_steps=20,
-        gradient_clip=1.0,
-        batch_size=2,
+        network=NetworkChoice(name="net2d3d_norm", depth=3, width=8),
+        batch_size=4,
         patch_size=96,
     ),
     msgspec.structs.replace(

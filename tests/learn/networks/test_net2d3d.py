@@ -133,6 +133,23 @@ def test_layers_do_not_share_weights() -> None:
     assert len(convs) == 3 + 3 + 2 + 3 + 3 + 3 + 5 + 1 + 2
 
 
+def test_norms_stand_between_convolution_and_relu_only_where_wanted() -> None:
+    published, normed = (
+        build_network(NetworkChoice(name, depth=2, width=8), channels=1, classes=3)
+        for name in ("net2d3d", "net2d3d_norm")
+    )
+    assert not any(isinstance(module, nn.BatchNorm3d) for module in published.modules())
+    chains = [list(m) for m in normed.modules() if isinstance(m, nn.Sequential)]
+    kinds = [
+        (nn.Conv3d, nn.BatchNorm3d, nn.ReLU)[i % 3] for chain in chains for i in range(len(chain))
+    ]
+    layers = [layer for chain in chains for layer in chain]
+    assert all(isinstance(layer, kind) for layer, kind in zip(layers, kinds, strict=True))
+    # The same network otherwise: a norm has two values a feature, a bias one.
+    features = sum(layer.num_features for layer in layers if isinstance(layer, nn.BatchNorm3d))
+    assert parameter_count(normed) == parameter_count(published) + features
+
+
 def test_fine_levels_can_be_cut_off_from_coarser_ones() -> None:
     network = _net().eval()
     assert len(network.joins()) == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from orgseg_app.runs.estimate import flops_per_patch, is_fitted
 from orgseg_app.runs.recipes.costs import flops_per_pixel, patch_of, patch_voxels
 from orgseg_app.runs.recipes.fields import recipe_fields
 from orgseg_app.runs.recipes.networks import NETWORK_NAMES
@@ -38,6 +39,26 @@ def test_presets_hold_the_numbers_of_their_studies() -> None:
     assert (em.optimiser, em.learning_rate, em.loss[0].name) == ("adam", 0.0001, "bce")
     cells = PRESETS["cells"]
     assert [term.name for term in cells.loss] == ["bce_dice"]
+
+
+LAPTOP = 100e9
+"""Floating-point operations a second that two cores of a laptop do when a network learns."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for title, names in PRESET_GROUPS.items()
+        for name in names
+        if not title.startswith("As published") and not is_fitted(PRESETS[name])
+    ],
+)
+def test_presets_for_a_laptop_take_minutes(name: str) -> None:
+    recipe = PRESETS[name]
+    seconds_per_step = flops_per_patch(recipe) * recipe.batch_size / LAPTOP
+    assert seconds_per_step < 1
+    assert seconds_per_step * recipe.steps < 12 * 60
 
 
 def test_platelet_preset_is_that_of_the_study() -> None:

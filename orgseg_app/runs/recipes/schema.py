@@ -177,7 +177,8 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             max_length=4,
             title="Loss",
             description="What the training makes small. Overlap losses (soft IoU, Dice) suit thin "
-            "or rare structures; cross-entropy suits several classes.",
+            "or rare structures, also among several classes; cross-entropy counts every pixel "
+            "alike.",
         ),
     ] = (LossTerm("soft_iou"),)
     augmentation: Annotated[

@@ -105,7 +105,9 @@ def test_electron_micrographs_with_six_classes(shared_data: Path, tmp_path: Path
         for value, name in enumerate(["background", *names.split(",")]):
             assert image["painted"].get(name, 0) == pytest.approx(np.mean(labels == value))
 
-    done(tmp_path, "train", "em", "--recipe", "multi-class", *settings())
+    # Six classes, some of them rare, take longer than two.
+    longer = settings("steps=400", "max_minutes=1")
+    done(tmp_path, "train", "em", "--recipe", "multi-class", *longer)
     done(tmp_path, "compare", "em", "--out", "c.json")
     compared = json.loads((tmp_path / "c.json").read_text())
     assert set(compared["runs"][0]["pooled"]["iou"]) == set(names.split(","))

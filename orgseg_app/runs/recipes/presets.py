@@ -130,13 +130,12 @@ _ELECTRONS = (
 _TURNS = (AugmentationStep("d4"), AugmentationStep("flip_z"))
 """All orientations of a volume whose planes are farther apart than its pixels."""
 
-_VOLUME = Recipe(
+_VOLUME = msgspec.structs.replace(
+    _FAST,
     name="volume",
     preprocess=(PreprocessStep("zscore"),),
     augmentation=_TURNS,
     steps=800,
-    class_weights="share",
-    ema=0.98,
 )
 """What the presets for volumes share."""
 

@@ -82,9 +82,7 @@ class Monkey:
         took = time.monotonic() - start
         # beside other programs, what the window itself computed counts; waiting shows in the rest
         computed = time.thread_time() - cpu
-        # every widget is dressed anew: 0.6 s, known and rare
-        is_theme = self.did[-1].startswith(("theme", "text_", "reset_settings"))
-        blocked = computed / 2 if is_theme else took if took > WAITING_S else computed
+        blocked = took if took > WAITING_S else computed
         self.slowest = max(self.slowest, (blocked, self.did[-1]))
         if self.random.random() < 0.3:
             self.tidy()

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from PySide6.QtCore import QSize
+from PySide6.QtCore import QEvent, QSize
 from PySide6.QtGui import QColor, QIcon, QImage
-from PySide6.QtWidgets import QApplication, QLabel, QPushButton
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from orgseg_app import paths
@@ -188,3 +188,31 @@ def test_application_icon_is_there_in_all_sizes(qapp: QApplication) -> None:
     sizes = {size.width() for size in icons.app_icon().availableSizes()}
     assert sizes == {16, 32, 64, 128, 256}
     assert (paths.resources_dir() / "icons" / "orgseg.svg").is_file()
+
+
+def test_what_lies_deep_is_dressed_no_more_often_than_what_lies_on_top(
+    qtbot: QtBot, qapp: QApplication
+) -> None:
+    # Left to itself Qt dresses a widget once for each that holds it: seconds in the whole window.
+    class Counting(QLabel):
+        dressed = 0
+
+        def changeEvent(self, event: QEvent) -> None:
+            self.dressed += event.type() == QEvent.Type.StyleChange
+            super().changeEvent(event)
+
+    top = Counting()
+    qtbot.addWidget(top)
+    innermost: QWidget = top
+    for _ in range(12):
+        innermost = QWidget(innermost)
+    deep = Counting(innermost)
+    theme.apply(qapp, "light", 100)
+    top.show()
+    for mode, size in (("dark", 100), ("dark", 200), ("light", 100)):
+        top.dressed = deep.dressed = 0
+        theme.apply(qapp, mode, size)
+        assert 1 <= deep.dressed <= top.dressed
+    deep.dressed = 0
+    theme.apply(qapp, "light", 100)
+    assert deep.dressed == 0

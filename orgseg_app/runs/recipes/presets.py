@@ -151,7 +151,7 @@ _VOLUMES = (
         _VOLUME,
         name="volume-2d3d",
         about="Several kinds of structure in a volume with thick planes: each plane first, then "
-        "five planes together.",
+        'five planes together. In the first minutes "Volume, neighbouring planes" is ahead.',
         network=NetworkChoice(name="net2d3d_norm", depth=3, width=8),
         batch_size=4,
         patch_size=96,

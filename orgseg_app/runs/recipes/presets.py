@@ -150,8 +150,8 @@ _VOLUMES = (
     msgspec.structs.replace(
         _VOLUME,
         name="volume-2d3d",
-        about="Several kinds of structure in a volume with thick planes: each plane first, then "
-        'five planes together. In the first minutes "Volume, neighbouring planes" is ahead.',
+        about="Walls, borders and organelles of volumes: each plane first, then five planes "
+        'together. With several classes "Volume, neighbouring planes" is ahead for long.',
         network=NetworkChoice(name="net2d3d_norm", depth=3, width=8),
         batch_size=4,
         patch_size=96,
@@ -300,7 +300,7 @@ PRESET_TITLES: Mapping[str, str] = {
     "cells": "Cells (outlines, boxes)",
     "em-mitochondria": "EM mitochondria, on a laptop",
     "volume-25d": "Volume, neighbouring planes",
-    "volume-2d3d": "Volume, several classes (2D-3D)",
+    "volume-2d3d": "Volume, borders and organelles (2D-3D)",
     "volume-3d": "Volume, 3-D U-Net",
     "er-published": "ER network, as published",
     "er-fusion": "ER network, low-level fusion",

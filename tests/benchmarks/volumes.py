@@ -3,8 +3,8 @@
 Each network is trained for the same time on the volumes of `volume_sets` and judged on test planes
 that lie apart from all that was learned from, by the mean IoU of all classes, background among
 them. Then the probabilities of the three are averaged: of all, and of the best k, with k chosen
-on validation planes. All of it with several seeds, best member against ensemble seed by seed.
-Everything::
+on validation planes. All of it with several seeds, best member against ensemble seed by seed; and
+for each network the mean of its seeds against the best of them. Everything::
 
     python tests/benchmarks/run.py volumes --kept FOLDER
 
@@ -83,12 +83,19 @@ def measure(say: Callable[[str], None], options: argparse.Namespace) -> Iterator
         if not VOLUME_SETS[name].is_here:
             say(f"{name}: left out, for want of ../shared/data/{VOLUME_SETS[name].path}")
             continue
+        seeds = range(options.seeds or SEEDS)
+        trainings = {
+            network: [_training(name, network, seed, options) for seed in seeds]
+            for network in NETWORKS
+        }
         repeats = []
-        for seed in range(options.seeds or SEEDS):
-            trainings = [_training(name, network, seed, options) for network in NETWORKS]
-            models = [_trained(training, options.kept, say) for training in trainings]
-            repeats.append(_repeat(_judged(name, trainings, models, options.kept, say)))
+        for seed in seeds:
+            members = [of_network[seed] for of_network in trainings.values()]
+            repeats.append(_repeat(_judged(name, members, options.kept, say)))
         yield from _figures(f"volumes.{name}", repeats)
+        if len(seeds) > 1:
+            judged = {n: _judged(name, t, options.kept, say) for n, t in trainings.items()}
+            yield from _figures_of_seeds(f"volumes.{name}", judged)
 
 
 def _training(name: str, network: str, seed: int, options: argparse.Namespace) -> Training:
@@ -150,7 +157,6 @@ def _trained(training: Training, kept: Path, say: Callable[[str], None]) -> Path
 def _judged(
     name: str,
     trainings: Sequence[Training],
-    models: Sequence[Path],
     kept: Path,
     say: Callable[[str], None],
 ) -> dict[str, dict[str, Any]]:
@@ -159,6 +165,7 @@ def _judged(
 
     path = kept / f"volume-{name}-judged-{trainings[0].seed}-{_key(*trainings)}.json"
     if not path.exists():
+        models = [_trained(training, kept, say) for training in trainings]
         say(f"judging {path.stem}")
         draft = path.with_suffix(".draft")
         command = ["tests.benchmarks.volumes", name, str(draft), *map(str, models)]
@@ -168,11 +175,16 @@ def _judged(
     return found
 
 
-def _repeat(judged: dict[str, dict[str, Any]]) -> Repeat:
-    scores = {
+def _scores(judged: dict[str, dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Mean IoU by split and members."""
+    return {
         split: {members: _mean_iou(np.array(m)) for members, m in by_members.items()}
         for split, by_members in judged.items()
     }
+
+
+def _repeat(judged: dict[str, dict[str, Any]]) -> Repeat:
+    scores = _scores(judged)
     alone = [str(i) for i in range(len(NETWORKS))]
     ranked = sorted(alone, key=lambda i: -scores[VALIDATION][i])
     best = ["".join(sorted(ranked[:k])) for k in range(1, len(ranked) + 1)]
@@ -210,6 +222,29 @@ def _figures(prefix: str, repeats: Sequence[Repeat]) -> Iterator[Figure]:
             peer=best,
             ratio=_mean(found) / best,
             note=f"{more}; {_listed(found)}; best member on the same test planes",
+        )
+
+
+def _figures_of_seeds(
+    prefix: str, judged: dict[str, dict[str, dict[str, Any]]]
+) -> Iterator[Figure]:
+    """By network: the mean of all its seeds beside the best of them, as the test planes say."""
+    scores = {network: _scores(found) for network, found in judged.items()}
+    alone = [m for m in next(iter(scores.values()))[TEST] if len(m) == 1]
+    valid = {n: _mean([found[VALIDATION][m] for m in alone]) for n, found in scores.items()}
+    for network, found in scores.items():
+        together, best = found[TEST]["".join(alone)], max(found[TEST][m] for m in alone)
+        yield Figure(
+            f"{prefix}.{network}.seeds-together",
+            together,
+            "MIoU",
+            n=len(alone),
+            goal="> best seed",
+            met=together > best,
+            peer=best,
+            ratio=together / best,
+            note=f"on validation planes a seed alone has {valid[network]:.4f}"
+            + (", the most of all networks" if valid[network] == max(valid.values()) else ""),
         )
 
 

@@ -361,7 +361,7 @@ def _dress(app: QApplication, theme: Theme) -> None:
     is_new = app.styleSheet() != sheet
     if is_new:
         # Qt swaps one sheet for another by dressing every widget once for each that holds it; with
-        # the old one taken off first, twice: 0.3 s instead of 1.8 in a window that was all over.
+        # the old one taken off first, twice: 0.3 s instead of 1.8 where all places were shown.
         app.setStyleSheet("")
         if app.style().name() != "fusion":
             app.setStyle("Fusion")

@@ -78,7 +78,7 @@ class Outcome:
     iou
         By class, over all images together (pooled); None for classes that are nowhere.
     mean_iou
-        Mean of these, background left out.
+        Mean of these over the classes that the truth holds, background left out.
     per_image
         The same mean for each image alone.
     validation
@@ -292,9 +292,17 @@ def class_iou(confusion: NDArray[np.int64]) -> list[float | None]:
 
 
 def mean_iou(confusion: NDArray[np.int64]) -> float:
-    """Mean over classes other than background; 1 when none of them is there."""
-    found = [value for value in class_iou(confusion)[1:] if value is not None]
-    return float(np.mean(found)) if found else 1.0
+    """Mean over the classes of the truth other than background.
+
+    What is said of a class that is not there is missing in the others; counted as a class, one
+    pixel of it would cost as much as a whole one. Of a truth that holds none: 1 where none is said
+    either, else 0.
+    """
+    found = class_iou(confusion)[1:]
+    there = confusion.sum(axis=1)[1:] > 0
+    if not there.any():
+        return float(all(value is None for value in found))
+    return float(np.mean([v or 0.0 for v, is_there in zip(found, there, strict=True) if is_there]))
 
 
 class ProcessorClock:

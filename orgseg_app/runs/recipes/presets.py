@@ -46,7 +46,9 @@ _ON_A_LAPTOP = (
         _FAST,
         name="multi-class",
         about="Several kinds of structure: classes compete for every pixel, and a rare one counts "
-        "as much as a common one.",
+        "more than its few pixels would.",
+        loss=(LossTerm("soft_iou"), LossTerm("cross_entropy", weight=0.3)),
+        class_weights="auto",
         steps=800,
     ),
     Recipe(

@@ -20,14 +20,28 @@ _LEAST = 1e-6
 def cross_entropy(judged: Judged, params: Mapping[str, float]) -> Tensor:
     """``-log p`` of the painted class: the multinomial log loss.
 
+    With ``balance`` b a voxel counts as much as the share of its class in the batch to the power
+    of -b: 0 leaves each class the part that it takes up, 1 gives all the same. What a class takes
+    up is counted with the weights of its voxels.
+
     Examples
     --------
     Undecided between two classes: log 2.
 
     >>> undecided = judge(torch.zeros(1, 2, 1, 1), torch.ones(1, 1, 1), torch.ones(1, 1, 1))
-    >>> round(cross_entropy(undecided, {}).item(), 4)
+    >>> round(cross_entropy(undecided, {"balance": 0.5}).item(), 4)
     0.6931
     """
+    if params["balance"] == 0:
+        return _log_loss(judged)
+    weights, target = judged.voxel_weights, judged.target
+    taken = torch.stack([(weights * (target == k)).sum() for k in range(judged.classes)])
+    shares = torch.where(taken > 0, taken / taken.sum().clamp(min=1e-8), 1.0)
+    weights = weights * (shares ** -params["balance"])[target.long()]
+    return -(weights * judged.log_p_true).sum() / weights.sum().clamp(min=1e-8)
+
+
+def _log_loss(judged: Judged) -> Tensor:
     return -judged.mean(judged.log_p_true)
 
 
@@ -37,7 +51,7 @@ def bce(judged: Judged, params: Mapping[str, float]) -> Tensor:
     Of two classes it is the same for both, so that it is the plain binary cross-entropy.
     """
     if judged.is_binary:
-        return cross_entropy(judged, params)
+        return _log_loss(judged)
     rest = _log_rest(judged)
     each = judged.log_p_true + rest.sum(1) - judged.of_true_class(rest)
     return -judged.mean(each) / judged.classes

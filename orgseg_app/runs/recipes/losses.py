@@ -43,6 +43,15 @@ LOSS_NAMES: Mapping[str, Choice] = table(
         "Cross-entropy",
         "Makes the classes compete for every pixel; the usual start for several classes.",
         "the standard multinomial log loss",
+        {
+            "balance": Parameter(
+                0,
+                0,
+                1,
+                "How much more rare classes count in each batch: 0 is as painted, ½ by the "
+                "root of how rare they are, 1 makes all classes count the same.",
+            )
+        },
     ),
     Choice(
         "bce_dice",

@@ -27,6 +27,9 @@ _FAST = Recipe(
     ema=0.98,
 )
 
+_OF_SEVERAL_CLASSES = (LossTerm("soft_iou"), LossTerm("cross_entropy", 0.3, {"balance": 0.5}))
+"""Soft IoU judges a class in the patches that hold it; cross-entropy judges every voxel."""
+
 _ON_A_LAPTOP = (
     _FAST,
     msgspec.structs.replace(
@@ -47,8 +50,7 @@ _ON_A_LAPTOP = (
         name="multi-class",
         about="Several kinds of structure: classes compete for every pixel, and a rare one counts "
         "more than its few pixels would.",
-        loss=(LossTerm("soft_iou"), LossTerm("cross_entropy", weight=0.3)),
-        class_weights="auto",
+        loss=_OF_SEVERAL_CLASSES,
         steps=800,
     ),
     Recipe(
@@ -137,6 +139,7 @@ _VOLUME = msgspec.structs.replace(
     name="volume",
     preprocess=(PreprocessStep("zscore"),),
     augmentation=_TURNS,
+    loss=_OF_SEVERAL_CLASSES,
     steps=800,
 )
 """What the presets for volumes share."""

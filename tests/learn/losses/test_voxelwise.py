@@ -24,6 +24,11 @@ def slow_cross_entropy(p, t, w) -> float:
     return sum(-wi * np.log(pi[ti]) for pi, ti, wi in zip(p, t, w, strict=True)) / w.sum()
 
 
+def slow_balanced(p, t, w, balance: float) -> float:
+    shares = np.array([w[t == k].sum() / w.sum() for k in range(p.shape[1])])
+    return slow_cross_entropy(p, t, w * shares[t] ** -balance)
+
+
 def slow_bce(p, t, w) -> float:
     total = 0.0
     for pi, ti, wi in zip(p, t, w, strict=True):
@@ -102,6 +107,24 @@ def test_class_weights_of_cross_entropy_are_those_of_the_library() -> None:
     )
     ours = loss_of("cross_entropy", batch._replace(weights=labelled), class_weights=counts)
     assert ours.item() == pytest.approx(theirs.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+@pytest.mark.parametrize("balance", [0.0, 0.5, 1.0])
+def test_balanced_cross_entropy(classes: int, balance: float) -> None:
+    batch = painted(classes, seed=2)
+    found = loss_of("cross_entropy", batch, balance=balance).item()
+    assert found == pytest.approx(slow_balanced(*as_numpy(batch), balance), rel=1e-5)
+    twice = loss_of("cross_entropy", batch._replace(weights=2 * batch.weights), balance=balance)
+    assert twice.item() == pytest.approx(found, rel=1e-6)
+    # A class that is not in the batch, or nothing at all.
+    without = batch._replace(target=batch.target.where(batch.target != 1, 0))
+    found = loss_of("cross_entropy", without, balance=balance).item()
+    p, t, w = as_numpy(without)
+    shares = np.array([w[t == k].sum() / w.sum() or 1.0 for k in range(classes)])
+    assert found == pytest.approx(slow_cross_entropy(p, t, w * shares[t] ** -balance), rel=1e-5)
+    nothing = batch._replace(weights=torch.zeros_like(batch.weights))
+    assert loss_of("cross_entropy", nothing, balance=balance).item() == 0
 
 
 def test_focal_without_focus_is_cross_entropy() -> None:

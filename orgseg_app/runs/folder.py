@@ -154,7 +154,7 @@ class RunFolder(JobFolder):
             "run": run_id,
             "name": name,
             "kind": kind,
-            "created": round(time.time(), 3),
+            "created": round(time.time(), 6),  # runs made one after another stay in order
             "project_uuid": project_uuid,
             "recipe": None if recipe is None else recipe_to_builtins(recipe),
         }

@@ -112,7 +112,7 @@ def _asked(project_file: ProjectFile, study: Study, grid: Grid, study_id: str) -
         "schema_version": STUDY_SCHEMA_VERSION,
         "app_version": __version__,
         "study": study_id,
-        "created": round(time.time(), 3),
+        "created": round(time.time(), 6),
         "project_uuid": project_file.project.uuid,
         "definition": study_to_builtins(study),
         "cells": [cell_to_builtins(cell) for cell in grid.cells],

@@ -214,7 +214,11 @@ class _Run:
                 self._keeper.reached(_beginning(slab.base) | at, rows.pending)
 
     def _answer(self, layer: Tile, row: Tile, column: Tile) -> NDArray[np.float32]:
-        """What the networks of volumes say of one tile, ``(K, Z, Y, X)``."""
+        """What the networks of volumes say of one tile, ``(K, Z, Y, X)``.
+
+        A volume with fewer planes than the patches that a network learned from is enlarged as they
+        were, by its mirror image behind the last plane.
+        """
         tiles: list[Tensor] = []
         for member, way in zip(self._group.members, self._window.ways, strict=True):
             network = self._predictor.models[member].network
@@ -224,6 +228,9 @@ class _Run:
             for axis, (tile, size, multiple) in enumerate(parts, start=-3):
                 whole = -(-size // multiple) * multiple
                 image = mirror_pad(image, axis, 0, min(tile.stop, whole) - min(tile.stop, size))
+            if (planes := image.shape[-3]) >= self._size[0]:
+                learned = self._predictor.models[member].recipe.patch_depth
+                image = mirror_pad(image, -3, 0, max(0, learned - planes))
             tiles.append(image)
         return self._predictor._probabilities(tiles, self._group)
 

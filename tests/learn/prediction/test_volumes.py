@@ -76,12 +76,14 @@ def prepared(model: Model, volume: np.ndarray) -> torch.Tensor:
 
 
 def whole(model: Model, volume: np.ndarray) -> np.ndarray:
-    """The slow, obvious way: one forward pass of the whole volume."""
-    image = prepared(model, volume)
+    """The slow, obvious way: one forward pass of the whole volume, at least as deep as patches."""
+    image, depth = prepared(model, volume), volume.shape[1]
     with torch.no_grad():
         if model.network.dimensions == 3:
-            return model.network(image).softmax(1)[0].numpy()
-        n, depth = model.network.planes // 2, volume.shape[1]
+            deep = range(max(depth, model.recipe.patch_depth))
+            image = torch.stack([image[:, :, mirrored(z, depth)] for z in deep], 2)
+            return model.network(image).softmax(1)[0, :, :depth].numpy()
+        n = model.network.planes // 2
         found = []
         for z in range(depth):
             stack = [image[:, :, mirrored(z + k, depth)] for k in range(-n, n + 1)]
@@ -159,6 +161,16 @@ def test_one_plane_is_a_volume_too() -> None:
     model, plane = small(), picture((1, 30, 31))
     mask, _ = predict_plane(Predictor([model]), plane)
     assert np.array_equal(mask, whole(model, plane[:, None]).argmax(0)[0] + 1)
+
+
+@pytest.mark.parametrize("planes", [1, 2, 4])
+def test_volumes_with_fewer_planes_than_patches_look_as_they_were_learned(planes: int) -> None:
+    model, volume = published("net2d3d_norm"), picture((1, planes, 40, 50))
+    assert planes < model.recipe.patch_depth
+    expected = whole(model, volume)
+    for tile in (16, 64):
+        found = tiled(Predictor([model], cpu_device(), tile=tile), volume)
+        assert np.abs(found - expected).max() < 1e-4
 
 
 def test_neighbouring_planes_are_mirrored_at_the_ends() -> None:

@@ -224,13 +224,13 @@ class _Run:
             network = self._predictor.models[member].network
             multiples = (network.multiple_z, network.multiple, network.multiple)
             image = torch.from_numpy(self._window.read(way, layer, row, column))[None]
-            parts = zip((layer, row, column), self._size, multiples, strict=True)
+            learned, (depth, *sides) = self._predictor.models[member].recipe.patch_depth, self._size
+            if image.shape[-3] == depth < learned:
+                image, depth = mirror_pad(image, -3, 0, learned - depth), learned
+            parts = zip((layer, row, column), (depth, *sides), multiples, strict=True)
             for axis, (tile, size, multiple) in enumerate(parts, start=-3):
                 whole = -(-size // multiple) * multiple
                 image = mirror_pad(image, axis, 0, min(tile.stop, whole) - min(tile.stop, size))
-            if (planes := image.shape[-3]) >= self._size[0]:
-                learned = self._predictor.models[member].recipe.patch_depth
-                image = mirror_pad(image, -3, 0, max(0, learned - planes))
             tiles.append(image)
         return self._predictor._probabilities(tiles, self._group)
 

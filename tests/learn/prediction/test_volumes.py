@@ -163,9 +163,12 @@ def test_one_plane_is_a_volume_too() -> None:
     assert np.array_equal(mask, whole(model, plane[:, None]).argmax(0)[0] + 1)
 
 
-@pytest.mark.parametrize("planes", [1, 2, 4])
-def test_volumes_with_fewer_planes_than_patches_look_as_they_were_learned(planes: int) -> None:
-    model, volume = published("net2d3d_norm"), picture((1, planes, 40, 50))
+@pytest.mark.parametrize("name", ["net2d3d_norm", "unet3d"])
+@pytest.mark.parametrize("planes", [1, 2, 3, 4])
+def test_volumes_with_fewer_planes_than_patches_look_as_they_were_learned(
+    name: str, planes: int
+) -> None:
+    model, volume = published(name), picture((1, planes, 40, 50))
     assert planes < model.recipe.patch_depth
     expected = whole(model, volume)
     for tile in (16, 64):

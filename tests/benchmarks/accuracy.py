@@ -21,8 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.benchmarks.figure import Figure
-from tests.benchmarks.real_sets import REAL_SETS
-from tests.benchmarks.trained import Outcome, Training, here, train
+from tests.benchmarks.trained import Outcome, Training, here, offered_first, train
 
 SETS = ("er", "nuclei", "mito", "membranes", "yeast")
 LONG_SETS = ("er", "mito")
@@ -81,9 +80,7 @@ def _cell(method: str, name: str, seconds: float, clock: str) -> Training | None
         # Done in seconds whatever the time, so done once.
         return Training(name, recipe=CLASSIFIER, clock=clock)
     if method == "default":
-        from orgseg_app.gui.panels.preset_cards import preset_order
-
-        recipe: str | None = preset_order(len(REAL_SETS[name].classes))[0]
+        recipe: str | None = offered_first(name)
     else:
         recipe = FITTING.get(name)
     return Training(name, recipe=recipe, seconds=seconds, clock=clock) if recipe else None

@@ -133,6 +133,13 @@ def here(names: Sequence[str], say: Callable[[str], None]) -> list[str]:
     return [name for name in names if REAL_SETS[name].is_here]
 
 
+def offered_first(images: str) -> str:
+    """The preset that the window offers first for a set; it depends on how many classes it has."""
+    from orgseg_app.gui.panels.preset_cards import preset_order
+
+    return preset_order(len(REAL_SETS[images].classes))[0]
+
+
 def train(
     training: Training,
     kept: Path,

@@ -9,7 +9,10 @@ over its share of the paint. Where everything is painted both are the same and n
 
 The estimate is the fixed point of Saerens, Latinne and Decaestecker (Adjusting the outputs of a
 classifier to new a priori probabilities, Neural Computation 14, 2002), followed step by step while
-the network learns instead of once at the end.
+the network learns instead of once at the end. It asks for answers that are right in the mean, and
+losses that favour rare classes teach others. So what a network says too often of the painted it is
+taken to say too often of the rest (the biases of Alexandari, Kundaje and Shrikumar, Maximum
+likelihood with bias-corrected calibration is hard-to-beat at label shift adaptation, ICML 2020).
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ RATE = 0.05
 LEAST, MOST = 0.1, 10.0
 """No class is weighted less, or more: a wrong estimate cannot silence a class."""
 _KEY = "shares"
+_KEPT = ("painted", "present", "taught", "answered", "too_rare")
 
 
 def shares_of(recipe: Recipe, classes: int) -> ClassShares | None:
@@ -52,11 +56,18 @@ class ClassShares:
         ``(K,)`` float32: voxels of each class painted in a batch, and painted or answered; running
         sums of the latest steps, alike, so that they are equal where everything is painted. They
         lie where the network does: nothing waits for a graphics card.
+    taught, answered
+        As these, of the painted voxels alone and as much as they count: what was painted, and what
+        the network said of it, put right by `too_rare`.
+    too_rare
+        ``(K,)`` float32: how many times too rarely each class is said of what is painted; answers
+        times this, and again of sum 1, are right in the mean.
     """
 
     def __init__(self, classes: int) -> None:
-        self.painted, self.present = torch.zeros(2, classes)
-        self._seen = torch.zeros(2, classes)
+        self.painted, self.present, self.taught, self.answered = torch.zeros(4, classes)
+        self.too_rare = torch.ones(classes)
+        self._seen = torch.zeros(4, classes)
         self._steps = 0
 
     @property
@@ -94,11 +105,17 @@ class ClassShares:
         classes = len(self.painted)
         finest = max(heads, key=lambda head: (head.logits[0, 0].numel(), head.weight)).logits
         size = finest.shape[2:]
-        labelled = reduced(weights, size).bool()
-        painted = reduced(target, size)[labelled].long()
-        said = finest.detach()[:, :classes].float().softmax(1).movedim(1, -1)[~labelled]
-        counts = torch.bincount(painted, minlength=classes).float()
-        self._seen = self._seen.to(counts.device) + torch.stack([counts, counts + said.sum(0)])
+        labelled = reduced(weights, size).flatten(1).bool()
+        target = (reduced(target, size).flatten(1) * labelled).long()
+        bias = self.too_rare.log().to(finest.device).view(-1, *(1,) * len(size))
+        said = (finest.detach()[:, :classes].float() + bias).softmax(1).flatten(2)
+        factors = self.weights
+        factors = said.new_ones(classes) if factors is None else factors
+        answered = torch.einsum("nkv,nv->k", said, factors[target] * labelled)
+        rest = torch.einsum("nkv,nv->k", said, (~labelled).float())
+        counts = torch.bincount(target[labelled], minlength=classes).float()
+        seen = torch.stack([counts, counts + rest, counts * factors, answered])
+        self._seen = self._seen.to(counts.device) + seen
 
     def forget(self) -> None:
         """Drop what `look` has gathered: the step begins anew."""
@@ -106,7 +123,7 @@ class ClassShares:
 
     @property
     def gathered(self) -> Tensor:
-        """What `look` has gathered since the last update, ``(2, K)`` float32."""
+        """What `look` has gathered since the last update, ``(4, K)`` float32."""
         return self._seen
 
     def update(self, gathered: Tensor) -> None:
@@ -120,15 +137,20 @@ class ClassShares:
         self.forget()
         self._steps += 1
         if self._steps > WAIT:
-            before = torch.stack([self.painted, self.present]).to(gathered.device)
+            sums = (self.painted, self.present, self.taught, self.answered)
+            before = torch.stack(sums).to(gathered.device)
             after = (1 - RATE) * before + RATE * gathered
             # A network that has come apart says nothing; the step is passed over, too.
-            self.painted, self.present = torch.where(gathered.isfinite().all(), after, before)
+            after = torch.where(gathered.isfinite().all(), after, before)
+            self.painted, self.present, self.taught, self.answered = after
+            # Means move by less than what moves them: this does not swing.
+            step = (self.taught / self.answered).nan_to_num(1.0) ** RATE
+            self.too_rare = (self.too_rare.to(step.device) * step).clamp(LEAST, MOST)
 
     def facts(self) -> dict[str, Any]:
         """What it takes to go on, for a checkpoint."""
-        painted, present = self.painted.tolist(), self.present.tolist()
-        return {_KEY: {"painted": painted, "present": present, "steps": self._steps}}
+        kept = {name: getattr(self, name).tolist() for name in _KEPT}
+        return {_KEY: kept | {"steps": self._steps}}
 
     def load(self, facts: Mapping[str, Any]) -> None:
         """Put back what `facts` gave; without it nothing is known yet.
@@ -141,13 +163,15 @@ class ClassShares:
         kept = facts.get(_KEY)
         if kept is None:
             return
+        # Checkpoints of before the painted was asked for hold the first two alone.
+        known = self.facts()[_KEY] | kept if {*_KEPT[:2], "steps"} <= kept.keys() else {}
         try:
-            painted, present = (
-                torch.tensor(kept[name], dtype=torch.float32) for name in ("painted", "present")
-            )
-            steps = int(kept["steps"])
+            found = {name: torch.tensor(known[name], dtype=torch.float32) for name in _KEPT}
+            steps = int(known["steps"])
         except (KeyError, TypeError) as error:
             raise ValueError("what is known of the classes' shares is damaged") from error
-        if not painted.shape == present.shape == self.painted.shape:
+        if any(values.shape != self.painted.shape for values in found.values()):
             raise ValueError("the shares kept are those of other classes")
-        self.painted, self.present, self._steps = painted, present, steps
+        self._steps = steps
+        for name, values in found.items():
+            setattr(self, name, values)

@@ -90,7 +90,8 @@ class ClassShares:
         factors = self.weights
         if factors is None:
             return weights
-        return weights * factors[(target * weights.bool()).long()]
+        # The device may be another since: after a resume, or where memory ran out.
+        return weights * factors.to(weights.device)[(target * weights.bool()).long()]
 
     def look(self, heads: Sequence[Head], target: Tensor, weights: Tensor) -> None:
         """Count what is painted in a part of a batch, and what the network says of the rest.
@@ -110,7 +111,7 @@ class ClassShares:
         bias = self.too_rare.log().to(finest.device).view(-1, *(1,) * len(size))
         said = (finest.detach()[:, :classes].float() + bias).softmax(1).flatten(2)
         factors = self.weights
-        factors = said.new_ones(classes) if factors is None else factors
+        factors = said.new_ones(classes) if factors is None else factors.to(said.device)
         answered = torch.einsum("nkv,nv->k", said, factors[target] * labelled)
         rest = torch.einsum("nkv,nv->k", said, (~labelled).float())
         counts = torch.bincount(target[labelled], minlength=classes).float()

@@ -132,6 +132,31 @@ def test_it_goes_on_from_a_checkpoint_with_the_same_numbers() -> None:
     assert resumed.facts() == known.facts()
 
 
+def test_a_checkpoint_of_before_the_painted_was_asked_for_goes_on() -> None:
+    truth, bright, weights = _strokes(1_000)
+    known, resumed = ClassShares(2), ClassShares(2)
+    for _ in range(shares.WAIT + 2):
+        _step(known, _said(torch.sigmoid(bright)), truth, weights)
+    kept = known.facts()["shares"]
+    resumed.load({"shares": {name: kept[name] for name in ("painted", "present", "steps")}})
+    assert torch.equal(resumed.weighted(truth, weights), known.weighted(truth, weights))
+    for _ in range(5):
+        _step(resumed, _said(torch.sigmoid(bright)), truth, weights)
+    assert resumed.too_rare.isfinite().all()
+    assert not torch.equal(resumed.too_rare, torch.ones(2))
+
+
+def test_it_goes_along_to_another_device() -> None:
+    truth, bright, weights = _strokes(1_000)
+    known = ClassShares(2)
+    for _ in range(shares.WAIT + 2):
+        _step(known, _said(torch.sigmoid(bright)), truth, weights)
+    elsewhere = torch.device("meta")  # there wherever torch is
+    weighted = known.weighted(truth.to(elsewhere), weights.to(elsewhere))
+    assert weighted.device == elsewhere
+    assert weighted.shape == weights.shape
+
+
 @pytest.mark.parametrize("kept", [{}, {"painted": [1.0], "present": [1.0], "steps": 1}])
 def test_what_does_not_fit_is_refused(kept: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="shares"):

@@ -212,7 +212,7 @@ def _add_list_verbs(verbs: Any) -> None:
         ("losses", "losses a recipe may use"),
         ("preprocessing", "preprocessing a recipe may use"),
         ("augmentations", "augmentations a recipe may use"),
-        ("formats", "how annotations may lie on disk"),
+        ("formats", "layouts of annotations that are read and written"),
     ):
         _add_json(_verb(verbs, name, f"listing:{name}", f"list the {text}"))
 

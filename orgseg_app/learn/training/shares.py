@@ -164,9 +164,10 @@ class ClassShares:
         kept = facts.get(_KEY)
         if kept is None:
             return
-        # Checkpoints of before the painted was asked for hold the first two alone.
-        known = self.facts()[_KEY] | kept if {*_KEPT[:2], "steps"} <= kept.keys() else {}
+        now = self.facts()[_KEY]
         try:
+            # Checkpoints of before the painted was asked for hold the first two alone.
+            known = {name: now[name] for name in _KEPT[2:]} | kept
             found = {name: torch.tensor(known[name], dtype=torch.float32) for name in _KEPT}
             steps = int(known["steps"])
         except (KeyError, TypeError) as error:

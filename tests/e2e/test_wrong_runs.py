@@ -91,7 +91,7 @@ def test_without_a_test_image_and_with_a_folder_that_vanishes(hand: Hand, folder
     running = runs.trainings()[0]
     pid = json.loads(running.run.process_path.read_text())["pid"]
     hand.said.clear()
-    shutil.rmtree(running.run.path)
+    remove(running.run.path)
     hand.wait(lambda: not runs.active(), 30, "the list")
     hand.wait(lambda: not psutil.pid_exists(pid) or is_over(pid), 60, "the job's end")
     hand.rest(1.3)
@@ -99,6 +99,15 @@ def test_without_a_test_image_and_with_a_folder_that_vanishes(hand: Hand, folder
     hand.heard("warning", "läuft ü", "gone")
     assert not hand.parts.run_strip.isVisible()
     hand.goes_on()
+
+
+def remove(folder: Path) -> None:
+    """Delete it, though its job may write another file while it is being emptied."""
+    for _ in range(100):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+    raise AssertionError(f"{folder} is still there")
 
 
 def is_over(pid: int) -> bool:
